@@ -1,0 +1,67 @@
+# chroma-sync. `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-unit test-cluster cluster-up cluster-down cluster-status \
+        images generate check-generated requirements lint format bench clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TESTBED := $(PYTHON) tests/cluster/testbed.py
+export PYTHONDONTWRITEBYTECODE := 1
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.ready ## make .venv with everything, and the chroma-sync command in it
+
+$(VENV)/.ready: tests/requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "chroma-sync needs Python 3.11 or newer; set PYTHON=... to one")'
+	@echo "making $(VENV) (about a minute) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: setup ## index this checkout on this machine and ask two questions
+	@$(BIN)/python tests/demo.py
+
+test: lint check-generated test-unit test-cluster ## everything, from unit tests to the real cluster
+
+test-unit: setup ## unit tests alone: no cluster, under a minute
+	$(BIN)/pytest tests/unit tests/e2e
+
+test-cluster: setup ## the operator on a real Kubernetes; KUBECONFIG=FILE for one of your own
+	@$(BIN)/python tests/cluster/run.py
+
+cluster-up: setup ## start the one-machine test cluster (Linux, root)
+	@$(TESTBED) check && $(TESTBED) prepare && $(TESTBED) up
+
+cluster-down: ## stop it; nothing is left behind
+	@$(TESTBED) down
+
+cluster-status: ## is it up, and where is its kubeconfig
+	@$(TESTBED) status
+
+generate: setup ## remake everything that is generated
+	@$(BIN)/python -m chroma_sync.api.crd crds charts/chroma-sync/crds
+	@$(BIN)/ruff format --quiet operator tests
+
+check-generated: generate ## fail if that changes a file
+	@git diff --exit-code --stat -- crds charts operator tests || \
+	  { echo "these files were stale: commit what 'make generate' made of them"; exit 1; }
+
+requirements: setup ## choose new versions for the pinned requirements
+	@$(BIN)/python tests/requirements.py
+
+lint: setup ## types, style and layers
+	$(BIN)/ruff check operator tests
+	$(BIN)/ruff format --check --quiet operator tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: setup ## measure speed and memory; prints a table
+	@$(BIN)/python tests/bench/run.py
+
+clean: ## remove what setup made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

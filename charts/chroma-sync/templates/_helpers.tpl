@@ -1,0 +1,45 @@
+{{- define "chroma-sync.name" -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "chroma-sync.selector" -}}
+app.kubernetes.io/name: chroma-sync
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end -}}
+
+{{- define "chroma-sync.labels" -}}
+{{ include "chroma-sync.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- /* The file that the operator reads: chroma_sync.reconcile.installation.Installation. */ -}}
+{{- define "chroma-sync.settings" -}}
+chroma:
+  url: {{ .Values.chroma.url | quote }}
+  tenant: {{ .Values.chroma.tenant | quote }}
+  {{- with .Values.chroma.tokenSecret }}
+  tokenSecret: {{ . | quote }}
+  {{- end }}
+{{- if .Values.tei.endpoints }}
+endpoints:
+{{- range .Values.tei.endpoints }}
+  - model: {{ .model | quote }}
+    url: {{ .url | quote }}
+{{- end }}
+{{- else }}
+endpoints: []
+{{- end }}
+{{- with .Values.tei.tokenSecret }}
+teiTokenSecret: {{ . | quote }}
+{{- end }}
+workerImage: {{ .Values.image.worker | quote }}
+workerImagePullPolicy: {{ .Values.image.pullPolicy | quote }}
+{{- with .Values.image.pullSecrets }}
+workerImagePullSecrets:
+{{- range . }}
+  - {{ . | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}

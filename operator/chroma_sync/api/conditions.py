@@ -1,0 +1,98 @@
+"""Conditions: how an object's state is told. All functions are pure; the time is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from pydantic import Field
+
+from chroma_sync.api.meta import ApiModel
+from chroma_sync.api.reasons import Reason
+
+# The summary of a Source, and of an Invocation.
+READY: Final = "Ready"
+SUCCEEDED: Final = "Succeeded"
+# The pair that kstatus reads: work is going on; work has stopped and a person must act.
+RECONCILING: Final = "Reconciling"
+STALLED: Final = "Stalled"
+
+MESSAGE_MAX: Final = 4096
+
+Status = Literal["True", "False", "Unknown"]
+
+
+class Condition(ApiModel):
+    """One thing that is so, is not so, or is not known. Kubernetes' own conditions are the model."""
+
+    type: str = Field(
+        min_length=1, max_length=64, description="Ready, Succeeded, Reconciling or Stalled."
+    )
+    status: Status = Field(description="True, False or Unknown.")
+    reason: str = Field(
+        min_length=1, max_length=64, description="Why, in one word for programs. Example: Pending."
+    )
+    message: str = Field(
+        default="", max_length=MESSAGE_MAX, description="Why, in a sentence for people."
+    )
+    last_transition_time: str = Field(
+        max_length=32,
+        description="When the status last changed.",
+        json_schema_extra={"format": "date-time"},
+    )
+    observed_generation: int = Field(
+        default=-1, ge=-1, description="The generation of the object that this was said of."
+    )
+
+
+def timestamp(moment: datetime) -> str:
+    """A time as Kubernetes writes it: RFC 3339, UTC, whole seconds. The time must know its zone."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def condition(
+    kind: str,
+    status: Status,
+    reason: Reason,
+    message: str,
+    *,
+    generation: int,
+    now: datetime,
+) -> Condition:
+    """A new condition that has its status since now. Long messages are cut."""
+    if len(message) > MESSAGE_MAX:
+        message = message[: MESSAGE_MAX - 1] + "…"
+    return Condition(
+        type=kind,
+        status=status,
+        reason=reason.value,
+        message=message,
+        last_transition_time=timestamp(now),
+        observed_generation=generation,
+    )
+
+
+def find(conditions: Iterable[Condition], kind: str) -> Condition | None:
+    """The condition of a type, if it stands."""
+    return next((c for c in conditions if c.type == kind), None)
+
+
+def set_condition(conditions: Iterable[Condition], new: Condition) -> list[Condition]:
+    """The conditions with `new` in the place of the one of its type, or at the end.
+
+    The time of the last transition moves only when the status changes."""
+    conditions = list(conditions)
+    old = find(conditions, new.type)
+    if old is None:
+        return [*conditions, new]
+    if old.status == new.status:
+        new = new.model_copy(update={"last_transition_time": old.last_transition_time})
+    return [new if c.type == new.type else c for c in conditions]
+
+
+def merge(old: Iterable[Condition], new: Iterable[Condition]) -> list[Condition]:
+    """The conditions `new` and no others, each with the time of its last transition kept from `old`
+    where its status stays."""
+    before = list(old)
+    return [next(c for c in set_condition(before, n) if c.type == n.type) for n in new]

@@ -1,0 +1,151 @@
+"""The whole configuration of one step: everything a worker needs to know but Secrets.
+
+It is resolved once, when a run is admitted, and kept on the Invocation's status. Every step of the
+run uses that copy, so a Source that is edited in mid-run changes the next run only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from chroma_sync.api.invocation import GithubRef, Invocation
+from chroma_sync.api.meta import ApiModel
+from chroma_sync.api.source import Chunking, GithubSource, JobTemplate, Source
+
+DEFAULT_TASK_PROMPT = "Retrieve semantically similar text"
+
+
+class ModelNotServedError(Exception):
+    """No endpoint serves the model that a Source asks for."""
+
+
+class Endpoint(ApiModel):
+    """One TEI server: which model it serves, and where."""
+
+    model: str
+    url: str
+
+
+class ChromaServer(ApiModel):
+    """A Chroma server. `token_secret` names the Secret with its token, if it wants one."""
+
+    url: str
+    tenant: str = "default_tenant"
+    token_secret: str | None = None
+
+
+class Settings(ApiModel):
+    """What the installation offers to every Source: its Chroma server and its TEI servers."""
+
+    chroma: ChromaServer
+    endpoints: list[Endpoint] = Field(default_factory=list, max_length=100)
+    tei_token_secret: str | None = None
+
+
+class EmbeddingConfiguration(ApiModel):
+    """The dense model of a run, the server it is embedded by, and the instructions around texts."""
+
+    model: str
+    url: str
+    token_secret: str | None = None
+    document_prompt: str = ""
+    query_prompt: str = ""
+
+
+class RunIdentity(ApiModel):
+    """Which Invocation a step works for, and into which collection."""
+
+    uid: str
+    name: str
+    collection: str
+    github_ref: GithubRef | None = None
+
+
+class Configuration(ApiModel):
+    """See the module. `run` is absent for a check of the Source alone. `revision` is set for the
+    steps after plan."""
+
+    source: str  # namespace/name
+    database: str
+    chroma: ChromaServer
+    embedding: EmbeddingConfiguration
+    chunking: Chunking
+    github: GithubSource
+    job_template: JobTemplate
+    run: RunIdentity | None = None
+    revision: str | None = None
+
+
+def endpoint_for(model: str, endpoints: Sequence[Endpoint]) -> Endpoint:
+    """The endpoint that serves a model. Raises `ModelNotServedError`."""
+    for endpoint in endpoints:
+        if endpoint.model == model:
+            return endpoint
+    served = ", ".join(sorted({e.model for e in endpoints})) or "none"
+    raise ModelNotServedError(
+        f"spec.embedding.dense.model: no server here serves {model!r}; served: {served}. "
+        "Choose one of these, or have it added to the installation's list of TEI endpoints."
+    )
+
+
+def query_text(prompt: str, text: str) -> str:
+    """A query as its model wants it. Source: the model card of Qwen3-Embedding (`Instruct:` and
+    `Query:` lines, no blank after `Query:`). Models without an instruction get the bare text."""
+    return f"Instruct: {prompt}\nQuery:{text}" if prompt else text
+
+
+def resolve(source: Source, settings: Settings, invocation: Invocation | None) -> Configuration:
+    """Put together what one step needs. Raises `ModelNotServedError`.
+
+    The Source has a `github` block: other types are refused before (`NotImplemented`)."""
+    spec = source.spec
+    if spec.github is None:
+        raise ValueError("only github Sources can be resolved")
+    endpoint = endpoint_for(spec.embedding.dense.model, settings.endpoints)
+    document_prompt, query_prompt = _prompts(source)
+    return Configuration(
+        source=f"{source.metadata.namespace}/{source.metadata.name}",
+        database=spec.database_name,
+        chroma=_server(source, settings),
+        embedding=EmbeddingConfiguration(
+            model=endpoint.model,
+            url=endpoint.url,
+            token_secret=settings.tei_token_secret,
+            document_prompt=document_prompt,
+            query_prompt=query_prompt,
+        ),
+        chunking=spec.chunking,
+        github=spec.github,
+        job_template=spec.job_template,
+        run=_identity(invocation) if invocation is not None else None,
+    )
+
+
+def _prompts(source: Source) -> tuple[str, str]:
+    dense = source.spec.embedding.dense
+    if dense.task is not None:
+        return dense.task.document_prompt or "", dense.task.query_prompt or ""
+    return "", DEFAULT_TASK_PROMPT if dense.model.startswith("Qwen/Qwen3-Embedding") else ""
+
+
+def _server(source: Source, settings: Settings) -> ChromaServer:
+    own = source.spec.chroma
+    if own is None:
+        return settings.chroma
+    return ChromaServer(
+        url=own.url,
+        tenant=own.tenant,
+        token_secret=own.token_secret_ref.name if own.token_secret_ref else None,
+    )
+
+
+def _identity(invocation: Invocation) -> RunIdentity:
+    spec = invocation.spec
+    return RunIdentity(
+        uid=invocation.metadata.uid or "",
+        name=invocation.metadata.name,
+        collection=spec.target_collection_name or "",
+        github_ref=spec.github.ref_identifier if spec.github else None,
+    )

@@ -1,0 +1,143 @@
+"""The contract between the operator and its pods. Nothing else crosses between them.
+
+Operator to pod: the name of a step as the only argument, and one `Configuration` as JSON in an
+environment variable. Secrets come by mount. Pod to operator: an exit code, one `Result` as JSON in
+the termination message, and `GET /progress`, the same `Result` while the step still runs.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from pathlib import PurePosixPath
+from typing import Final
+
+from pydantic import Field, ValidationError
+
+from chroma_sync.api.invocation import ChunkCounts, CollectionStatus, DocumentCounts, Failure
+from chroma_sync.api.meta import ApiModel
+
+CONFIGURATION_VARIABLE: Final = "CHROMA_SYNC_CONFIGURATION"
+# An Indexed Job's pods read their own index from the variable that Kubernetes sets.
+INDEX_VARIABLE: Final = "JOB_COMPLETION_INDEX"
+PROGRESS_PORT: Final = 8081
+PROGRESS_MAX_BYTES: Final = 65_536
+TERMINATION_LOG: Final = PurePosixPath("/dev/termination-log")
+# Kubernetes cuts a termination message at 4,096 bytes; ours stays well below.
+RESULT_MAX_BYTES: Final = 3_500
+NAME_MAX: Final = 200
+FAILURES_MAX: Final = 20
+SCRATCH: Final = PurePosixPath("/scratch")
+SECRETS: Final = PurePosixPath("/var/run/chroma-sync/secrets")
+
+
+class Step(StrEnum):
+    """What a pod does. `run` is plan, work and finish in one pod."""
+
+    CHECK = "check"
+    RUN = "run"
+    PLAN = "plan"
+    WORK = "work"
+    FINISH = "finish"
+
+
+class ExitCode(IntEnum):
+    """How a pod ended. Codes 64, 65 and 75 are those of sysexits.h."""
+
+    DONE = 0
+    CONFIGURATION = 64  # a person must change something: do not retry
+    INPUT = 65  # the input as a whole can't be used: do not retry
+    TEMPORARY = 75  # retry
+
+
+class SecretUse(StrEnum):
+    """What a mounted Secret is for; also the name of its folder under `SECRETS`."""
+
+    CHROMA = "chroma"
+    TEI = "tei"
+
+
+def secret_file(use: SecretUse, key: str = "token") -> PurePosixPath:
+    """Where a pod finds one key of a mounted Secret. Secrets are mounted as optional: the file is
+    missing when the Secret or the key is, and the worker itself says so."""
+    return SECRETS / use.value / key
+
+
+class Result(ApiModel):
+    """What a step came to, or has come to so far."""
+
+    reason: str = ""  # a Reason; empty while all is well
+    message: str = ""
+    revision: str | None = None
+    documents: DocumentCounts = Field(default_factory=DocumentCounts)
+    skipped: dict[str, int] = Field(default_factory=dict)
+    chunks: ChunkCounts = Field(default_factory=ChunkCounts)
+    bytes: int = 0
+    collection: CollectionStatus | None = None
+    failures: list[Failure] = Field(default_factory=list, max_length=FAILURES_MAX)
+
+
+def encode_result(result: Result) -> bytes:
+    """Make the JSON for a termination message of at most `RESULT_MAX_BYTES` bytes.
+
+    Long names and messages are cut first, then failures are left out from the end; counts stay."""
+    short = result.model_copy(
+        update={
+            "message": _cut(result.message, 1_000),
+            "failures": [
+                Failure(
+                    document=_cut(f.document, NAME_MAX),
+                    reason=f.reason,
+                    message=_cut(f.message, NAME_MAX),
+                )
+                for f in result.failures[:FAILURES_MAX]
+            ],
+        }
+    )
+    while len(encoded := _dump(short)) > RESULT_MAX_BYTES:
+        if short.failures:
+            short = short.model_copy(update={"failures": short.failures[:-1]})
+        elif short.message:
+            short = short.model_copy(
+                update={"message": _cut(short.message, len(short.message) // 2)}
+            )
+        else:
+            raise ValueError("a result without failures and message is over its size limit")
+    return encoded
+
+
+def decode_result(data: bytes | str) -> Result | None:
+    """Read a termination message or a progress answer. None when it is not a whole `Result`: a pod
+    that was killed leaves nothing, or the end of its log."""
+    try:
+        return Result.model_validate_json(data)
+    except ValidationError:
+        return None
+
+
+def merge_results(results: list[Result]) -> Result:
+    """Sum up the shards of one run. The first reason, message, revision and collection stand."""
+
+    def total(counts: list[dict[str, int]]) -> dict[str, int]:
+        keys = dict.fromkeys(key for count in counts for key in count)
+        return {key: sum(count.get(key, 0) for count in counts) for key in keys}
+
+    first = next((r for r in results if r.reason), None)
+    return Result(
+        reason=first.reason if first else "",
+        message=first.message if first else "",
+        revision=next((r.revision for r in results if r.revision), None),
+        documents=DocumentCounts(**total([r.documents.model_dump() for r in results])),
+        skipped=total([r.skipped for r in results]),
+        chunks=ChunkCounts(**total([r.chunks.model_dump() for r in results])),
+        bytes=sum(r.bytes for r in results),
+        collection=next((r.collection for r in results if r.collection), None),
+        failures=[f for r in results for f in r.failures][:FAILURES_MAX],
+    )
+
+
+def _dump(result: Result) -> bytes:
+    return result.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,304 @@
+"""The kind `Invocation`: one run over a Source into one Chroma collection."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, JsonValue
+
+from chroma_sync.api.conditions import Condition
+from chroma_sync.api.meta import (
+    ApiModel,
+    ObjectMeta,
+    ObjectName,
+    Rule,
+    at_most_bytes,
+    never_changes,
+    section,
+    shape,
+)
+
+CollectionName = Annotated[
+    str,
+    Field(min_length=3, max_length=128),
+    shape(
+        r"[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]",
+        "must hold letters, digits, '.', '_' and '-' only, beginning and ending with a letter or "
+        "digit",
+    ),
+]
+
+_IMMUTABLE = "never changes: delete the Invocation and apply another one"
+
+# A part of a branch's or tag's name: no control character, no blank, none of ~^:?*[\, no dot at
+# either end and no two in a row. Source: git-check-ref-format(1).
+_CHARACTER = r"[^\x00-\x20\x7f~^:?*\[\\/.]"
+_PART = rf"{_CHARACTER}(\.?{_CHARACTER})*"
+GitName = Annotated[
+    str,
+    Field(min_length=1, max_length=255),
+    shape(
+        rf"[^\x00-\x20\x7f~^:?*\[\\/.-](\.?{_CHARACTER})*(/{_PART})*",
+        "must be a name that Git accepts, without 'refs/heads/' before it, such as main or "
+        "release/1.2",
+    ),
+]
+
+
+class SourceReference(ApiModel):
+    """The Source of a run."""
+
+    name: ObjectName = Field(
+        description="Name of a Source in the same namespace. Example: my-repository."
+    )
+
+
+class GithubRef(ApiModel):
+    """What to read of a repository. Exactly one field is set."""
+
+    branch: GitName | None = Field(
+        default=None, description="A branch; its newest commit is read. Example: main."
+    )
+    sha: (
+        Annotated[
+            str,
+            Field(max_length=40),
+            shape("[0-9a-f]{40}", "must be a whole commit SHA: 40 characters of 0-9 and a-f"),
+        ]
+        | None
+    ) = Field(default=None, description="A commit, by its whole SHA-1 of 40 hexadecimal digits.")
+    tag: GitName | None = Field(
+        default=None, description="A tag; the commit it points at is read. Example: v1.2.0."
+    )
+
+    rules: ClassVar = (
+        Rule(
+            "",
+            "exactly one of branch, sha and tag must be set in refIdentifier",
+            "(has(self.branch) ? 1 : 0) + (has(self.sha) ? 1 : 0) + (has(self.tag) ? 1 : 0) == 1",
+            lambda ref: sum(x is not None for x in (ref.branch, ref.sha, ref.tag)) == 1,
+        ),
+    )
+
+
+class GithubRun(ApiModel):
+    """What a run over a github Source reads."""
+
+    ref_identifier: GithubRef | None = Field(
+        default=None,
+        description="Which state of the repository to read. Left out: the default branch.",
+    )
+
+
+class S3Run(ApiModel):
+    """What a run over an s3 Source reads."""
+
+    object_key: (
+        Annotated[str, Field(min_length=1, max_length=1024), at_most_bytes(1024)] | None
+    ) = Field(
+        default=None,
+        description="The full key of one object, inside the Source's pathPrefix, of at most 1024 "
+        "bytes. Example: handbook/leave.pdf.",
+    )
+    all: bool = Field(
+        default=False, description="Read every object under the Source's pathPrefix."
+    )
+    custom_id: Annotated[str, Field(min_length=1, max_length=120), at_most_bytes(120)] | None = (
+        Field(
+            default=None,
+            description="Begins the ids of the object's records, which are {customId}-{n}, instead "
+            "of the hash of its key; at most 120 bytes. Example: handbook-leave.",
+        )
+    )
+    metadata: dict[str, JsonValue] | None = Field(
+        default=None,
+        max_length=16,
+        description="Metadata for each record of the run: at most 16 keys, each with a string, "
+        "number or boolean, or a list of values of one of these types. Example: {team: people}.",
+    )
+
+    rules: ClassVar = (
+        Rule(
+            "",
+            "exactly one of objectKey and all: true must be set in s3",
+            "has(self.objectKey) != self.all",
+            lambda s3: (s3.object_key is not None) != s3.all,
+        ),
+        Rule(
+            "customId",
+            "customId names the records of one object: it needs objectKey",
+            "!has(self.customId) || has(self.objectKey)",
+            lambda s3: s3.custom_id is None or s3.object_key is not None,
+        ),
+    )
+
+
+class InvocationSpec(ApiModel):
+    """What to run. Nothing here changes later but `cancel` and `ttlSecondsAfterFinished`."""
+
+    source_ref: SourceReference = Field(description="The Source to run over.")
+    target_collection_name: CollectionName | None = Field(
+        default=None,
+        description="The Chroma collection to write to, 3 to 128 characters. A run over a github "
+        "or web Source needs it; one over an s3 Source takes the Source's collectionName.",
+    )
+    target_policy: Literal["Create", "Update"] | None = Field(
+        default=None,
+        description="Create: the collection is made or continued, and a finished one is refused; "
+        "the default for github and web. Update: a finished collection of the same Source is "
+        "brought to the new state in place; what s3 runs always do.",
+    )
+    github: GithubRun | None = Field(
+        default=None, description="What to read; for runs over a github Source only."
+    )
+    s3: S3Run | None = Field(
+        default=None, description="What to read; for runs over an s3 Source, which need it."
+    )
+    cancel: bool = Field(
+        default=False,
+        description="Set to true to stop the run, waiting or running. It can't be taken back.",
+    )
+    ttl_seconds_after_finished: int | None = Field(
+        default=None,
+        ge=0,
+        le=2_147_483_647,
+        description="Delete this Invocation so many seconds after it has finished; the collection "
+        "stays. Left out: it is kept. Example: 86400.",
+    )
+
+    rules: ClassVar = (
+        never_changes("sourceRef", f"sourceRef {_IMMUTABLE}", required=True),
+        never_changes("targetCollectionName", f"targetCollectionName {_IMMUTABLE}"),
+        never_changes("targetPolicy", f"targetPolicy {_IMMUTABLE}"),
+        never_changes("github", f"github {_IMMUTABLE}"),
+        never_changes("s3", f"s3 {_IMMUTABLE}"),
+        Rule(
+            "cancel",
+            "cancel can't be taken back: apply another Invocation to run again",
+            "!oldSelf.cancel || self.cancel",
+        ),
+        Rule(
+            "",
+            "at most one of github and s3 may be set in spec: a run has one Source",
+            "!has(self.github) || !has(self.s3)",
+            lambda spec: spec.github is None or spec.s3 is None,
+        ),
+    )
+
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class DocumentCounts(ApiModel):
+    """Documents of a run by what became of them."""
+
+    discovered: Count = Field(default=0, description="Documents that the Source lists so far.")
+    indexed: Count = Field(default=0, description="Documents written by this run.")
+    unchanged: Count = Field(
+        default=0, description="Documents that stood in the collection already, as they are."
+    )
+    removed: Count = Field(
+        default=0, description="Documents taken out, for the Source has them no more."
+    )
+    skipped: Count = Field(default=0, description="Documents left out, such as binary files.")
+    failed: Count = Field(default=0, description="Documents that could not be indexed.")
+
+
+class ChunkCounts(ApiModel):
+    """Chunks of a run by what became of them."""
+
+    produced: Count = Field(default=0, description="Chunks cut from documents.")
+    embedded: Count = Field(default=0, description="Chunks embedded by a model.")
+    reused: Count = Field(
+        default=0, description="Chunks whose vector was taken over from an earlier run."
+    )
+    written: Count = Field(default=0, description="Chunks written to Chroma.")
+
+
+class CollectionStatus(ApiModel):
+    """The collection that a run writes to."""
+
+    name: str = Field(max_length=512, description="Name of the collection.")
+    id: str = Field(default="", max_length=64, description="The id that Chroma gave it.")
+    records: Count = Field(default=0, description="Records that it holds.")
+
+
+class Failure(ApiModel):
+    """A document that could not be indexed."""
+
+    document: str = Field(max_length=2048, description="Key of the document, such as its path.")
+    reason: str = Field(max_length=64, description="Why, in one word. Example: EmbeddingRejected.")
+    message: str = Field(default="", max_length=4096, description="Why, in a sentence.")
+
+
+class InvocationStatus(ApiModel):
+    """How far the run is, and how it ended."""
+
+    observed_generation: int = Field(
+        default=-1, ge=-1, description="The generation of the spec that this status is about."
+    )
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Succeeded sums up; Reconciling: it waits or runs; Stalled: it needs a person.",
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["type"],
+        },
+    )
+    configuration: dict[str, Any] | None = Field(
+        default=None,
+        description="The whole configuration, fixed when the run was admitted. All its steps use "
+        "this copy.",
+    )
+    revision: str | None = Field(
+        default=None, max_length=256, description="What is read. Example: a branch's commit."
+    )
+    documents: DocumentCounts = section(
+        DocumentCounts, "Documents by what became of them; at most 5 s old while the run goes."
+    )
+    skipped: dict[str, Count] = Field(
+        default_factory=dict, max_length=32, description="Skipped documents by reason."
+    )
+    chunks: ChunkCounts = section(ChunkCounts, "Chunks by what became of them.")
+    bytes: Count = Field(default=0, description="Size of the indexed documents, in bytes.")
+    start_time: str | None = Field(
+        default=None,
+        max_length=32,
+        description="When the run was admitted.",
+        json_schema_extra={"format": "date-time"},
+    )
+    completion_time: str | None = Field(
+        default=None,
+        max_length=32,
+        description="When the run ended, in whatever way.",
+        json_schema_extra={"format": "date-time"},
+    )
+    collection: CollectionStatus | None = Field(
+        default=None, description="The collection that the run writes to."
+    )
+    failures: list[Failure] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Documents that could not be indexed, the first 20 of them.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    updated_at: str | None = Field(
+        default=None,
+        max_length=32,
+        description="When the counts were last read from the workers.",
+        json_schema_extra={"format": "date-time"},
+    )
+    attempts: Count = Field(default=0, description="Pods that failed and were followed by others.")
+
+
+class Invocation(ApiModel):
+    """One run over a Source into one Chroma collection."""
+
+    api_version: Literal["chromasync.dev/v1alpha1"]
+    kind: Literal["Invocation"]
+    metadata: ObjectMeta
+    spec: InvocationSpec = Field(description="What to run.")
+    status: InvocationStatus = Field(
+        default_factory=InvocationStatus, description="How far the run is, and how it ended."
+    )

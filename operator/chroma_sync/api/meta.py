@@ -1,0 +1,197 @@
+"""What both kinds share: names, the strict base model, rules, and object metadata."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+GROUP: Final = "chromasync.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+CATEGORY: Final = "chroma-sync"
+# Asks for a new check of a Source; status echoes the last value handled.
+REQUESTED_AT: Final = f"{GROUP}/requested-at"
+
+# The extension of OpenAPI that holds CEL rules.
+VALIDATIONS: Final = "x-kubernetes-validations"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that crosses fields of one model. The API server evaluates `cel`, the laptop `check`.
+
+    `field` is the (camelCase) field of the model that the error points at, empty for the model
+    itself. `check` is None for a rule on updates: a laptop never sees the old object.
+    """
+
+    field: str
+    message: str
+    cel: str
+    check: Callable[[Any], bool] | None = None
+
+
+def never_changes(field: str, message: str, *, required: bool = False) -> Rule:
+    """The rule that a field keeps its value for the life of its object."""
+    same = f"self.{field} == oldSelf.{field}"
+    if not required:
+        same = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || {same})"
+    return Rule(field, message, same)
+
+
+@dataclass(frozen=True)
+class Test:
+    """A rule for one string, to be put into `Annotated`."""
+
+    message: str
+    cel: str
+    check: Callable[[str], bool]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        result = handler(schema)
+        rule = {"rule": self.cel, "message": self.message}
+        result.setdefault(VALIDATIONS, []).append(rule)
+        return result
+
+    def _checked(self, value: str) -> str:
+        if not self.check(value):
+            raise _error("", self.message)
+        return value
+
+
+def shape(pattern: str, message: str) -> Test:
+    """The rule that a whole string matches a pattern, which must mean the same to RE2 and Python.
+
+    Not the schema's `pattern`: the API server's message would show the expression alone.
+    """
+    whole = re.compile(pattern)
+    return Test(
+        message, f"self.matches(r'^(?:{pattern})$')", lambda text: bool(whole.fullmatch(text))
+    )
+
+
+def at_most_bytes(limit: int) -> Test:
+    """The rule that a string has at most so many bytes in UTF-8."""
+    return Test(
+        f"must have at most {limit} bytes",
+        f"size(bytes(self)) <= {limit}",
+        lambda text: len(text.encode()) <= limit,
+    )
+
+
+def _error(field: str, message: str) -> PydanticCustomError:
+    return PydanticCustomError("rule", "{message}", {"field": field, "message": message})
+
+
+class ApiModel(BaseModel):
+    """A strict model whose fields are camelCase in YAML and JSON."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        strict=True,
+        validate_assignment=True,
+    )
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, data: Any) -> Any:
+        # As the API server does: a null stands for a field that is left out.
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None}
+
+    @model_validator(mode="after")
+    def _obey_rules(self) -> Self:
+        for rule in self.rules:
+            if rule.check is not None and not rule.check(self):
+                raise _error(rule.field, rule.message)
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        result = handler.resolve_ref_schema(handler(schema))
+        if cls.rules:
+            result[VALIDATIONS] = [_validation(rule) for rule in cls.rules]
+        return result
+
+
+def _validation(rule: Rule) -> dict[str, str]:
+    where = {"fieldPath": f".{rule.field}"} if rule.field else {}
+    return {"rule": rule.cel, "message": rule.message, **where}
+
+
+def section(model: Callable[[], Any], description: str) -> Any:
+    """A field that holds a model all of whose fields have defaults; left out, it is all of them."""
+    return Field(
+        default_factory=model, description=description, json_schema_extra={"default": {}}
+    )
+
+
+_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_SUBDOMAIN_MESSAGE = (
+    "must be a name of Kubernetes: lower case letters, digits, '-' and '.', beginning and ending "
+    "with a letter or digit"
+)
+
+# The name of an object.
+ObjectName = Annotated[
+    str, Field(min_length=1, max_length=253), shape(_SUBDOMAIN, _SUBDOMAIN_MESSAGE)
+]
+
+# A place on the network. No user, so that no password gets into an object.
+HttpUrl = Annotated[
+    str,
+    Field(min_length=8, max_length=1024),
+    shape(
+        r"https?://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+        r"(/[A-Za-z0-9._~!$&()*+,;=:@%/-]*)?",
+        "must be an http:// or https:// address without user, query and fragment, such as "
+        "https://host.example/path",
+    ),
+]
+
+
+class ObjectMeta(BaseModel):
+    """The part of an object's metadata that we look at. Anything else is left alone."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    name: ObjectName
+    namespace: str = "default"
+    uid: str | None = None
+    generation: int = 0
+    resource_version: str | None = None
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+    annotations: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class SecretReference(ApiModel):
+    """A Secret in the namespace of the object that names it."""
+
+    name: ObjectName = Field(description="Name of a Secret in the same namespace.")

@@ -1,0 +1,27 @@
+"""Turns how a step ended into a result and an exit code. Pods and laptops share it."""
+
+from __future__ import annotations
+
+from chroma_sync.api.contract import ExitCode
+from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline.embed import EmbeddingMisconfigured, EmbeddingUnavailable
+from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
+
+
+def as_step_error(error: BaseException) -> StepError | None:
+    """The error of a step behind an exception, or None for a fault in the program itself."""
+    if isinstance(error, StepError):
+        return error
+    if isinstance(error, EmbeddingUnavailable):
+        return Temporary(Reason.EMBEDDING_UNAVAILABLE, str(error))
+    if isinstance(error, EmbeddingMisconfigured):
+        return Misconfigured(Reason(error.reason), str(error))
+    return None
+
+
+UNKNOWN_EXIT_CODE = 1
+STOPPED_EXIT_CODE = ExitCode.TEMPORARY
+
+
+class UsageError(Exception):
+    """What was typed or written can't be used. `str(error)` says what to do."""

@@ -1,0 +1,56 @@
+"""`chroma-sync query`: the best chunks of a collection for a question."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import ExitStack
+
+from chroma_sync.api.configuration import query_text
+from chroma_sync.cli.outcome import UsageError
+from chroma_sync.cli.places import open_database, open_model
+from chroma_sync.pipeline.embed import embed_long
+from chroma_sync.pipeline.index.chroma import Hit, text_metadata
+
+_LINES_SHOWN = 6
+_LIMIT_MAX = 300
+
+
+def query(arguments: argparse.Namespace) -> int:
+    """Print the best chunks, the best first."""
+    if not 1 <= arguments.limit <= _LIMIT_MAX:
+        raise UsageError(f"--limit: must be from 1 to {_LIMIT_MAX}")
+    if not arguments.text.strip():
+        raise UsageError("TEXT: write a question")
+    if not arguments.chroma and not arguments.path.is_dir():
+        raise UsageError(
+            f"--path: there is no folder {arguments.path}; run `chroma-sync run` first"
+        )
+    with ExitStack() as stack:
+        database = open_database(arguments, arguments.database, "default_tenant")
+        stack.callback(database.close)
+        collection = database.find(arguments.collection)
+        if collection is None:
+            raise UsageError(f"--collection: there is no collection {arguments.collection!r}")
+        made_with = text_metadata(collection.metadata, "embedding_model")
+        name = arguments.model or made_with
+        if not name:
+            raise UsageError(
+                f"--collection: {arguments.collection!r} does not say which model made it; "
+                "name it with --model"
+            )
+        model = open_model(arguments, name)
+        stack.callback(model.close)
+        prompt = text_metadata(collection.metadata, "embedding_query_prompt")
+        vector = embed_long(model, [query_text(prompt, arguments.text)]).vectors[0]
+        for rank, hit in enumerate(collection.nearest(vector, arguments.limit), start=1):
+            print(_shown(rank, hit))
+    return 0
+
+
+def _shown(rank: int, hit: Hit) -> str:
+    metadata = hit.metadata
+    lines = f"{metadata.get('start_line')}-{metadata.get('end_line')}"
+    head = f"{rank}. {metadata.get('document_key')}:{lines}  score {hit.score:.3f}"
+    text = [line for line in hit.text.splitlines() if line.strip()]
+    body = [f"     {line[:110]}" for line in text[:_LINES_SHOWN]]
+    return "\n".join([head, *body])

@@ -1,0 +1,172 @@
+"""`chroma-sync run`: the same YAML and the same pipeline as on a cluster, in one process."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from chroma_sync.api.configuration import (
+    ChromaServer,
+    Configuration,
+    Endpoint,
+    ModelNotServedError,
+    Settings,
+    resolve,
+)
+from chroma_sync.api.contract import Result
+from chroma_sync.api.invocation import Invocation
+from chroma_sync.api.load import InvalidObject, load_objects
+from chroma_sync.api.reasons import Reason
+from chroma_sync.api.source import Source
+from chroma_sync.api.supported import invalid_for_source, not_implemented
+from chroma_sync.cli.outcome import UsageError
+from chroma_sync.cli.places import LOCAL_URL, open_database, open_model
+from chroma_sync.cli.show import Display
+from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.errors import Misconfigured, Stopped
+from chroma_sync.pipeline.factory import make_source
+from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.queues import StopSignal
+
+_INTERRUPTED = 130
+
+
+def run_files(arguments: argparse.Namespace) -> int:
+    """Run every Invocation of the files, in their order."""
+    sources, invocations = _load(arguments.files)
+    if not invocations:
+        raise UsageError("the files hold no Invocation: nothing to run")
+    # All are looked at before the first one runs.
+    pairs = [(_source_of(invocation, sources), invocation) for invocation in invocations]
+    for source, invocation in pairs:
+        _refuse_unserved(source, invocation)
+    stop = StopSignal()
+    with _interruptible(stop):
+        for source, invocation in pairs:
+            try:
+                _run_one(arguments, source, invocation, stop)
+            except Stopped:
+                print("Stopped. Nothing is lost: start it again to go on.", flush=True)
+                return _INTERRUPTED
+    return 0
+
+
+def _load(files: list[Path]) -> tuple[dict[tuple[str, str], Source], list[Invocation]]:
+    sources: dict[tuple[str, str], Source] = {}
+    invocations: list[Invocation] = []
+    for file in files:
+        try:
+            objects = load_objects(file.read_text(encoding="utf-8"), str(file))
+        except InvalidObject as error:
+            raise UsageError(str(error)) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file} can't be read: {error}") from None
+        for item in objects:
+            if isinstance(item, Source):
+                sources[item.metadata.namespace, item.metadata.name] = item
+            else:
+                invocations.append(item)
+    return sources, invocations
+
+
+def _source_of(invocation: Invocation, sources: dict[tuple[str, str], Source]) -> Source:
+    name = invocation.spec.source_ref.name
+    source = sources.get((invocation.metadata.namespace, name))
+    if source is None:
+        raise UsageError(
+            f"Invocation/{invocation.metadata.name}: spec.sourceRef.name: the files hold no "
+            f"Source {name!r} in namespace {invocation.metadata.namespace!r}. "
+            "Name its file with another -f."
+        )
+    return source
+
+
+def _refuse_unserved(source: Source, invocation: Invocation) -> None:
+    """Refuse what a cluster would mark as stalled. Raises `Misconfigured`."""
+    for item in (source, invocation):
+        fields = not_implemented(item.spec)
+        if fields:
+            where = f"{item.kind}/{item.metadata.name}"
+            message = f"{where}: {', '.join(fields)}: no code serves this yet; leave it out."
+            raise Misconfigured(Reason.NOT_IMPLEMENTED, message)
+    problem = invalid_for_source(source.spec, invocation.spec)
+    if problem is not None:
+        message = f"Invocation/{invocation.metadata.name}: {problem}"
+        raise Misconfigured(Reason.INVALID_FOR_SOURCE, message)
+
+
+def _run_one(
+    arguments: argparse.Namespace, source: Source, invocation: Invocation, stop: StopSignal
+) -> None:
+    configuration = _configuration(arguments, source, invocation)
+    progress = Progress()
+    title = f"{invocation.metadata.name} into {configuration.run.collection}"  # type: ignore[union-attr]
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-")))
+        display = stack.enter_context(Display(title, progress.result))
+        fetched = make_source(configuration, scratch)
+        stack.callback(fetched.close)
+        model = open_model(arguments, configuration.embedding.model, _sleep(stop))
+        stack.callback(model.close)
+        database = open_database(arguments, configuration.database, configuration.chroma.tenant)
+        stack.callback(database.close)
+        steps.run(steps.Toolbox(configuration, fetched, database, model, scratch, progress, stop))
+        display.finish(_summary(progress.result()))
+
+
+def _configuration(
+    arguments: argparse.Namespace, source: Source, invocation: Invocation
+) -> Configuration:
+    """The configuration of a run here. `--chroma` and `--path` stand for the installation's server,
+    and a run here has a UID of its own."""
+    if arguments.model:
+        source.spec.embedding.dense.model = arguments.model
+    invocation.metadata.uid = str(uuid.uuid4())
+    url = arguments.tei or LOCAL_URL
+    settings = Settings(
+        chroma=ChromaServer(url=arguments.chroma or str(arguments.path)),
+        endpoints=[Endpoint(model=source.spec.embedding.dense.model, url=url)],
+    )
+    try:
+        return resolve(source, settings, invocation)
+    except ModelNotServedError as error:
+        raise Misconfigured(Reason.MODEL_NOT_SERVED, str(error)) from None
+
+
+def _sleep(stop: StopSignal):  # type: ignore[no-untyped-def]
+    def sleep(seconds: float) -> None:
+        stop.wait(seconds)
+        stop.check()
+
+    return sleep
+
+
+def _summary(result: Result) -> str:
+    documents, chunks = result.documents, result.chunks
+    records = result.collection.records if result.collection else 0
+    return (
+        f"{documents.indexed} documents indexed, {documents.unchanged} unchanged, "
+        f"{documents.removed} removed, {documents.skipped} skipped, {documents.failed} failed; "
+        f"{chunks.embedded} chunks embedded, {chunks.reused} reused; "
+        f"the collection has {records} records"
+    )
+
+
+@contextmanager
+def _interruptible(stop: StopSignal) -> Iterator[None]:
+    """Let Ctrl-C stop the run cleanly. A second Ctrl-C breaks it off."""
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop.stop()
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,201 @@
+"""`chroma-sync-worker STEP`: one step of a run, in a pod. People use `chroma-sync` instead."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from chroma_sync.api.configuration import Configuration
+from chroma_sync.api.contract import (
+    CONFIGURATION_VARIABLE,
+    INDEX_VARIABLE,
+    PROGRESS_PORT,
+    SCRATCH,
+    TERMINATION_LOG,
+    ExitCode,
+    Result,
+    SecretUse,
+    Step,
+    encode_result,
+    secret_file,
+)
+from chroma_sync.api.reasons import Reason
+from chroma_sync.cli.outcome import STOPPED_EXIT_CODE, UNKNOWN_EXIT_CODE, as_step_error
+from chroma_sync.cli.serve import progress_server
+from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.embed import TeiModel
+from chroma_sync.pipeline.errors import Misconfigured, Stopped
+from chroma_sync.pipeline.factory import make_source
+from chroma_sync.pipeline.index.chroma import Database
+from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.queues import StopSignal
+
+_LOG_SECONDS = 10.0
+# A check answers soon or is repeated by the operator; a run bridges a restart of a server itself.
+_CHECK_PATIENCE_SECONDS = 5.0
+_RUN_PATIENCE_SECONDS = 600.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one step. Returns the exit code; the result is in the termination message."""
+    parser = argparse.ArgumentParser(prog="chroma-sync-worker", description=__doc__)
+    parser.add_argument("step", choices=[s.value for s in Step])
+    step = Step(parser.parse_args(argv).step)
+    progress, stop = Progress(), StopSignal()
+    signal.signal(signal.SIGTERM, lambda *_: stop.stop())
+    signal.signal(signal.SIGINT, lambda *_: stop.stop())
+    with progress_server(("", PROGRESS_PORT), progress.result), _logged(step, progress):
+        code, result = _attempt(step, os.environ, progress, stop)
+    _log(step, "ended", result, code)
+    Path(TERMINATION_LOG).write_bytes(encode_result(result))
+    return code
+
+
+def _attempt(
+    step: Step, environment: Mapping[str, str], progress: Progress, stop: StopSignal
+) -> tuple[int, Result]:
+    """Do the step. Returns its exit code and its result."""
+    try:
+        with ExitStack() as stack:
+            _do(step, _toolbox(step, environment, progress, stop, stack))
+        return ExitCode.DONE, progress.result()
+    except Stopped:
+        return STOPPED_EXIT_CODE, progress.result(message="The pod was asked to stop.")
+    except Exception as error:
+        known = as_step_error(error)
+        if known is not None:
+            return known.exit_code, progress.result(known.reason.value, str(known))
+        traceback.print_exc()
+        message = f"The worker broke off: {type(error).__name__}. Its log has the details."
+        return UNKNOWN_EXIT_CODE, progress.result(Reason.INTERNAL_ERROR.value, message)
+
+
+def _do(step: Step, tools: steps.Toolbox) -> None:
+    revision = tools.configuration.revision
+    if step is Step.CHECK:
+        steps.check(tools)
+    elif step is Step.RUN:
+        steps.run(tools)
+    elif step is Step.PLAN:
+        steps.plan(tools)
+    elif revision is None:
+        raise Misconfigured(Reason.INTERNAL_ERROR, "this step needs the revision that plan found")
+    elif step is Step.WORK:
+        steps.work(tools, revision)
+    else:
+        steps.finish(tools, revision)
+
+
+def _toolbox(
+    step: Step,
+    environment: Mapping[str, str],
+    progress: Progress,
+    stop: StopSignal,
+    stack: ExitStack,
+) -> steps.Toolbox:
+    configuration = _configuration(environment)
+    patience = _CHECK_PATIENCE_SECONDS if step is Step.CHECK else _RUN_PATIENCE_SECONDS
+    sleep = _stoppable_sleep(stop)
+    scratch = Path(SCRATCH)
+    chroma, embedding = configuration.chroma, configuration.embedding
+    chroma_token = _token(SecretUse.CHROMA, chroma.token_secret)
+    tei_token = _token(SecretUse.TEI, embedding.token_secret)
+    source = make_source(configuration, scratch)
+    stack.callback(source.close)
+    database = Database.connect(
+        *(chroma.url, chroma.tenant, configuration.database, chroma_token),
+        retry_seconds=patience,
+        sleep=sleep,
+    )
+    stack.callback(database.close)
+    model = TeiModel(
+        embedding.url,
+        model=embedding.model,
+        token=tei_token,
+        retry_budget_seconds=patience,
+        sleep=sleep,
+    )
+    stack.callback(model.close)
+    index = int(environment.get(INDEX_VARIABLE, "0"))
+    count = configuration.job_template.parallelism if step is Step.WORK else 1
+    return steps.Toolbox(
+        *(configuration, source, database, model, scratch, progress, stop), shard=(index, count)
+    )
+
+
+def _configuration(environment: Mapping[str, str]) -> Configuration:
+    try:
+        return Configuration.model_validate_json(environment.get(CONFIGURATION_VARIABLE, ""))
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, e["loc"])) for e in error.errors()})
+        message = (
+            f"{CONFIGURATION_VARIABLE} does not fit this worker ({', '.join(fields) or 'empty'}). "
+            "Operator and worker images must be of one release."
+        )
+        raise Misconfigured(Reason.INTERNAL_ERROR, message) from None
+
+
+def _token(use: SecretUse, secret: str | None) -> str | None:
+    """A token from its mounted Secret. Raises `Misconfigured` when the Secret is not there."""
+    if secret is None:
+        return None
+    try:
+        token = Path(secret_file(use)).read_text(encoding="utf-8").strip()
+    except (FileNotFoundError, UnicodeDecodeError):
+        token = ""
+    if not token:
+        message = (
+            f"Secret {secret!r} with a key 'token' is not there. "
+            "Create it in the namespace of the Source."
+        )
+        raise Misconfigured(Reason.SECRET_NOT_FOUND, message)
+    return token
+
+
+def _stoppable_sleep(stop: StopSignal) -> Callable[[float], None]:
+    def sleep(seconds: float) -> None:
+        stop.wait(seconds)
+        stop.check()
+
+    return sleep
+
+
+@contextmanager
+def _logged(step: Step, progress: Progress) -> Iterator[None]:
+    """Write the counts to the log every few seconds."""
+    done = threading.Event()
+
+    def loop() -> None:
+        while not done.wait(_LOG_SECONDS):
+            _log(step, "goes on", progress.result())
+
+    _log(step, "began", Result())
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _log(step: Step, what: str, result: Result, code: int | None = None) -> None:
+    line: dict[str, object] = {"step": step.value, "event": what}
+    if code is not None:
+        line["exitCode"] = int(code)
+    line |= result.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

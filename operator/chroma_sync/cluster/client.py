@@ -1,0 +1,116 @@
+"""The real cluster."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from chroma_sync.api.contract import Result
+from chroma_sync.cluster.errors import ConflictError, NotFoundError
+from chroma_sync.cluster.events import EventRecorder
+from chroma_sync.cluster.interface import Kind, Object
+from chroma_sync.cluster.progress import ProgressReader
+from chroma_sync.cluster.rest import Rest
+from chroma_sync.reconcile.observed import JobState, PodState, job_state, pod_state
+from chroma_sync.reconcile.plan import Event
+
+API: Final = "/apis/chromasync.dev/v1alpha1"
+PLURALS: Final[dict[Kind, str]] = {"Source": "sources", "Invocation": "invocations"}
+PAGE: Final = 500
+PAGES_MAX: Final = 1000
+
+
+class KubernetesCluster:
+    """`Cluster` over the API server."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+        self._events = EventRecorder(rest)
+        self._progress = ProgressReader()
+
+    async def close(self) -> None:
+        """Close the connections, the API server's too."""
+        await self._progress.close()
+        await self._rest.close()
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._rest.get(_path(kind, namespace, name))
+        except NotFoundError:
+            return None
+
+    async def patch_status(self, kind: Kind, obj: Object, status: Object) -> Object:
+        metadata = obj["metadata"]
+        precondition = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        path = _path(kind, metadata["namespace"], metadata["name"])
+        return await self._rest.merge_patch(
+            f"{path}/status", {"metadata": precondition, "status": status}
+        )
+
+    async def create_job(self, job: Object) -> JobState:
+        metadata = job["metadata"]
+        folder = _jobs(metadata["namespace"])
+        try:
+            return job_state(await self._rest.post(folder, job))
+        except ConflictError:
+            there = job_state(await self._rest.get(f"{folder}/{metadata['name']}"))
+            if there.owner_uid != metadata["ownerReferences"][0]["uid"]:
+                raise
+            return there
+
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        # Foreground: the Job goes last, so that its end says that no pod is left.
+        await self._delete(f"{_jobs(namespace)}/{name}", uid, "Foreground")
+
+    async def pods(self, namespace: str, selector: str) -> list[PodState]:
+        pages = self._pages(_pods(namespace), selector)
+        return [pod_state(pod) async for page in pages for pod in page]
+
+    async def delete_invocation(self, namespace: str, name: str, uid: str) -> None:
+        await self._delete(_path("Invocation", namespace, name), uid, "Background")
+
+    async def post_event(self, kind: Kind, obj: Object, event: Event) -> None:
+        await self._events.post(kind, obj, event)
+
+    async def read_progress(self, address: str) -> Result | None:
+        return await self._progress.read(address)
+
+    async def names(self, kind: Kind) -> set[tuple[str, str]]:
+        """(namespace, name) of each object of a kind, in all namespaces."""
+        pages = self._pages(f"{API}/{PLURALS[kind]}", "")
+        return {
+            (item["metadata"]["namespace"], item["metadata"]["name"])
+            async for page in pages
+            for item in page
+        }
+
+    async def _pages(self, path: str, selector: str) -> AsyncIterator[list[Object]]:
+        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        for _ in range(PAGES_MAX):
+            page = await self._rest.get(path, query)
+            yield page["items"]
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return
+            query["continue"] = token
+
+    async def _delete(self, path: str, uid: str, propagation: str) -> None:
+        body = {"propagationPolicy": propagation, "preconditions": {"uid": uid}}
+        try:
+            await self._rest.delete(path, body)
+        except NotFoundError:
+            pass
+        except ConflictError:
+            pass  # another object has the name now: the one that was meant is gone
+
+
+def _path(kind: Kind, namespace: str, name: str) -> str:
+    return f"{API}/namespaces/{namespace}/{PLURALS[kind]}/{name}"
+
+
+def _jobs(namespace: str) -> str:
+    return f"/apis/batch/v1/namespaces/{namespace}/jobs"
+
+
+def _pods(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods"

@@ -1,0 +1,50 @@
+"""All that the operator ever asks of the cluster."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+from chroma_sync.api.contract import Result
+from chroma_sync.reconcile.observed import JobState, PodState
+from chroma_sync.reconcile.plan import Event
+
+Object = dict[str, Any]
+Kind = Literal["Source", "Invocation"]
+
+
+class Cluster(Protocol):
+    """Reads are fresh. Everything but `read_progress` raises `ClusterError`."""
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """One Source or Invocation; None when there is none of that name."""
+        ...
+
+    async def patch_status(self, kind: Kind, obj: Object, status: Object) -> Object:
+        """Merge `status` into the object's. `obj` is what the decision was made from: its uid and
+        resourceVersion must still hold, else `ConflictError`. Returns the object as it is now."""
+        ...
+
+    async def create_job(self, job: Object) -> JobState:
+        """Make the Job, or take the one of the same name when it belongs to the same owner. Raises
+        `ConflictError` while a Job of another owner has the name."""
+        ...
+
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Delete the Job and its pods. It stays to be seen until the last pod is gone."""
+        ...
+
+    async def pods(self, namespace: str, selector: str) -> list[PodState]:
+        """The pods that a label selector chooses, finished ones too."""
+        ...
+
+    async def delete_invocation(self, namespace: str, name: str, uid: str) -> None:
+        """Delete the Invocation, if it is still this one."""
+        ...
+
+    async def post_event(self, kind: Kind, obj: Object, event: Event) -> None:
+        """Show an event on the object. Repeated ones are counted up, floods are dropped."""
+        ...
+
+    async def read_progress(self, address: str) -> Result | None:
+        """How far the worker at this pod address is; None when it does not say."""
+        ...

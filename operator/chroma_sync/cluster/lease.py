@@ -1,0 +1,160 @@
+"""The Lease that makes one operator process at a time do the work.
+
+The rules are client-go's: a holder that has not renewed for the Lease's duration, seen by the
+watcher's own clock, has lost it. Source: k8s.io/client-go/tools/leaderelection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+from chroma_sync.cluster.errors import ClusterError, ConflictError, LeaseLostError, NotFoundError
+from chroma_sync.cluster.rest import Rest
+
+logger = logging.getLogger(__name__)
+
+DURATION = 15  # seconds after the last renewal for which a Lease holds
+RENEW_DEADLINE = 10.0  # seconds without a renewal after which the holder itself gives up
+RETRY_PERIOD = 2.0
+
+
+class Leadership:
+    """Holds one Lease for `identity`, a name that no other running process has."""
+
+    def __init__(
+        self,
+        rest: Rest,
+        namespace: str,
+        name: str,
+        identity: str,
+        *,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._rest = rest
+        self._name = name
+        self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._namespace = namespace
+        self._identity = identity
+        self._clock = clock
+        self._seen: tuple[Any, ...] = ()
+        self._seen_at = 0.0
+        self._lease: dict[str, Any] | None = None
+
+    @property
+    def held(self) -> bool:
+        return self._lease is not None
+
+    async def acquire(self) -> None:
+        """Wait until the Lease is ours."""
+        waiting = False
+        while not await self._try_acquire():
+            if not waiting:
+                logger.info("waiting for the Lease %s/%s", self._namespace, self._name)
+                waiting = True
+            await asyncio.sleep(RETRY_PERIOD)
+        logger.info("holding the Lease %s/%s", self._namespace, self._name)
+
+    async def keep(self) -> None:
+        """Renew until the Lease is lost. Raises `LeaseLostError`; never returns."""
+        renewed = self._clock()
+        while True:
+            await asyncio.sleep(RETRY_PERIOD)
+            try:
+                async with asyncio.timeout(RENEW_DEADLINE / 2):
+                    await self._write(self._spec(acquired=None))
+                renewed = self._clock()
+            except ConflictError:
+                await self._check_still_ours()
+            except (ClusterError, TimeoutError) as error:
+                logger.warning("the Lease could not be renewed: %s", error)
+            if self._clock() - renewed > RENEW_DEADLINE:
+                self._lease = None
+                raise LeaseLostError(f"the Lease was not renewed for {RENEW_DEADLINE:.0f} s")
+
+    async def release(self) -> None:
+        """Give the Lease up, so that the next process need not wait for its end."""
+        if self._lease is None:
+            return
+        try:
+            async with asyncio.timeout(RETRY_PERIOD):
+                await self._write({"holderIdentity": "", "leaseDurationSeconds": 1})
+        except (ClusterError, TimeoutError) as error:
+            logger.warning("the Lease could not be released: %s", error)
+        self._lease = None
+
+    async def _try_acquire(self) -> bool:
+        try:
+            lease = await self._rest.get(f"{self._collection}/{self._name}")
+        except NotFoundError:
+            return await self._create()
+        except ClusterError as error:
+            logger.warning("the Lease could not be read: %s", error)
+            return False
+        spec = lease.get("spec") or {}
+        seen = (spec.get("holderIdentity"), spec.get("renewTime"), spec.get("leaseTransitions"))
+        if seen != self._seen:
+            self._seen, self._seen_at = seen, self._clock()
+        holder = spec.get("holderIdentity") or ""
+        duration = spec.get("leaseDurationSeconds") or DURATION
+        if holder not in ("", self._identity) and self._clock() - self._seen_at < duration:
+            return False
+        self._lease = lease
+        try:
+            await self._write(self._spec(acquired=_now()))
+        except ClusterError as error:
+            logger.info("the Lease could not be taken: %s", error)
+            self._lease = None
+        return self._lease is not None
+
+    async def _create(self) -> bool:
+        body = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": self._name, "namespace": self._namespace},
+            "spec": self._spec(acquired=_now()),
+        }
+        try:
+            self._lease = await self._rest.post(self._collection, body)
+        except ClusterError as error:
+            logger.info("the Lease could not be made: %s", error)
+        return self._lease is not None
+
+    async def _check_still_ours(self) -> None:
+        """After a conflict: somebody wrote. That is harmless only if the holder is still us."""
+        try:
+            lease = await self._rest.get(f"{self._collection}/{self._name}")
+        except NotFoundError:
+            lease = {}
+        except ClusterError as error:
+            logger.warning("the Lease could not be read: %s", error)
+            return
+        holder = (lease.get("spec") or {}).get("holderIdentity")
+        if holder != self._identity:
+            self._lease = None
+            raise LeaseLostError(f"the Lease is held by {holder or 'nobody'} now")
+        self._lease = lease
+
+    def _spec(self, acquired: str | None) -> dict[str, Any]:
+        spec = dict((self._lease or {}).get("spec") or {})
+        if acquired is not None:
+            spec["acquireTime"] = acquired
+            spec["leaseTransitions"] = int(spec.get("leaseTransitions") or 0) + 1
+        return spec | {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": DURATION,
+            "renewTime": _now(),
+        }
+
+    async def _write(self, spec: dict[str, Any]) -> None:
+        """Replace the Lease that was last read. Raises `ConflictError` if it changed since."""
+        body = dict(self._lease or {}) | {"spec": spec}
+        self._lease = await self._rest.put(f"{self._collection}/{self._name}", body)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

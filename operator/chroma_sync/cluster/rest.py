@@ -1,0 +1,113 @@
+"""JSON requests to the API server, over the client's own connection, TLS and token handling.
+
+Plain objects go in and out: the operator looks at a few fields only, and the client's models would
+cost memory and time for each of the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final
+
+import aiohttp
+from kubernetes.aio import client as k8s
+from kubernetes.aio import config as k8s_config
+
+from chroma_sync.cluster.errors import ClusterError, ConflictError, InvalidError, NotFoundError
+
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+TIMEOUT: Final = 15.0  # seconds for one request
+
+Object = dict[str, Any]
+
+
+async def connect() -> Rest:
+    """Connect as the pod's ServiceAccount, or, outside a cluster, as the kubeconfig says."""
+    configuration = k8s.Configuration()
+    try:
+        k8s_config.load_incluster_config(client_configuration=configuration)
+    except k8s_config.ConfigException:
+        await k8s_config.load_kube_config(client_configuration=configuration)
+    configuration.client_session_kwargs = {"trust_env": False}
+    return Rest(k8s.ApiClient(configuration))
+
+
+class Rest:
+    """One connection pool to the API server. Errors are `ClusterError`s."""
+
+    def __init__(self, api: k8s.ApiClient) -> None:
+        self._api = api
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def get(self, path: str, query: dict[str, str] | None = None) -> Object:
+        return await self._request("GET", path, query=query)
+
+    async def post(self, path: str, body: Object) -> Object:
+        return await self._request("POST", path, body=body)
+
+    async def put(self, path: str, body: Object) -> Object:
+        return await self._request("PUT", path, body=body)
+
+    async def merge_patch(self, path: str, body: Object) -> Object:
+        return await self._request("PATCH", path, body=body, content_type=MERGE_PATCH)
+
+    async def delete(self, path: str, body: Object) -> Object:
+        return await self._request("DELETE", path, body=body)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = JSON,
+    ) -> Object:
+        try:
+            prepared = await self._api.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params={"Accept": JSON, "Content-Type": content_type},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = await self._api.call_api(
+                *prepared, _request_timeout=aiohttp.ClientTimeout(total=TIMEOUT)
+            )
+            data = await response.read()
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+            what = str(error) or type(error).__name__
+            raise ClusterError(0, f"{method} {path}: no answer: {what}") from error
+        if response.status >= 400:
+            raise _error(response.status, f"{method} {path}: {_reason(response.status, data)}")
+        return _parse(method, path, data)
+
+
+def _parse(method: str, path: str, data: bytes) -> Object:
+    try:
+        parsed = json.loads(data)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise ClusterError(0, f"{method} {path}: the answer is not a JSON object")
+    return parsed
+
+
+def _reason(status: int, data: bytes) -> str:
+    """The API server's own sentence, when it gave one."""
+    try:
+        message = json.loads(data).get("message", "")
+    except (ValueError, AttributeError):
+        message = ""
+    return f"{status} {message}".rstrip()
+
+
+def _error(status: int, message: str) -> ClusterError:
+    kinds = {404: NotFoundError, 409: ConflictError}
+    kinds |= dict.fromkeys((400, 403, 422), InvalidError)
+    return kinds.get(status, ClusterError)(status, message)

@@ -1,0 +1,73 @@
+"""What the queue holds, and which keys a change of an object wakes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from chroma_sync.controller.cache import Cache, Place
+from chroma_sync.reconcile.observed import invocation_state, job_state, source_state
+
+Object = dict[str, Any]
+
+
+class Key(NamedTuple):
+    """One object to reconcile."""
+
+    kind: Literal["Source", "Invocation"]
+    namespace: str
+    name: str
+
+
+def source_changed(cache: Cache, source: Object, *, deleted: bool) -> list[Key]:
+    """Keep a Source's news. Its unfinished Invocations look again, too."""
+    place, uid, version = _identity(source)
+    if deleted:
+        news = cache.sources.remove(place, uid)
+    else:
+        news = cache.sources.put(place, uid, version, source_state(source), place)
+    return [Key("Source", *place), *waiting(cache, place)] if news else []
+
+
+def waiting(cache: Cache, source: Place) -> list[Key]:
+    """The keys of a Source's Invocations that have not finished."""
+    namespace, name = source
+    states = cache.invocations_of(namespace, name)
+    return [Key("Invocation", namespace, s.name) for s in states if not s.finished]
+
+
+def invocation_changed(cache: Cache, invocation: Object, *, deleted: bool) -> list[Key]:
+    """Keep an Invocation's news. Its Source may admit another one now."""
+    place, uid, version = _identity(invocation)
+    state = invocation_state(invocation)
+    source = (place[0], state.source)
+    if deleted:
+        news = cache.invocations.remove(place, uid)
+    else:
+        news = cache.invocations.put(place, uid, version, state, source)
+    return [Key("Invocation", *place), Key("Source", *source)] if news else []
+
+
+def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Key]:
+    """Keep a Job's news. It wakes its owner; its end may also let the Source's next run start."""
+    place, uid, version = _identity(job)
+    state = job_state(job)
+    if deleted:
+        news = cache.jobs.remove(place, uid)
+    else:
+        news = cache.jobs.put(place, uid, version, state, (place[0], state.owner_uid))
+    if not news:
+        return []
+    owner = (place[0], state.owner_name)
+    if state.owner_kind == "Source":
+        return [Key("Source", *owner)]
+    keys = [Key("Invocation", *owner)]
+    invocation = cache.invocations.get(owner)
+    if deleted and invocation is not None:
+        keys.append(Key("Source", place[0], invocation.source))
+    return keys
+
+
+def _identity(obj: Object) -> tuple[Place, str, int]:
+    metadata = obj["metadata"]
+    place = (metadata["namespace"], metadata["name"])
+    return place, metadata["uid"], int(metadata["resourceVersion"])

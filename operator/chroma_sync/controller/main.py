@@ -1,0 +1,131 @@
+"""The operator's process: watch from the start, reconcile while the Lease is held."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+
+from chroma_sync.cluster.client import KubernetesCluster
+from chroma_sync.cluster.errors import ClusterError, LeaseLostError
+from chroma_sync.cluster.lease import Leadership
+from chroma_sync.cluster.rest import connect
+from chroma_sync.controller.cache import Cache
+from chroma_sync.controller.http import Health, serve
+from chroma_sync.controller.keys import Key
+from chroma_sync.controller.metrics import Metrics
+from chroma_sync.controller.passes import Passes
+from chroma_sync.controller.settings import SettingsError, load
+from chroma_sync.controller.watch import watch
+from chroma_sync.controller.workqueue import WorkQueue
+from chroma_sync.reconcile.installation import Installation
+
+LEASE = "chroma-sync-operator"
+SYNC_PERIOD = 0.2
+SYNC_AGAIN = 25  # periods after which what exists is asked for once more
+
+logger = logging.getLogger(__name__)
+
+
+def main(argv: list[str]) -> int:
+    """Run until a signal comes (0) or the Lease is lost (1); 2 when the settings are wrong."""
+    parser = argparse.ArgumentParser(prog="chroma_sync.controller", description=__doc__)
+    parser.add_argument("--settings", type=Path, required=True, help="the installation's settings")
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning"])
+    parser.add_argument("--host", default="", help="address to serve health and metrics on")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(
+        level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        installation = load(arguments.settings)
+    except SettingsError as error:
+        print(f"chroma-sync operator: {error}", file=sys.stderr)
+        return 2
+    return asyncio.run(_run(installation, arguments.host))
+
+
+async def _run(installation: Installation, host: str) -> int:
+    rest = await connect()
+    cluster = KubernetesCluster(rest)
+    leadership = Leadership(rest, *_identity())
+    cache, metrics, health, stop = Cache(), Metrics(), Health(), asyncio.Event()
+    passes = Passes(cluster, cache, installation, metrics)
+    queue: WorkQueue[Key] = WorkQueue(passes.reconcile)
+    passes.wake = queue.add
+
+    def refresh() -> None:
+        metrics.depth.set(len(queue))
+        metrics.leading.set(leadership.held)
+        metrics.count(metrics.sources, (s.reason for s in cache.sources.all()))
+        metrics.count(metrics.invocations, (i.reason for i in cache.invocations.all()))
+
+    server = await serve(health, metrics, refresh, host=host)
+    work = asyncio.create_task(_work(cluster, leadership, cache, queue, health), name="work")
+    # A signal ends the work, and the end of the work, whatever its cause, ends the watches.
+    work.add_done_callback(lambda _: stop.set())
+    try:
+        await watch(cache, queue.add, stop, on_signal=work.cancel)
+    finally:
+        work.cancel()
+        ended = (await asyncio.gather(work, return_exceptions=True))[0]
+        await server.cleanup()
+        await cluster.close()
+    if isinstance(ended, asyncio.CancelledError):
+        return 0
+    logger.error("the operator ends: %s", ended, exc_info=ended)
+    return 1
+
+
+async def _work(
+    cluster: KubernetesCluster,
+    leadership: Leadership,
+    cache: Cache,
+    queue: WorkQueue[Key],
+    health: Health,
+) -> None:
+    """Reconcile while the Lease is held. Ends by an exception only."""
+    await leadership.acquire()
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_keep(leadership, health))
+            await _synced(cluster, cache)
+            logger.info("reconciling")
+            health.working = True
+            group.create_task(queue.run())
+    finally:
+        health.working = False
+        await leadership.release()
+
+
+async def _keep(leadership: Leadership, health: Health) -> None:
+    try:
+        await leadership.keep()
+    except LeaseLostError:
+        health.lost = True
+        raise
+
+
+async def _synced(cluster: KubernetesCluster, cache: Cache) -> None:
+    """Wait until the watches have shown all that existed when this was called. Without it the first
+    passes could take an object that was not listed yet for one that is gone."""
+    for attempt in range(sys.maxsize):
+        if attempt % SYNC_AGAIN == 0:
+            try:
+                sources, invocations = [await cluster.names(k) for k in ("Source", "Invocation")]
+            except ClusterError as error:
+                logger.warning("the objects could not be listed: %s", error)
+                await asyncio.sleep(SYNC_PERIOD * SYNC_AGAIN)
+                continue
+        if sources <= cache.sources.places() and invocations <= cache.invocations.places():
+            return
+        await asyncio.sleep(SYNC_PERIOD)
+
+
+def _identity() -> tuple[str, str, str]:
+    """The Lease's namespace and name, and who holds it: a pod's name is its own while it lives."""
+    pod = os.environ.get("POD_NAME", f"process-{os.getpid()}")
+    return os.environ.get("POD_NAMESPACE", "default"), LEASE, pod

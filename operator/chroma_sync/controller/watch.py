@@ -1,0 +1,92 @@
+"""The watches: kopf lists and watches three kinds, and each event ends in the cache and the queue.
+
+Only `on.event` handlers, without daemons, timers, indexes or change detection: so kopf writes
+nothing to any object, neither finalizers nor annotations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from typing import Any, Final
+
+import kopf
+
+from chroma_sync.controller import keys
+from chroma_sync.controller.cache import Cache
+from chroma_sync.controller.keys import Key
+from chroma_sync.reconcile.names import LABEL_SOURCE_UID
+
+GROUP: Final = "chromasync.dev"
+VERSION: Final = "v1alpha1"
+
+logger = logging.getLogger(__name__)
+
+
+async def watch(
+    cache: Cache,
+    add: Callable[[Key], None],
+    stop: asyncio.Event,
+    *,
+    on_signal: Callable[[], object],
+) -> None:
+    """Watch until `stop` is set. At its end kopf waits for each task that was started later than
+    this call, so these end before."""
+    mine = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=_registry(cache, add),
+        settings=_settings(),
+        standalone=True,
+        clusterwide=True,
+        stop_flag=stop,
+    )
+    # kopf would end the watches first, and only then what depends on them.
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    await kopf.run_tasks(tasks, ignored=mine)
+
+
+def _registry(cache: Cache, add: Callable[[Key], None]) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    def handler(changed: Callable[..., list[Key]]) -> Callable[..., Any]:
+        async def handle(event: Any, **_: Any) -> None:
+            deleted = event["type"] == "DELETED"
+            for key in changed(cache, dict(event["object"]), deleted=deleted):
+                add(key)
+
+        return handle
+
+    def on(*resource: str, id: str, changed: Callable[..., list[Key]], **options: Any) -> None:
+        kopf.on.event(*resource, id=id, registry=registry, **options)(handler(changed))
+
+    on(GROUP, VERSION, "sources", id="source", changed=keys.source_changed)
+    on(GROUP, VERSION, "invocations", id="invocation", changed=keys.invocation_changed)
+    on("batch", "v1", "jobs", id="job", changed=keys.job_changed)
+    kopf.on.login(registry=registry, id="login")(_login)
+    return registry
+
+
+def _login(**options: Any) -> kopf.ConnectionInfo | None:
+    in_cluster = kopf.login_with_service_account(**options)
+    return in_cluster or kopf.login_with_kubeconfig(**options)
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True  # the kinds are known: no right to list CRDs and namespaces
+    settings.networking.request_timeout = 30.0
+    settings.networking.connect_timeout = 10.0
+    settings.watching.connect_timeout = 10.0
+    # Each watch is renewed after a while, whatever a dead connection pretends.
+    settings.watching.server_timeout = 290.0
+    settings.watching.client_timeout = 300.0
+    settings.watching.chunk_size = 500
+    settings.watching.label_selectors["batch", "v1", "jobs"] = LABEL_SOURCE_UID
+    settings.queueing.exit_timeout = 1.0
+    settings.process.ultimate_exiting_timeout = 15.0
+    return settings

@@ -1,0 +1,16 @@
+"""Cuts files into chunks: along their syntax, or by lines."""
+
+from chroma_sync.pipeline.chunk.chunker import Chunker
+from chroma_sync.pipeline.chunk.languages import language_of
+from chroma_sync.pipeline.chunk.model import CHUNKER_VERSION, Chunk, Chunked, ChunkingConfig
+from chroma_sync.pipeline.chunk.parser import ParserUnavailable
+
+__all__ = [
+    "CHUNKER_VERSION",
+    "Chunk",
+    "Chunked",
+    "Chunker",
+    "ChunkingConfig",
+    "ParserUnavailable",
+    "language_of",
+]

@@ -1,0 +1,160 @@
+"""Where to cut a text: pure functions over byte offsets, without any knowledge of syntax.
+
+A cut list holds the end offset of every chunk, ascending; its last entry is the text's length.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+LINE_FEED = 0x0A
+CARRIAGE_RETURN = 0x0D
+
+# How good it is to cut at a boundary: a kind and below it a depth, best first, in one integer.
+_DEPTH_BITS = 32
+LINE = 0 << _DEPTH_BITS  # between two siblings, at the start of a line
+HEADER = 1 << _DEPTH_BITS  # between the head of something and its first part
+MIDLINE = 2 << _DEPTH_BITS  # inside a line
+ATTACHED = 3 << _DEPTH_BITS  # between things that belong together
+
+
+class Boundaries:
+    """The places where a text may be cut, ascending, each with its rank (the lower, the better).
+
+    Two neighbours lie at most `max_size` bytes apart, unless a single long line lies between them.
+    """
+
+    def __init__(self, data: bytes, max_size: int) -> None:
+        self.data = data
+        self.max_size = max_size
+        self.offsets: list[int] = []
+        self.ranks: list[int] = []
+        self.last = 0
+
+    def add(self, offset: int, rank: int) -> None:
+        """Adds a boundary behind the last one; one between CR and LF moves before the CR."""
+        data = self.data
+        if offset < len(data) and data[offset] == LINE_FEED and data[offset - 1] == CARRIAGE_RETURN:
+            offset -= 1
+        if offset > self.last:
+            self.offsets.append(offset)
+            self.ranks.append(rank)
+            self.last = offset
+
+    def divide(self, start: int, end: int, offset: int, depth: int) -> None:
+        """Adds boundaries before `offset`, which lies too far behind the last one, around and in
+        the only piece between, `start` to `end`.
+
+        The blanks around the piece are split off; if it is too large without them, it is divided
+        into its lines.
+        """
+        for edge in (start, end, offset):
+            if self.last < edge <= offset:
+                if edge - self.last > self.max_size:
+                    self._add_lines(edge, LINE + depth + 1)
+                if edge < offset:
+                    self.add(edge, ATTACHED)
+
+    def _add_lines(self, end: int, rank: int) -> None:
+        line = self.data.find(b"\n", self.last, end) + 1
+        while 0 < line < end:
+            self.add(line, rank)
+            line = self.data.find(b"\n", line, end) + 1
+
+
+def pack(boundaries: Boundaries) -> list[int]:
+    """Fills chunks greedily; each ends at the best boundary that it reaches.
+
+    The best is the best kind. Among boundaries of one kind the last wins, but in the second half
+    of a chunk one at a lesser depth: a large declaration rather starts a chunk of its own.
+    """
+    data, max_size = boundaries.data, boundaries.max_size
+    offsets, ranks = boundaries.offsets, boundaries.ranks
+    cuts: list[int] = []
+    start = low = 0
+    while len(data) - start > max_size:
+        limit = start + max_size
+        high = bisect_right(offsets, limit, low)
+        best = _best(boundaries, low, high, start + max_size // 2)
+        # A long line comes next: it will be cut anywhere, so rather fill the chunk with it.
+        endless = offsets[high] - offsets[high - 1] > max_size
+        if best is None or (endless and ranks[best] >= MIDLINE):
+            start, low = _character_cut(data, start, limit), high
+        else:
+            start, low = offsets[best], best + 1
+        cuts.append(start)
+    cuts.append(len(data))
+    return _join(cuts, max_size)
+
+
+def _best(boundaries: Boundaries, low: int, high: int, half: int) -> int | None:
+    """The index in `low` to `high` of the boundary to cut at; None if there is none."""
+    if low == high:
+        return None
+    offsets, ranks = boundaries.offsets, boundaries.ranks
+    kind = min(ranks[low:high]) >> _DEPTH_BITS
+    middle = bisect_right(offsets, half, low, high)
+    late = ranks[middle:high]
+    if late and (rank := min(late)) >> _DEPTH_BITS == kind:
+        return high - 1 - late[::-1].index(rank)
+    return next(i for i in range(middle - 1, low - 1, -1) if ranks[i] >> _DEPTH_BITS == kind)
+
+
+def _join(cuts: list[int], max_size: int) -> list[int]:
+    """Joins neighbours that fit into one chunk: no crumbs beside a chunk that has room."""
+    joined: list[int] = []
+    start, end = 0, cuts[0]
+    for cut in cuts[1:]:
+        if cut - start > max_size:
+            joined.append(end)
+            start = end
+        end = cut
+    joined.append(end)
+    return joined
+
+
+def line_cuts(data: bytes, max_size: int, max_lines: int | None) -> list[int]:
+    """Cuts by lines: as many whole lines a chunk as fit. Lines end with LF only."""
+    cuts: list[int] = []
+    start = 0
+    while start < len(data):
+        end = start + max_size
+        if end < len(data):
+            end = data.rfind(b"\n", start, end) + 1 or _character_cut(data, start, end)
+        else:
+            end = len(data)
+        start = _lines_end(data, start, end, max_lines)
+        cuts.append(start)
+    return cuts
+
+
+def _lines_end(data: bytes, start: int, end: int, max_lines: int | None) -> int:
+    """The end of the `max_lines`-th line from `start`, at most `end`."""
+    if max_lines is None:
+        return end
+    for _ in range(max_lines):
+        start = data.find(b"\n", start, end) + 1
+        if start == 0:
+            return end
+    return start
+
+
+def _character_cut(data: bytes, start: int, limit: int) -> int:
+    """The last place up to `limit` that splits neither a UTF-8 character nor a CR LF."""
+    while data[limit] & 0xC0 == 0x80:
+        limit -= 1
+    if data[limit] == LINE_FEED and data[limit - 1] == CARRIAGE_RETURN and limit - 1 > start:
+        limit -= 1
+    return limit
+
+
+def are_sound(cuts: list[int], data: bytes, max_size: int) -> bool:
+    """Whether cuts from outside keep the laws: ascending, to the end, bounded, on characters."""
+    start = 0
+    for cut in cuts:
+        if not start < cut <= min(start + max_size, len(data)):
+            return False
+        if cut < len(data) and data[cut] & 0xC0 == 0x80:
+            return False
+        start = cut
+    return start == len(data)

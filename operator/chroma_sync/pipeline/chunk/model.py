@@ -1,0 +1,63 @@
+"""What goes into the chunker and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+# Part of every record's `document_config`: bump it whenever the same file may come out in other
+# chunks, also after a new release of the grammars. tests/unit/chunk/test_golden.py notices.
+CHUNKER_VERSION = "1"
+
+Strategy = Literal["tree_sitter", "lines"]
+# Why a file's syntax was given up.
+Fallback = Literal["parser timed out", "parser crashed", "parser out of memory"]
+
+
+@dataclass(frozen=True)
+class ChunkingConfig:
+    """How to chunk.
+
+    `max_size_bytes` (at least 4, a UTF-8 character's longest form) bounds every chunk; `max_lines`
+    (at least 1, or None for no bound) bounds chunks made by lines only.
+    """
+
+    type: Strategy
+    max_size_bytes: int
+    max_lines: int | None
+
+    def __post_init__(self) -> None:
+        if self.max_size_bytes < 4:
+            raise ValueError(f"chunking: max_size_bytes is {self.max_size_bytes}, least is 4")
+        if self.max_lines is not None and self.max_lines < 1:
+            raise ValueError(f"chunking: max_lines is {self.max_lines}, least is 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One piece of a file. `n` counts from 0, lines from 1, columns from 0 in bytes.
+
+    `end_line` is the line of the chunk's last byte and `end_col` lies just past it, so a chunk
+    that ends with a line feed ends on the line that this line feed closes.
+    """
+
+    n: int
+    text: bytes
+    start_line: int
+    start_col: int
+    end_line: int
+    end_col: int
+
+
+@dataclass(frozen=True)
+class Chunked:
+    """A whole file in chunks: their texts, joined, are the file.
+
+    `language` says what the file is, by its name or first bytes, whichever way it was cut.
+    `fallback` says why the file was cut by lines although its syntax was asked for.
+    """
+
+    strategy: Strategy
+    language: str | None
+    chunks: tuple[Chunk, ...]
+    fallback: Fallback | None

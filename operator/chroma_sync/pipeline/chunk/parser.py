@@ -1,0 +1,166 @@
+"""The chunker's side of the parser process: starts it, asks it, and kills it when it goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import select
+import socket
+import subprocess
+import sys
+import time
+from array import array
+from pathlib import Path
+
+from chroma_sync.pipeline.chunk.cuts import are_sound
+from chroma_sync.pipeline.chunk.model import Fallback
+from chroma_sync.pipeline.chunk.protocol import CUT, REPLY, REQUEST, receive
+
+_START_SECONDS = 60.0
+_END_SECONDS = 2.0
+_LOOK_MILLISECONDS = 50
+_STDERR_BYTES = 2000
+
+
+class ParserUnavailable(Exception):  # noqa: N818
+    """The parser process can't be started: the installation is at fault, not a file."""
+
+
+class GaveUp(Exception):  # noqa: N818
+    """The parser could not cope with one file, and has been killed."""
+
+    def __init__(self, reason: Fallback) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ParserProcess:
+    """One process that parses, until it is closed or a file is its end."""
+
+    def __init__(self, *, timeout_seconds: float, memory_bytes: int) -> None:
+        """Starts it; raises `ParserUnavailable`."""
+        self._timeout_seconds = timeout_seconds
+        self._memory_bytes = memory_bytes
+        self._connection, theirs = socket.socketpair()
+        self._answer = select.poll()
+        self._answer.register(self._connection, select.POLLIN)
+        # A new program and not a fork: the chunker may live in a process with threads.
+        with theirs:
+            self._process = subprocess.Popen(
+                _command(memory_bytes, timeout_seconds),
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=_environment(),
+            )
+        self._await_start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def lives(self) -> bool:
+        return self._process.poll() is None
+
+    def cuts(self, language: str, data: bytes, max_size: int) -> list[int]:
+        """The ends of the chunks of `data`. Raises `GaveUp`."""
+        deadline = time.monotonic() + self._timeout_seconds
+        largest = 0
+        cuts: list[int] | None = None
+        try:
+            self._send(deadline, language, data, max_size)
+            while not self._answer.poll(_LOOK_MILLISECONDS):
+                largest = max(largest, _memory_of(self.pid))
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+            cuts = self._receive(deadline, len(data))
+        except TimeoutError:
+            self.kill()
+            raise GaveUp("parser timed out") from None
+        except ConnectionError:
+            pass  # it died
+        if cuts is None or not are_sound(cuts, data, max_size):
+            self.kill()
+            # tree-sitter does not check what it allocates, it just crashes. It grows by doubling,
+            # so a refused step starts at half the bound or above.
+            starved = largest > self._memory_bytes // 2
+            raise GaveUp("parser out of memory" if starved else "parser crashed")
+        return cuts
+
+    def close(self) -> None:
+        """Ends the process by closing its input, and kills it if that does not help."""
+        self._connection.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
+        self.kill()
+
+    def kill(self) -> None:
+        """Ends the process at once."""
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+    def _await_start(self) -> None:
+        try:
+            if receive(self._connection, REPLY.size, time.monotonic() + _START_SECONDS) is not None:
+                return
+            why = "ended at once"
+        except TimeoutError:
+            why = f"gave no sign of life within {_START_SECONDS:g} s"
+        except ConnectionError:
+            why = "ended at once"
+        self._process.kill()
+        self._process.wait()
+        stderr = self._process.stderr
+        said = b"" if stderr is None else stderr.read()[-_STDERR_BYTES:]
+        self.kill()
+        raise ParserUnavailable(
+            f"the parser process {why}; is the package tree-sitter-language-pack installed? "
+            f"It said: {said.decode(errors='replace').strip() or 'nothing'}"
+        )
+
+    def _send(self, deadline: float, language: str, data: bytes, max_size: int) -> None:
+        name = language.encode("ascii")
+        self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        self._connection.sendall(REQUEST.pack(len(name), len(data), max_size) + name)
+        self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        self._connection.sendall(data)
+
+    def _receive(self, deadline: float, most: int) -> list[int] | None:
+        """The cuts, at most `most` of them; None when the process died or talks nonsense."""
+        header = receive(self._connection, REPLY.size, deadline)
+        if header is None:
+            return None
+        (count,) = REPLY.unpack(header)
+        if count > most:
+            return None
+        cuts = array(CUT)
+        body = receive(self._connection, count * cuts.itemsize, deadline)
+        if body is None:
+            return None
+        cuts.frombytes(body)
+        return cuts.tolist()
+
+
+def _command(memory_bytes: int, timeout_seconds: float) -> list[str]:
+    module = "chroma_sync.pipeline.chunk._child"
+    return [sys.executable, "-P", "-m", module, str(memory_bytes), str(timeout_seconds)]
+
+
+def _environment() -> dict[str, str]:
+    """What the process needs to import what we can import, and nothing else: no secrets."""
+    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+    return kept | {"PYTHONPATH": os.pathsep.join(str(Path(p).absolute()) for p in sys.path if p)}
+
+
+def _memory_of(pid: int) -> int:
+    """The size of a process's address space in bytes, which is what its bound counts; 0 where the
+    system does not tell (and has no such bound either)."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[0]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * resource.getpagesize()

@@ -1,0 +1,24 @@
+"""Builds the source a configuration asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chroma_sync.api.configuration import Configuration
+from chroma_sync.pipeline.fetch import Source
+from chroma_sync.pipeline.fetch.git import GitSource
+from chroma_sync.pipeline.fetch.globs import Globs
+
+
+def make_source(configuration: Configuration, scratch: Path) -> Source:
+    """The source of a run, or of a check when the configuration has no run."""
+    github = configuration.github
+    ref = configuration.run.github_ref if configuration.run else None
+    return GitSource(
+        f"{github.base_url.rstrip('/')}/{github.repository}",
+        branch=ref.branch if ref else None,
+        sha=ref.sha if ref else None,
+        globs=Globs(github.include_globs, github.exclude_globs),
+        max_file_size=github.max_file_size_bytes,
+        scratch=scratch,
+    )

@@ -1,0 +1,45 @@
+"""What a source yields: entries to list, and bytes to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from chroma_sync.api.reasons import DocumentReason
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One document of a source at one revision, before its bytes are read.
+
+    `key` names it for people and decides its record ids. `version` changes exactly when its bytes
+    do (a blob id, an ETag). `size` is in bytes. `skip` is a verdict that the listing alone gives.
+    """
+
+    key: str
+    version: str
+    size: int
+    skip: DocumentReason | None = None
+
+
+class Source(Protocol):
+    """A place documents come from. Every method may raise `StepError`."""
+
+    def resolve(self) -> str:
+        """Turn what the run asks for (a branch, nothing) into a fixed revision."""
+
+    def check(self) -> None:
+        """See that the place exists and may be read."""
+
+    def open(self, revision: str) -> None:
+        """Get ready to list and read that revision."""
+
+    def entries(self) -> Iterator[Entry]:
+        """List the documents of the opened revision that the globs choose, in a fixed order."""
+
+    def read(self, entry: Entry) -> bytes:
+        """Read one listed document whole. Its size was checked by the listing."""
+
+    def close(self) -> None:
+        """End child processes."""

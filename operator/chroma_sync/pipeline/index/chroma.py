@@ -1,0 +1,264 @@
+"""Chroma, seen through what the index stage needs of it. The only module that imports chromadb.
+
+Every call is retried with backoff while the server is down or restarting, for at most
+`RETRY_SECONDS`; then the step ends with a temporary error. chromadb's HTTP client has no time-out
+of its own, so one is set on the session that it holds.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary, Unusable
+from chroma_sync.pipeline.index.records import Record, Scalar, Vector
+
+RETRY_SECONDS = 300.0
+_REQUEST_SECONDS = 60.0
+_PAGE = 1_000
+_WRITE_MAX = 300  # the hosted product's limit of records a write; larger gains nothing
+_BACKOFF_FIRST, _BACKOFF_MAX = 0.2, 5.0
+
+T = TypeVar("T")
+Metadata = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One stored record. `vector` is (dimension,) float32, or None when it was not asked for."""
+
+    id: str
+    metadata: Metadata
+    vector: Vector | None = None
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A record that a query found. `score` is the cosine similarity."""
+
+    metadata: Metadata
+    text: str
+    score: float
+
+
+class Database:
+    """One database of a Chroma server, or of an embedded Chroma on a laptop."""
+
+    def __init__(self, client: Any, retries: _Retries) -> None:
+        self._client = client
+        self._call = retries.call
+
+    @classmethod
+    def connect(
+        cls,
+        url: str,
+        tenant: str,
+        database: str,
+        token: str | None = None,
+        *,
+        retry_seconds: float = RETRY_SECONDS,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Database:
+        """Open a database of a server. Raises `Misconfigured` when it does not exist."""
+        retries = _Retries(f"{url}, database {database!r}", retry_seconds, sleep)
+
+        def opened() -> Any:
+            import chromadb
+            from chromadb.config import Settings
+
+            headers = {"X-Chroma-Token": token} if token else None
+            client = chromadb.HttpClient(
+                host=url.rstrip("/"),
+                headers=headers,
+                settings=Settings(anonymized_telemetry=False),
+                tenant=tenant,
+                database=database,
+            )
+            client._server._session.timeout = _REQUEST_SECONDS  # type: ignore[attr-defined]
+            return client
+
+        return cls(retries.call(opened), retries)
+
+    @classmethod
+    def embedded(cls, path: Path, database: str) -> Database:
+        """Open a Chroma inside this process, with its files in a folder."""
+        import chromadb
+        from chromadb.config import Settings
+
+        retries = _Retries(f"{path}, database {database!r}", 0.0, time.sleep)
+
+        def opened() -> Any:
+            return chromadb.PersistentClient(
+                path=path, settings=Settings(anonymized_telemetry=False), database=database
+            )
+
+        return cls(retries.call(opened), retries)
+
+    def close(self) -> None:
+        """Give connections and files back."""
+        self._client.close()
+
+    def write_limit(self) -> int:
+        """The most records that one write may hold."""
+        limit = self._call(self._client.get_max_batch_size)
+        return min(_WRITE_MAX, int(limit))
+
+    def find(self, name: str) -> Collection | None:
+        """The collection of that name, if there is one."""
+        from chromadb.errors import NotFoundError
+
+        def found() -> Any:
+            try:
+                return self._client.get_collection(name, embedding_function=None)
+            except NotFoundError:
+                return None
+
+        handle = self._call(found)
+        return None if handle is None else Collection(handle, self._call)
+
+    def create(self, name: str, metadata: Mapping[str, Scalar]) -> Collection:
+        """Create a collection with the cosine space, or get the one that stands there by now."""
+        handle = self._call(
+            lambda: self._client.get_or_create_collection(
+                name,
+                metadata=dict(metadata),
+                configuration={"hnsw": {"space": "cosine"}},
+                embedding_function=None,
+            )
+        )
+        return Collection(handle, self._call)
+
+
+class Collection:
+    """One collection. Its metadata is replaced as a whole, a record's metadata is merged."""
+
+    def __init__(self, handle: Any, call: Callable[[Callable[[], Any]], Any]) -> None:
+        self._handle = handle
+        self._call = call
+        self.id = str(handle.id)
+        self.name = str(handle.name)
+        self.metadata: Metadata = dict(handle.metadata or {})
+
+    def count(self) -> int:
+        """How many records stand in it."""
+        return int(self._call(self._handle.count))
+
+    def replace_metadata(self, metadata: Metadata) -> None:
+        """Write the collection's whole metadata."""
+        self._call(lambda: self._handle.modify(metadata=metadata))
+        self.metadata = dict(metadata)
+
+    def records(self) -> Iterator[Stored]:
+        """Page through all records, without their vectors and texts. Don't delete meanwhile."""
+        offset = 0
+        while True:
+            start = offset
+            page = self._call(
+                lambda start=start: self._handle.get(
+                    limit=_PAGE, offset=start, include=["metadatas"]
+                )
+            )
+            for id_, metadata in zip(page["ids"], page["metadatas"], strict=True):
+                yield Stored(id_, dict(metadata or {}))
+            if len(page["ids"]) < _PAGE:
+                return
+            offset += _PAGE
+
+    def with_vectors(self, ids: Sequence[str]) -> dict[str, Stored]:
+        """Those of some records that stand, with their vectors."""
+        found: dict[str, Stored] = {}
+        for start in range(0, len(ids), _WRITE_MAX):
+            some = list(ids[start : start + _WRITE_MAX])
+            page = self._call(
+                lambda some=some: self._handle.get(ids=some, include=["embeddings", "metadatas"])
+            )
+            rows = zip(page["ids"], page["metadatas"], page["embeddings"], strict=True)
+            for id_, metadata, vector in rows:
+                found[id_] = Stored(id_, dict(metadata), np.asarray(vector, dtype=np.float32))
+        return found
+
+    def nearest(self, vector: Vector, count: int) -> list[Hit]:
+        """The records nearest to a vector of shape (dimension,), the nearest first."""
+        include = ["metadatas", "documents", "distances"]
+        found = self._call(
+            lambda: self._handle.query(
+                query_embeddings=vector[None, :], n_results=count, include=include
+            )
+        )
+        rows = zip(found["metadatas"][0], found["documents"][0], found["distances"][0], strict=True)
+        return [Hit(dict(m or {}), text or "", 1.0 - distance) for m, text, distance in rows]
+
+    def upsert(self, records: Sequence[Record]) -> None:
+        """Write some records, at most the database's `write_limit`."""
+        self._call(
+            lambda: self._handle.upsert(
+                ids=[r.id for r in records],
+                embeddings=np.stack([r.vector for r in records]),
+                documents=[r.text for r in records],
+                metadatas=[dict(r.metadata) for r in records],
+            )
+        )
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete some records."""
+        for start in range(0, len(ids), _WRITE_MAX):
+            some = list(ids[start : start + _WRITE_MAX])
+            self._call(lambda some=some: self._handle.delete(ids=some))
+
+
+@dataclass(frozen=True)
+class _Retries:
+    """Does something at a server again and again while its trouble looks temporary."""
+
+    where: str
+    seconds: float
+    sleep: Callable[[float], None]
+
+    def call(self, action: Callable[[], T]) -> T:
+        give_up_at = time.monotonic() + self.seconds
+        pause = _BACKOFF_FIRST
+        while True:
+            try:
+                return action()
+            except Exception as error:
+                explained = _explain(error, self.where)
+                if not isinstance(explained, Temporary) or time.monotonic() + pause > give_up_at:
+                    raise explained from error
+            self.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            pause = min(pause * 2, _BACKOFF_MAX)
+
+
+def _explain(error: Exception, where: str) -> StepError:
+    """What an exception of chromadb means for the step."""
+    from chromadb import errors
+
+    said = str(error).strip().splitlines()[:1] or [type(error).__name__]
+    text = f"Chroma at {where}: {said[0][:300]}"
+    if isinstance(error, errors.NotFoundError):
+        if "ollection" in said[0]:
+            advice = "Someone deleted the collection during the run. Apply the Invocation again."
+            return Misconfigured(Reason.RUN_LOST, f"{text}. {advice}")
+        advice = "Nobody creates a database on the side: create it, or correct spec.databaseName."
+        return Misconfigured(Reason.DATABASE_NOT_FOUND, f"{text} {advice}")
+    if isinstance(error, errors.AuthorizationError | errors.ChromaAuthError):
+        advice = "Check the token in the Secret that spec.chroma.tokenSecretRef names."
+        return Misconfigured(Reason.CREDENTIALS_REJECTED, f"{text}. {advice}")
+    if isinstance(error, errors.InvalidDimensionException) or "dimension" in said[0]:
+        return Misconfigured(Reason.COLLECTION_MODEL_MISMATCH, text)
+    if isinstance(
+        error, errors.InvalidArgumentError | errors.BatchSizeExceededError | errors.QuotaError
+    ):
+        return Unusable(Reason.INTERNAL_ERROR, text)
+    return Temporary(Reason.CHROMA_UNAVAILABLE, text)
+
+
+def text_metadata(metadata: Metadata, key: str) -> str:
+    """A metadata value as text; empty when it is not there."""
+    return cast(str, metadata.get(key) or "")

@@ -1,0 +1,95 @@
+"""The shape of what we write: ids, documents and metadata (see the design, section 6)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chroma_sync.pipeline.chunk import Chunk, Chunked
+from chroma_sync.pipeline.fetch import Entry
+
+Vector = np.ndarray[Any, np.dtype[np.float32]]
+Scalar = str | int | float | bool
+
+# Keys that a record has or lacks by its content. Chroma merges the metadata of an upsert into what
+# stands, so a key that is gone must be sent as None where an older record may have had it.
+_SOMETIMES = ("language", "embedding_windows", "chunk_count")
+
+
+@dataclass(frozen=True, slots=True)
+class Configs:
+    """Two short hashes on every record. `document` covers everything that shapes a document's
+    records and decides "unchanged"; `embedding` decides only whether a vector may be taken over."""
+
+    document: str
+    embedding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as it is upserted. `vector` is (dimension,) float32 of length 1."""
+
+    id: str
+    text: str
+    metadata: Mapping[str, Scalar | None]
+    vector: Vector
+
+
+def sha256_hex(data: bytes) -> str:
+    """The SHA-256 of some bytes in 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def document_sha(key: str) -> str:
+    """What a document's record ids begin with."""
+    return sha256_hex(key.encode())
+
+
+def short_hash(*parts: str) -> str:
+    """A 16-digit hash over some strings, in their order."""
+    return sha256_hex("\x00".join(parts).encode())[:16]
+
+
+def record_id(key_sha: str, n: int) -> str:
+    """The id of chunk `n` of a document."""
+    return f"{key_sha}-{n}"
+
+
+def make_record(
+    entry: Entry,
+    chunked: Chunked,
+    chunk: Chunk,
+    vector: Vector,
+    *,
+    windows: int,
+    configs: Configs,
+    replaces: bool,
+) -> Record:
+    """Put one record together. `replaces`: an older record may stand under this id."""
+    key_sha = document_sha(entry.key)
+    metadata: dict[str, Scalar | None] = dict.fromkeys(_SOMETIMES) if replaces else {}
+    metadata |= {
+        "document_key": entry.key,
+        "document_key_sha256": key_sha,
+        "version_key": entry.version,
+        "version_key_sha256": sha256_hex(entry.version.encode()),
+        "chunk_strategy": chunked.strategy,
+        "start_line": chunk.start_line,
+        "start_col": chunk.start_col,
+        "end_line": chunk.end_line,
+        "end_col": chunk.end_col,
+        "content_sha256": sha256_hex(chunk.text),
+        "document_config": configs.document,
+        "embedding_config": configs.embedding,
+    }
+    if chunked.language is not None:
+        metadata["language"] = chunked.language
+    if windows > 1:
+        metadata["embedding_windows"] = windows
+    if chunk.n == 0:
+        metadata["chunk_count"] = len(chunked.chunks)
+    return Record(record_id(key_sha, chunk.n), chunk.text.decode("utf-8"), metadata, vector)

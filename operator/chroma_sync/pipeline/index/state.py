@@ -1,0 +1,138 @@
+"""What the target holds, in a SQLite file on the scratch folder.
+
+It is read from Chroma once, by paging, before any document is looked at; then every question about
+a document is answered from here. The file grows with the target, memory does not.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from chroma_sync.pipeline.index.chroma import Stored
+from chroma_sync.pipeline.index.records import Configs, document_sha
+
+_SCHEMA = """
+CREATE TABLE record (
+  document BLOB NOT NULL, n INTEGER NOT NULL, version TEXT, config TEXT,
+  content TEXT, embedding TEXT, chunk_count INTEGER,
+  PRIMARY KEY (document, n)
+) WITHOUT ROWID;
+CREATE TABLE listed (document BLOB PRIMARY KEY, version TEXT NOT NULL) WITHOUT ROWID;
+"""
+_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One record of the target: which chunk of its document, and what its vector was made from."""
+
+    n: int
+    version: str | None
+    config: str | None
+    content: str | None
+    embedding: str | None
+    chunk_count: int | None
+
+
+class TargetState:
+    """What stands in the target. Used by one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._db = sqlite3.connect(path, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def load(self, records: Iterable[Stored]) -> None:
+        """Take in the records of the target. A record whose id is not one of ours is left alone."""
+        rows = (row for record in records if (row := _row(record)) is not None)
+        self._insert("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def load_listing(self, documents: Iterable[tuple[str, str]]) -> None:
+        """Take in the keys and versions that the source has."""
+        rows = ((bytes.fromhex(document_sha(key)), version) for key, version in documents)
+        self._insert("INSERT OR REPLACE INTO listed VALUES (?, ?)", rows)
+
+    def known(self, key: str) -> list[Known]:
+        """The records of one document, by n."""
+        rows = self._db.execute(
+            "SELECT n, version, config, content, embedding, chunk_count FROM record"
+            " WHERE document = ? ORDER BY n",
+            (bytes.fromhex(document_sha(key)),),
+        )
+        return [Known(*row) for row in rows]
+
+    def leftovers(self, configs: Configs) -> Iterator[list[str]]:
+        """Ids, in batches, that a run from nothing would not have: of documents that are gone, of
+        documents that are not whole in their listed version, and old tails."""
+        for document, version, records in self._documents():
+            whole = version is not None and is_unchanged(records, version, configs.document)
+            keep = records[0].chunk_count or 0 if whole else 0
+            ids = [f"{document.hex()}-{r.n}" for r in records if r.n >= keep]
+            for start in range(0, len(ids), _BATCH):
+                yield ids[start : start + _BATCH]
+
+    def totals(self, configs: Configs) -> tuple[int, int]:
+        """How many documents stand whole in their listed version, and how many chunks they have."""
+        documents = chunks = 0
+        for _, version, records in self._documents():
+            if version is not None and is_unchanged(records, version, configs.document):
+                documents += 1
+                chunks += records[0].chunk_count or 0
+        return documents, chunks
+
+    def _documents(self) -> Iterator[tuple[bytes, str | None, list[Known]]]:
+        """Each document of the target with its listed version (None: the source lacks it)."""
+        rows = self._db.execute(
+            "SELECT record.document, listed.version, n, record.version, config, content,"
+            " embedding, chunk_count FROM record LEFT JOIN listed USING (document)"
+            " ORDER BY record.document, n"
+        )
+        current: tuple[bytes, str | None] | None = None
+        records: list[Known] = []
+        for document, listed, *fields in rows:
+            if current is not None and current[0] != document:
+                yield *current, records
+                records = []
+            current = (document, listed)
+            records.append(Known(*fields))
+        if current is not None:
+            yield *current, records
+
+    def _insert(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        with self._db:
+            self._db.executemany(statement, rows)
+
+
+def is_unchanged(records: list[Known], version: str, config: str) -> bool:
+    """Whether chunks 0 to chunk_count - 1 stand, all of one version and configuration. More may
+    stand beyond: an old tail."""
+    if not records or records[0].n != 0 or not records[0].chunk_count:
+        return False
+    count = records[0].chunk_count
+    body = records[:count]
+    return len(body) == count and all(
+        r.n == i and r.version == version and r.config == config for i, r in enumerate(body)
+    )
+
+
+def _row(record: Stored) -> tuple[object, ...] | None:
+    key_sha, _, n = record.id.rpartition("-")
+    try:
+        document = bytes.fromhex(key_sha)
+        number = int(n)
+    except ValueError:
+        return None
+    m = record.metadata
+    return (
+        *(document, number, m.get("version_key"), m.get("document_config")),
+        *(m.get("content_sha256"), m.get("embedding_config"), m.get("chunk_count")),
+    )

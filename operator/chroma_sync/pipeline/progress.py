@@ -1,0 +1,79 @@
+"""What a step has come to so far: the counts that stand in status and in the progress answer."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from chroma_sync.api.contract import FAILURES_MAX, Result
+from chroma_sync.api.invocation import ChunkCounts, CollectionStatus, DocumentCounts, Failure
+from chroma_sync.api.reasons import DocumentReason
+
+
+class Progress:
+    """Counts of one step, shared by its threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._documents: Counter[str] = Counter()
+        self._chunks: Counter[str] = Counter()
+        self._skipped: Counter[str] = Counter()
+        self._bytes = 0
+        self._failures: list[Failure] = []
+        self.revision: str | None = None
+        self.collection: CollectionStatus | None = None
+
+    def discovered(self) -> None:
+        """One more document is part of the source."""
+        self._count(self._documents, "discovered")
+
+    def unchanged(self) -> None:
+        """A document stands in the target already."""
+        self._count(self._documents, "unchanged")
+
+    def indexed(self, size: int) -> None:
+        """A document of so many bytes was written whole."""
+        with self._lock:
+            self._documents["indexed"] += 1
+            self._bytes += size
+
+    def skipped(self, reason: DocumentReason) -> None:
+        """A document is not indexed, on purpose."""
+        with self._lock:
+            self._documents["skipped"] += 1
+            self._skipped[reason.value] += 1
+
+    def failed(self, document: str, reason: DocumentReason, message: str) -> None:
+        """A document could not be indexed, and the same bytes would fail again."""
+        with self._lock:
+            self._documents["failed"] += 1
+            if len(self._failures) < FAILURES_MAX:
+                failure = Failure(document=document, reason=reason.value, message=message)
+                self._failures.append(failure)
+
+    def removed(self, documents: int) -> None:
+        """So many documents of the target are gone from the source."""
+        self._count(self._documents, "removed", documents)
+
+    def chunks(self, kind: str, count: int) -> None:
+        """So many more chunks were `produced`, `embedded`, `reused` or `written`."""
+        self._count(self._chunks, kind, count)
+
+    def result(self, reason: str = "", message: str = "") -> Result:
+        """A snapshot."""
+        with self._lock:
+            return Result(
+                reason=reason,
+                message=message,
+                revision=self.revision,
+                documents=DocumentCounts(**self._documents),
+                skipped=dict(self._skipped),
+                chunks=ChunkCounts(**self._chunks),
+                bytes=self._bytes,
+                collection=self.collection,
+                failures=list(self._failures),
+            )
+
+    def _count(self, counter: Counter[str], key: str, count: int = 1) -> None:
+        with self._lock:
+            counter[key] += count

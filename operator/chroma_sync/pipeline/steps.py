@@ -1,0 +1,232 @@
+"""The steps of a run: check, plan, work, finish. Pods and laptops call the same functions.
+
+Crashing anywhere, running twice and setting a mark twice all come to the same collection: each step
+looks at what stands, and only what is missing is done.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from chroma_sync.api.configuration import Configuration, RunIdentity
+from chroma_sync.api.invocation import CollectionStatus
+from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig
+from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION, Model
+from chroma_sync.pipeline.errors import Misconfigured
+from chroma_sync.pipeline.fetch import Entry, Source
+from chroma_sync.pipeline.index.chroma import Collection, Database, text_metadata
+from chroma_sync.pipeline.index.claim import Claim, claimed, finished, is_finished_by
+from chroma_sync.pipeline.index.records import Configs, document_sha, short_hash
+from chroma_sync.pipeline.index.state import TargetState
+from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.stream import Stages, Stream
+
+_OWNER_SECONDS = 3.0
+_EMBED_THREADS_MAX = 8
+_PROBE_TEXT = "dimension"
+
+
+@dataclass
+class Toolbox:
+    """Everything a step works with. `shard` (index, count) says which documents are this pod's."""
+
+    configuration: Configuration
+    source: Source
+    database: Database
+    model: Model
+    scratch: Path
+    progress: Progress
+    stop: StopSignal
+    shard: tuple[int, int] = (0, 1)
+
+    @cached_property
+    def configs(self) -> Configs:
+        """The hashes that stand on every record. Embeds one text to learn the dimension."""
+        embedding = self.configuration.embedding
+        info = self.model.info()
+        dimension = self.model.embed([_PROBE_TEXT]).shape[1]
+        vectors = short_hash(
+            *(embedding.model, info.model_sha or "", embedding.document_prompt, str(dimension)),
+            *(str(info.max_input_tokens), EMBEDDING_RULE_VERSION),
+        )
+        chunking = chunking_config(self.configuration)
+        records = short_hash(
+            *(chunking.type, str(chunking.max_size_bytes), str(chunking.max_lines)),
+            *(CHUNKER_VERSION, vectors),
+        )
+        return Configs(document=records, embedding=vectors)
+
+
+def run(tools: Toolbox) -> None:
+    """Plan, work and finish in one process."""
+    revision = plan(tools)
+    if revision is None:
+        return
+    work(tools, revision)
+    finish(tools, revision)
+
+
+def plan(tools: Toolbox) -> str | None:
+    """Resolve the revision and claim the collection. None: this very run is finished already."""
+    identity = _identity(tools)
+    revision = tools.source.resolve()
+    claim = _claim(tools, identity)
+    collection = claimed(tools.database, identity.collection, claim, revision)
+    revision = text_metadata(collection.metadata, "revision") or revision
+    tools.progress.revision = revision
+    if is_finished_by(collection, identity.uid):
+        tools.progress.collection = _status(collection)
+        return None
+    return revision
+
+
+def work(tools: Toolbox, revision: str) -> None:
+    """Bring this shard's documents into the collection. Deletes nothing."""
+    identity = _identity(tools)
+    tools.progress.revision = revision
+    collection = _own_collection(tools, identity)
+    if is_finished_by(collection, identity.uid):
+        return
+    tools.source.open(revision)
+    with _target_state(tools.scratch / "work.sqlite") as state, _watched(tools, identity):
+        state.load(collection.records())
+        configuration = tools.configuration
+        stages = Stages(
+            read=tools.source.read,
+            make_chunker=lambda: Chunker(chunking_config(configuration)),
+            model=tools.model,
+            embed_threads=_embed_threads(tools),
+            collection=collection,
+            write_limit=tools.database.write_limit(),
+            state=state,
+            configs=tools.configs,
+            document_prompt=configuration.embedding.document_prompt,
+            progress=tools.progress,
+        )
+        Stream(stages, tools.stop).run(_mine(tools.source.entries(), tools.shard))
+
+
+def finish(tools: Toolbox, revision: str) -> None:
+    """Delete what a run from nothing would not have, and set the finished mark."""
+    identity = _identity(tools)
+    tools.progress.revision = revision
+    collection = _own_collection(tools, identity)
+    if not is_finished_by(collection, identity.uid):
+        tools.source.open(revision)
+        with _target_state(tools.scratch / "finish.sqlite") as state:
+            state.load_listing((e.key, e.version) for e in tools.source.entries())
+            state.load(collection.records())
+            # Paging has ended: from here on it is safe to delete.
+            collection = _own_collection(tools, identity)
+            removed: set[str] = set()
+            for ids in state.leftovers(tools.configs):
+                tools.stop.check()
+                collection.delete(ids)
+                removed.update(id_.rpartition("-")[0] for id_ in ids if id_.endswith("-0"))
+            tools.progress.removed(len(removed))
+        tools.stop.check()
+        collection.replace_metadata(finished(collection.metadata, identity.uid))
+    tools.progress.collection = _status(collection)
+
+
+def check(tools: Toolbox) -> None:
+    """See that a run could work: repository, database (opened already) and model."""
+    tools.source.check()
+    tools.model.info()
+
+
+def chunking_config(configuration: Configuration) -> ChunkingConfig:
+    """The chunker's view of `spec.chunking`."""
+    chunking = configuration.chunking
+    return ChunkingConfig(chunking.type, chunking.max_size_bytes, chunking.max_lines)
+
+
+def source_address(configuration: Configuration) -> str:
+    """Where the documents come from, as the collection remembers it."""
+    github = configuration.github
+    return f"{github.base_url.rstrip('/')}/{github.repository}"
+
+
+def _claim(tools: Toolbox, identity: RunIdentity) -> Claim:
+    configuration = tools.configuration
+    return Claim(
+        source=configuration.source,
+        source_type="github",
+        source_address=source_address(configuration),
+        run=identity.uid,
+        model=configuration.embedding.model,
+        document_prompt=configuration.embedding.document_prompt,
+        query_prompt=configuration.embedding.query_prompt,
+        embedding_config=tools.configs.embedding,
+        document_config=tools.configs.document,
+    )
+
+
+def _identity(tools: Toolbox) -> RunIdentity:
+    if tools.configuration.run is None:
+        raise Misconfigured(Reason.INTERNAL_ERROR, "this step needs the configuration of a run")
+    return tools.configuration.run
+
+
+def _own_collection(tools: Toolbox, identity: RunIdentity) -> Collection:
+    """The target, which must still be this run's. Raises `Misconfigured` when it is not."""
+    collection = tools.database.find(identity.collection)
+    if collection is None or collection.metadata.get("run") != identity.uid:
+        what = "was deleted" if collection is None else "was taken over by another run"
+        message = f"Collection {identity.collection!r} {what}; this run has stopped."
+        raise Misconfigured(Reason.RUN_LOST, message)
+    return collection
+
+
+@contextmanager
+def _target_state(path: Path) -> Iterator[TargetState]:
+    state = TargetState(path)
+    try:
+        yield state
+    finally:
+        state.close()
+
+
+@contextmanager
+def _watched(tools: Toolbox, identity: RunIdentity) -> Iterator[None]:
+    """Meanwhile look every few seconds whether the collection is still this run's."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_OWNER_SECONDS) and not tools.stop.is_set():
+            try:
+                _own_collection(tools, identity)
+            except Exception as error:
+                tools.stop.stop(error)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _mine(entries: Iterator[Entry], shard: tuple[int, int]) -> Iterator[Entry]:
+    """The entries whose hash falls to this shard. The choice never depends on the listing."""
+    index, count = shard
+    return (e for e in entries if int(document_sha(e.key)[:8], 16) % count == index)
+
+
+def _embed_threads(tools: Toolbox) -> int:
+    """Requests in flight such that all pods together stay within the server's permits."""
+    info = tools.model.info()
+    ours = info.max_concurrent_inputs // (info.max_batch * tools.shard[1])
+    return max(1, min(_EMBED_THREADS_MAX, ours))
+
+
+def _status(collection: Collection) -> CollectionStatus:
+    return CollectionStatus(name=collection.name, id=collection.id, records=collection.count())

@@ -1,0 +1,278 @@
+"""The stream: fetch, chunk, embed and index, each in threads of its own, joined by bounded queues.
+
+    fetch --documents--> chunk --chunks--> embed (several) --records--> index
+
+Memory is set by the bounds below and never by the size of the source, and a slow stage slows the
+ones before it. Every document ends with exactly one verdict in `Progress`. Chunk 0 of a document is
+written last, after all its others are acknowledged, so a document whose chunk 0 stands is whole.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.chunk import Chunk, Chunked, Chunker
+from chroma_sync.pipeline.embed import EmbeddingRejected, Model, embed_long
+from chroma_sync.pipeline.errors import Stopped
+from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch.content import content_verdict
+from chroma_sync.pipeline.index.chroma import Collection
+from chroma_sync.pipeline.index.records import (
+    Configs,
+    Record,
+    Vector,
+    document_sha,
+    make_record,
+    record_id,
+    sha256_hex,
+)
+from chroma_sync.pipeline.index.state import Known, TargetState, is_unchanged
+from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
+
+DOCUMENTS_BOUND = 8  # documents read and not yet chunked
+CHUNKS_BOUND = 512  # chunks not yet taken by an embedding thread
+RECORDS_BOUND = 600  # records not yet taken by the index thread
+# How long the index thread waits for a write to fill up.
+_FILL_SECONDS = 0.5
+
+
+@dataclass(eq=False)
+class Pending:
+    """A document on its way. `outstanding` and `first` belong to the index thread alone."""
+
+    entry: Entry
+    chunked: Chunked
+    has_old: bool
+    outstanding: int  # chunks other than 0 that are not acknowledged yet
+    first: Record | None = None  # chunk 0, held back
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Item:
+    """One chunk of a pending document."""
+
+    pending: Pending
+    chunk: Chunk
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One record of a pending document, ready to be written."""
+
+    pending: Pending
+    n: int
+    record: Record
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What the stream is made of. `read` gives a document's bytes."""
+
+    read: Callable[[Entry], bytes]
+    make_chunker: Callable[[], Chunker]
+    model: Model
+    embed_threads: int
+    collection: Collection
+    write_limit: int
+    state: TargetState
+    configs: Configs
+    document_prompt: str
+    progress: Progress
+
+
+class Stream:
+    """One pass of documents through the stages. Use it once."""
+
+    def __init__(self, stages: Stages, stop: StopSignal) -> None:
+        self._s = stages
+        self._stop = stop
+        self._documents: BoundedQueue[tuple[Entry, bytes, list[Known]]]
+        self._documents = BoundedQueue(DOCUMENTS_BOUND, stop)
+        self._chunks: BoundedQueue[Item] = BoundedQueue(CHUNKS_BOUND, stop)
+        self._records: BoundedQueue[Embedded] = BoundedQueue(RECORDS_BOUND, stop)
+        self._embedders_left = stages.embed_threads
+        self._lock = threading.Lock()
+
+    def run(self, entries: Iterable[Entry]) -> None:
+        """Let all entries flow through. Raises the first error of any stage; `Stopped` when the
+        run was stopped from outside."""
+        embedders = range(self._s.embed_threads)
+        targets = [
+            lambda: self._fetch(entries),
+            self._chunk,
+            self._index,
+            *(self._embed for _ in embedders),
+        ]
+        threads = [threading.Thread(target=self._guarded, args=(t,)) for t in targets]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._stop.error is not None:
+            raise self._stop.error
+        self._stop.check()
+
+    def in_flight_bound(self) -> int:
+        """The most chunks that are embedded but not yet acknowledged: what a kill can cost."""
+        embedding = self._s.embed_threads * self._s.model.info().max_batch
+        return embedding + RECORDS_BOUND + 2 * self._s.write_limit
+
+    def _guarded(self, stage: Callable[[], None]) -> None:
+        try:
+            stage()
+        except Stopped:
+            self._stop.stop()
+        except BaseException as error:
+            self._stop.stop(error)
+
+    # fetch
+
+    def _fetch(self, entries: Iterable[Entry]) -> None:
+        progress, configs = self._s.progress, self._s.configs
+        for entry in entries:
+            self._stop.check()
+            progress.discovered()
+            known = self._s.state.known(entry.key)
+            if entry.skip is not None:
+                progress.skipped(entry.skip)
+            elif is_unchanged(known, entry.version, configs.document):
+                progress.unchanged()
+            else:
+                self._read(entry, known)
+        self._documents.close()
+
+    def _read(self, entry: Entry, known: list[Known]) -> None:
+        data = self._s.read(entry)
+        verdict = content_verdict(data)
+        if verdict is not None:
+            self._s.progress.skipped(verdict)
+        else:
+            self._documents.put((entry, data, known))
+
+    # chunk
+
+    def _chunk(self) -> None:
+        with self._s.make_chunker() as chunker:
+            while (document := self._documents.get()) is not None:
+                entry, data, known = document
+                chunked = chunker.chunk(entry.key, data)
+                self._s.progress.chunks("produced", len(chunked.chunks))
+                pending = Pending(entry, chunked, bool(known), len(chunked.chunks) - 1)
+                self._hand_out(pending, known)
+        self._chunks.close()
+
+    def _hand_out(self, pending: Pending, known: list[Known]) -> None:
+        """Send each chunk to be embedded, or straight on with a vector that stands already."""
+        reusable = {
+            r.content: record_id(document_sha(pending.entry.key), r.n)
+            for r in known
+            if r.embedding == self._s.configs.embedding and r.content
+        }
+        wanted = [sha256_hex(c.text) for c in pending.chunked.chunks] if reusable else []
+        ids = [reusable[sha] for sha in dict.fromkeys(wanted) if sha in reusable]
+        stored = self._s.collection.with_vectors(ids) if ids else {}
+        ordered = (*pending.chunked.chunks[1:], pending.chunked.chunks[0])
+        for chunk in ordered:
+            old = stored.get(reusable.get(sha256_hex(chunk.text), "")) if reusable else None
+            if old is not None and old.vector is not None:
+                windows = int(old.metadata.get("embedding_windows") or 1)
+                self._s.progress.chunks("reused", 1)
+                self._send(Item(pending, chunk), old.vector, windows)
+            else:
+                self._chunks.put(Item(pending, chunk))
+
+    # embed
+
+    def _embed(self) -> None:
+        limit = self._s.model.info().max_batch
+        while (first := self._chunks.get()) is not None:
+            batch = [first]
+            while len(batch) < limit and (item := self._chunks.get_within(0)) is not None:
+                batch.append(item)
+            self._embed_batch(batch)
+        with self._lock:
+            self._embedders_left -= 1
+            if self._embedders_left == 0:
+                self._records.close()
+
+    def _embed_batch(self, batch: list[Item]) -> None:
+        """Embed some chunks. A chunk that the server refuses fails its document; the others of the
+        batch are tried again without it."""
+        prompt = self._s.document_prompt
+        while batch := [item for item in batch if not item.pending.failed]:
+            texts = [prompt + item.chunk.text.decode("utf-8") for item in batch]
+            try:
+                embedded = embed_long(self._s.model, texts)
+            except EmbeddingRejected as rejected:
+                self._fail(batch[rejected.index].pending, str(rejected))
+                continue
+            self._s.progress.chunks("embedded", len(batch))
+            for item, vector, windows in zip(
+                batch, embedded.vectors, embedded.windows, strict=True
+            ):
+                self._send(item, vector, windows)
+            return
+
+    def _fail(self, pending: Pending, message: str) -> None:
+        with self._lock:
+            if pending.failed:
+                return
+            pending.failed = True
+        self._s.progress.failed(pending.entry.key, DocumentReason.EMBEDDING_REJECTED, message)
+
+    def _send(self, item: Item, vector: Vector, windows: int) -> None:
+        pending = item.pending
+        record = make_record(
+            *(pending.entry, pending.chunked, item.chunk, vector),
+            windows=windows,
+            configs=self._s.configs,
+            replaces=pending.has_old,
+        )
+        self._records.put(Embedded(pending, item.chunk.n, record))
+
+    # index
+
+    def _index(self) -> None:
+        ready: list[Embedded] = []
+        while True:
+            # With something ready, wait only as long as a write may take to fill up.
+            got = self._records.get_within(_FILL_SECONDS) if ready else self._records.get()
+            if got is None and not ready:
+                return
+            while got is not None:
+                self._admit(got, ready)
+                full = len(ready) >= self._s.write_limit
+                got = None if full else self._records.get_within(_FILL_SECONDS)
+            ready = self._write(ready)
+
+    def _admit(self, item: Embedded, ready: list[Embedded]) -> None:
+        """Let a record be written now, or hold it back when it is a chunk 0 that must wait."""
+        if item.n == 0 and item.pending.outstanding > 0:
+            item.pending.first = item.record
+        else:
+            ready.append(item)
+
+    def _write(self, ready: list[Embedded]) -> list[Embedded]:
+        """Write up to one batch. Returns what is to be written next: the rest, and each chunk 0
+        whose document has all its other chunks acknowledged by now."""
+        live = [item for item in ready if not item.pending.failed]
+        batch, rest = live[: self._s.write_limit], live[self._s.write_limit :]
+        if not batch:
+            return rest
+        self._s.collection.upsert([item.record for item in batch])
+        self._s.progress.chunks("written", len(batch))
+        for item in batch:
+            pending = item.pending
+            if item.n == 0:
+                self._s.progress.indexed(pending.entry.size)
+                continue
+            pending.outstanding -= 1
+            if pending.outstanding == 0 and pending.first is not None:
+                rest.append(Embedded(pending, 0, pending.first))
+                pending.first = None
+        return rest

@@ -1,0 +1,151 @@
+"""The states of a Source and of an Invocation, as sets of conditions.
+
+| state | summary condition | Reconciling | Stalled |
+|---|---|---|---|
+| Source being checked, or retrying | Ready Unknown / False | True | - |
+| Source usable | Ready True | - | - |
+| Source needs a person | Ready False | - | True |
+| Invocation waiting or running | Succeeded Unknown | True | - |
+| Invocation complete | Succeeded True | - | - |
+| Invocation failed | Succeeded False | - | True |
+| Invocation cancelled | Succeeded False | - | - |
+
+A dash means that the condition is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from chroma_sync.api.conditions import (
+    MESSAGE_MAX,
+    READY,
+    RECONCILING,
+    STALLED,
+    SUCCEEDED,
+    Condition,
+    Status,
+    merge,
+)
+from chroma_sync.api.reasons import Reason
+from chroma_sync.reconcile.plan import Event
+
+# What tells of no trouble. A change to any other reason is a Warning.
+CALM: Final = frozenset(
+    {
+        Reason.PENDING,
+        Reason.PROCESSING,
+        Reason.COMPLETE,
+        Reason.CANCELLED,
+        Reason.CHECKING,
+        Reason.AVAILABLE,
+        Reason.SUSPENDED,
+    }
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """One row of the table, with its reason and message."""
+
+    summary: str
+    status: Status
+    reason: Reason
+    message: str
+    reconciling: bool = False
+    stalled: bool = False
+
+
+def checking(message: str) -> State:
+    """A Source that is new or changed."""
+    return State(READY, "Unknown", Reason.CHECKING, message, reconciling=True)
+
+
+def retrying(reason: Reason, message: str) -> State:
+    """A Source whose check failed; it is repeated."""
+    return State(READY, "False", reason, message, reconciling=True)
+
+
+def available(message: str) -> State:
+    """A Source that runs can use."""
+    return State(READY, "True", Reason.AVAILABLE, message)
+
+
+def source_stalled(reason: Reason, message: str) -> State:
+    """A Source that a person must change."""
+    return State(READY, "False", reason, message, stalled=True)
+
+
+def unfinished(reason: Reason, message: str) -> State:
+    """An Invocation that waits or runs."""
+    return State(SUCCEEDED, "Unknown", reason, message, reconciling=True)
+
+
+def complete(reason: Reason, message: str) -> State:
+    """An Invocation that did what it should."""
+    return State(SUCCEEDED, "True", reason, message)
+
+
+def failed(reason: Reason, message: str) -> State:
+    """An Invocation that ended without success."""
+    return State(SUCCEEDED, "False", reason, message, stalled=True)
+
+
+def cancelled(message: str) -> State:
+    """An Invocation that was stopped on request."""
+    return State(SUCCEEDED, "False", Reason.CANCELLED, message)
+
+
+def apply(
+    old: Sequence[Condition], state: State, generation: int, now: datetime
+) -> list[Condition]:
+    """The conditions of a state. The transition time of a status that stays is kept."""
+    parts: list[tuple[str, Status]] = [(state.summary, state.status)]
+    if state.reconciling:
+        parts.append((RECONCILING, "True"))
+    if state.stalled:
+        parts.append((STALLED, "True"))
+    new = [
+        Condition(
+            type=type_,
+            status=status,
+            reason=state.reason,
+            message=_cut(state.message),
+            last_transition_time=rfc3339(now),
+            observed_generation=generation,
+        )
+        for type_, status in parts
+    ]
+    return merge(old, new)
+
+
+def observed_at(conditions: Sequence[Condition], generation: int) -> list[Condition]:
+    """The same conditions, said of this generation."""
+    return [c.model_copy(update={"observed_generation": generation}) for c in conditions]
+
+
+def find(conditions: Sequence[Condition], type_: str) -> Condition | None:
+    """The condition of a type."""
+    return next((c for c in conditions if c.type == type_), None)
+
+
+def event(old: Sequence[Condition], state: State) -> list[Event]:
+    """What to tell when an object comes to a state: nothing, unless it is another one."""
+    before = find(old, state.summary)
+    same = before is not None and (before.status, before.reason) == (state.status, state.reason)
+    if same or state.reason is Reason.PENDING:
+        return []
+    calm = state.reason in CALM
+    return [Event("Normal" if calm else "Warning", state.reason, _cut(state.message))]
+
+
+def rfc3339(time: datetime) -> str:
+    """A time in UTC as the API server writes it, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MESSAGE_MAX else text[: MESSAGE_MAX - 1] + "…"

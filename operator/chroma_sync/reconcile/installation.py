@@ -1,0 +1,17 @@
+"""What the operator itself is set up with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from chroma_sync.api.configuration import Settings
+
+
+class Installation(Settings):
+    """The settings file of the chart: servers, and the image of the worker."""
+
+    worker_image: str = Field(min_length=1)
+    worker_image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
+    worker_image_pull_secrets: list[str] = Field(default_factory=list, max_length=20)

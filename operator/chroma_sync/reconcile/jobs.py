@@ -1,0 +1,243 @@
+"""The manifests of Jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chroma_sync.api.configuration import Configuration
+from chroma_sync.api.contract import (
+    CONFIGURATION_VARIABLE,
+    PROGRESS_PORT,
+    SCRATCH,
+    ExitCode,
+    SecretUse,
+    Step,
+    secret_file,
+)
+from chroma_sync.api.meta import API_VERSION
+from chroma_sync.reconcile import names
+from chroma_sync.reconcile.installation import Installation
+from chroma_sync.reconcile.observed import CONTAINER
+
+Object = dict[str, Any]
+
+USER: Final = 65532
+BACKOFF_LIMIT: Final = 6
+GRACE_SECONDS: Final = 2
+# A check is one or two requests: it is repeated by the operator itself, not by its Job.
+CHECK_DEADLINE_SECONDS: Final = 120
+# Only a safety net: the operator deletes finished Jobs itself.
+CHECK_TTL_SECONDS: Final = 3_600
+CHECK_SCRATCH: Final = "1Gi"
+RUN_RESOURCES: Final[Object] = {
+    "requests": {"cpu": "100m", "memory": "256Mi"},
+    "limits": {"memory": "2Gi"},
+}
+CHECK_RESOURCES: Final[Object] = {
+    "requests": {"cpu": "50m", "memory": "128Mi"},
+    "limits": {"memory": "512Mi"},
+}
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The object that a Job belongs to and goes with. `source` names the Source behind it."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    source: str
+    source_uid: str
+
+
+def check_job(owner: Owner, attempt: str, configuration: Configuration, to: Installation) -> Object:
+    """The Job of one check of a Source. `attempt` tells it from the Source's other checks."""
+    job = _job(owner, Step.CHECK, attempt, configuration, to)
+    job["spec"] |= {
+        "backoffLimit": 0,
+        "activeDeadlineSeconds": CHECK_DEADLINE_SECONDS,
+        "ttlSecondsAfterFinished": CHECK_TTL_SECONDS,
+    }
+    return job
+
+
+def step_job(owner: Owner, step: Step, configuration: Configuration, to: Installation) -> Object:
+    """The Job of one step of a run. `work` has one pod for each shard."""
+    job = _job(owner, step, step.value, configuration, to)
+    job["spec"]["backoffLimit"] = BACKOFF_LIMIT
+    template = configuration.job_template
+    if template.active_deadline_seconds is not None:
+        job["spec"]["activeDeadlineSeconds"] = template.active_deadline_seconds
+    if step is Step.WORK:
+        job["spec"] |= {
+            "completionMode": "Indexed",
+            "completions": template.parallelism,
+            "parallelism": template.parallelism,
+        }
+    return job
+
+
+def step_job_name(owner: str, uid: str, step: Step) -> str:
+    """The name of the Job of a run's step."""
+    return names.job_name(owner, uid, step.value)
+
+
+def _job(
+    owner: Owner, step: Step, salt: str, configuration: Configuration, to: Installation
+) -> Object:
+    labels = _labels(owner, step)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": names.job_name(owner.name, owner.uid, salt),
+            "namespace": owner.namespace,
+            "labels": labels,
+            "ownerReferences": [
+                {
+                    "apiVersion": API_VERSION,
+                    "kind": owner.kind,
+                    "name": owner.name,
+                    "uid": owner.uid,
+                    "controller": True,
+                }
+            ],
+        },
+        "spec": {
+            # Never two pods of one index: the next one starts when the former has really ended.
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {"rules": _failure_rules()},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": _pod(step, configuration, to),
+            },
+        },
+    }
+
+
+def _labels(owner: Owner, step: Step) -> dict[str, str]:
+    labels = {
+        "app.kubernetes.io/name": "chroma-sync",
+        "app.kubernetes.io/component": "worker",
+        "app.kubernetes.io/managed-by": "chroma-sync",
+        names.LABEL_SOURCE: names.label_value(owner.source),
+        names.LABEL_SOURCE_UID: owner.source_uid,
+        names.LABEL_STEP: step.value,
+    }
+    if owner.kind == "Invocation":
+        labels[names.LABEL_INVOCATION_UID] = owner.uid
+    return labels
+
+
+def _failure_rules() -> list[Object]:
+    final = [int(ExitCode.CONFIGURATION), int(ExitCode.INPUT)]
+    return [
+        {
+            "action": "FailJob",
+            "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": final},
+        },
+        {
+            "action": "Ignore",
+            "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+        },
+    ]
+
+
+def _pod(step: Step, configuration: Configuration, to: Installation) -> Object:
+    template = configuration.job_template
+    secrets = _secrets(configuration)
+    own_pull_secrets = [reference.name for reference in template.image_pull_secrets]
+    pull_secrets = dict.fromkeys([*to.worker_image_pull_secrets, *own_pull_secrets])
+    scratch = CHECK_SCRATCH if step is Step.CHECK else template.scratch_size
+    pod: Object = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(step, configuration, to, secrets)],
+        "volumes": [
+            {"name": "scratch", "emptyDir": {"sizeLimit": scratch}},
+            *[_secret_volume(use, name) for use, name in secrets.items()],
+        ],
+    }
+    if pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
+    if template.service_account_name:
+        pod["serviceAccountName"] = template.service_account_name
+    if template.node_selector:
+        pod["nodeSelector"] = dict(template.node_selector)
+    if template.tolerations:
+        pod["tolerations"] = [
+            t.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for t in template.tolerations
+        ]
+    return pod
+
+
+def _container(
+    step: Step, configuration: Configuration, to: Installation, secrets: dict[SecretUse, str]
+) -> Object:
+    return {
+        "name": CONTAINER,
+        "image": to.worker_image,
+        "imagePullPolicy": to.worker_image_pull_policy,
+        "args": [step.value],
+        "env": [
+            {
+                "name": CONFIGURATION_VARIABLE,
+                "value": configuration.model_dump_json(by_alias=True, exclude_none=True),
+            },
+            {"name": "HOME", "value": str(SCRATCH)},
+            {"name": "TMPDIR", "value": str(SCRATCH)},
+        ],
+        "ports": [{"name": "progress", "containerPort": PROGRESS_PORT}],
+        "resources": _resources(step, configuration),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePolicy": "File",
+        "volumeMounts": [
+            {"name": "scratch", "mountPath": str(SCRATCH)},
+            *[
+                {"name": use.value, "mountPath": str(secret_file(use).parent), "readOnly": True}
+                for use in secrets
+            ],
+        ],
+    }
+
+
+def _resources(step: Step, configuration: Configuration) -> Object:
+    if step is Step.CHECK:
+        return CHECK_RESOURCES
+    own = configuration.job_template.resources
+    return own.model_dump(mode="json", by_alias=True, exclude_none=True) if own else RUN_RESOURCES
+
+
+def _secrets(configuration: Configuration) -> dict[SecretUse, str]:
+    """The Secrets to mount."""
+    wanted = {
+        SecretUse.CHROMA: configuration.chroma.token_secret,
+        SecretUse.TEI: configuration.embedding.token_secret,
+    }
+    return {use: name for use, name in wanted.items() if name}
+
+
+def _secret_volume(use: SecretUse, secret: str) -> Object:
+    # Optional: the pod starts without it, and the worker itself says what is missing. Only the one
+    # key is mounted, so that most other Secrets are of no use here.
+    items = [{"key": "token", "path": "token"}]
+    return {
+        "name": use.value,
+        "secret": {"secretName": secret, "items": items, "optional": True},
+    }

@@ -1,0 +1,236 @@
+"""What the operator looks at in Jobs and pods, read from the API server's own objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from chroma_sync.api.conditions import READY, SUCCEEDED
+from chroma_sync.api.contract import Step
+from chroma_sync.api.meta import REQUESTED_AT
+from chroma_sync.reconcile import names
+
+CONTAINER: Final = "worker"
+JOB_LABEL: Final = "batch.kubernetes.io/job-name"
+INDEX_LABEL: Final = "batch.kubernetes.io/job-completion-index"
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """What others need to know of a Source: a change of it wakes the Invocations that wait."""
+
+    generation: int
+    requested_at: str
+    active_uid: str
+    reason: str
+    message: str
+    deleting: bool = False
+
+
+@dataclass(frozen=True)
+class InvocationState:
+    """What admission needs to know of an Invocation."""
+
+    name: str
+    uid: str
+    source: str
+    created: datetime
+    generation: int = 1
+    cancel: bool = False
+    deleting: bool = False
+    started: bool = False
+    succeeded: str = "Unknown"  # the status of the condition
+    reason: str = ""
+    message: str = ""
+    # Only of a finished one: the name of its collection, and the revision that it holds.
+    collection: str = ""
+    revision: str = ""
+
+    @property
+    def finished(self) -> bool:
+        return self.succeeded != "Unknown"
+
+
+@dataclass(frozen=True)
+class JobState:
+    """One Job. `failure` is the reason and message of its Failed (or FailureTarget) condition."""
+
+    name: str
+    uid: str
+    owner_kind: str
+    owner_name: str
+    owner_uid: str
+    step: Step | None
+    created: datetime
+    deleting: bool = False
+    complete: bool = False
+    failure: tuple[str, str] | None = None
+    active: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class Terminated:
+    """How a container ended. `message` is the termination message: the worker's result."""
+
+    exit_code: int
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class PodState:
+    """One pod of a Job. `index` is its completion index, 0 where the Job has none."""
+
+    name: str
+    uid: str
+    job: str
+    step: Step | None
+    invocation_uid: str
+    created: datetime
+    index: int = 0
+    phase: str = "Pending"
+    address: str = ""
+    deleting: bool = False
+    evicted: str = ""  # the message of a pod that failed as a whole (evicted, preempted, node lost)
+    unschedulable: str = ""
+    waiting: tuple[str, str] | None = None
+    terminated: Terminated | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in ("Succeeded", "Failed")
+
+
+def timestamp(value: str | None) -> datetime:
+    """Read the API server's RFC 3339 time, in UTC. What is missing counts as long ago."""
+    return datetime.fromisoformat(value or "1970-01-01T00:00:00Z")
+
+
+def source_state(source: Object) -> SourceState:
+    """Read a Source."""
+    metadata, status = source["metadata"], source.get("status") or {}
+    ready = _condition(status, READY)
+    return SourceState(
+        generation=metadata.get("generation", 0),
+        requested_at=(metadata.get("annotations") or {}).get(REQUESTED_AT, ""),
+        active_uid=(status.get("activeInvocation") or {}).get("uid", ""),
+        reason=ready.get("reason", ""),
+        message=ready.get("message", ""),
+        deleting=bool(metadata.get("deletionTimestamp")),
+    )
+
+
+def invocation_state(invocation: Object) -> InvocationState:
+    """Read an Invocation."""
+    metadata, status = invocation["metadata"], invocation.get("status") or {}
+    spec = invocation.get("spec") or {}
+    succeeded = _condition(status, SUCCEEDED)
+    finished = succeeded.get("status", "Unknown") != "Unknown"
+    return InvocationState(
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        source=(spec.get("sourceRef") or {}).get("name", ""),
+        created=timestamp(metadata.get("creationTimestamp")),
+        generation=metadata.get("generation", 0),
+        cancel=bool(spec.get("cancel")),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        started=bool(status.get("startTime")),
+        succeeded=succeeded.get("status", "Unknown"),
+        reason=succeeded.get("reason", ""),
+        message=succeeded.get("message", "") if finished else "",
+        collection=(status.get("collection") or {}).get("name", "") if finished else "",
+        revision=(status.get("revision") or "") if finished else "",
+    )
+
+
+def job_state(job: Object) -> JobState:
+    """Read a Job."""
+    metadata, status = job["metadata"], job.get("status") or {}
+    conditions = {
+        c["type"]: c for c in status.get("conditions") or [] if c.get("status") == "True"
+    }
+    failed = conditions.get("Failed") or conditions.get("FailureTarget")
+    owner = _controller(metadata)
+    return JobState(
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        owner_kind=owner.get("kind", ""),
+        owner_name=owner.get("name", ""),
+        owner_uid=owner.get("uid", ""),
+        step=_step(metadata),
+        created=timestamp(metadata.get("creationTimestamp")),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        complete="Complete" in conditions,
+        failure=(failed.get("reason", ""), failed.get("message", "")) if failed else None,
+        active=status.get("active") or 0,
+        failed=status.get("failed") or 0,
+    )
+
+
+def pod_state(pod: Object) -> PodState:
+    """Read a pod."""
+    metadata, status = pod["metadata"], pod.get("status") or {}
+    labels = metadata.get("labels") or {}
+    container = next(
+        (c for c in status.get("containerStatuses") or [] if c.get("name") == CONTAINER), {}
+    )
+    state = container.get("state") or {}
+    waiting = state.get("waiting")
+    return PodState(
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        job=labels.get(JOB_LABEL, ""),
+        step=_step(metadata),
+        invocation_uid=labels.get(names.LABEL_INVOCATION_UID, ""),
+        created=timestamp(metadata.get("creationTimestamp")),
+        index=int(labels.get(INDEX_LABEL) or 0),
+        phase=status.get("phase", "Pending"),
+        address=status.get("podIP") or "",
+        deleting=bool(metadata.get("deletionTimestamp")),
+        evicted=_evicted(status),
+        unschedulable=_unschedulable(status),
+        waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
+        terminated=_terminated(state.get("terminated")),
+    )
+
+
+def _condition(status: Object, kind: str) -> dict[str, str]:
+    return next((c for c in status.get("conditions") or [] if c.get("type") == kind), {})
+
+
+def _step(metadata: Object) -> Step | None:
+    value = (metadata.get("labels") or {}).get(names.LABEL_STEP)
+    return next((step for step in Step if step == value), None)
+
+
+def _controller(metadata: Object) -> dict[str, str]:
+    owners = metadata.get("ownerReferences") or []
+    return next((o for o in owners if o.get("controller")), {})
+
+
+def _terminated(state: Object | None) -> Terminated | None:
+    if state is None:
+        return None
+    return Terminated(
+        exit_code=int(state.get("exitCode", -1)),
+        reason=state.get("reason") or "",
+        message=state.get("message") or "",
+    )
+
+
+def _evicted(status: Object) -> str:
+    if status.get("phase") != "Failed" or not status.get("reason"):
+        return ""
+    return f"{status['reason']}: {status.get('message') or 'no message'}"
+
+
+def _unschedulable(status: Object) -> str:
+    for condition in status.get("conditions") or []:
+        # Another reason is SchedulingGated: a queue (Kueue) holds the pod back on purpose.
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            return str(condition.get("message") or "no node fits")
+    return ""

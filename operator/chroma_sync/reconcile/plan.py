@@ -1,0 +1,56 @@
+"""What one pass decides: the status to write, then what to do, then what to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class CreateJob:
+    """Make this Job, unless it is there already."""
+
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DeleteJob:
+    """Delete a Job with its pods."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class DeleteInvocation:
+    """Delete the Invocation that the pass is about: its time to live is over."""
+
+
+Action = CreateJob | DeleteJob | DeleteInvocation
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that a person who looks at the object's events wants to know."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass
+class Plan(Generic[S]):
+    """The outcome of a pass. `status` is the whole new status: it is written first, and only when it
+    differs. `requeue_after` is in seconds; None waits for the next change."""
+
+    status: S
+    actions: list[Action] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    requeue_after: float | None = None
+
+    def again_in(self, seconds: float) -> None:
+        """Ask for another pass after at most so many seconds."""
+        now = self.requeue_after
+        self.requeue_after = seconds if now is None else min(now, seconds)

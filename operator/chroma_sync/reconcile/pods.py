@@ -1,0 +1,130 @@
+"""What pods and Jobs tell of a step: its result, or what keeps it, or why it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from chroma_sync.api.contract import ExitCode, Result, Step, decode_result
+from chroma_sync.api.reasons import Reason
+from chroma_sync.reconcile.observed import JobState, PodState
+
+MESSAGE_MAX: Final = 1_000
+IMAGE_REASONS: Final = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
+STARTING_REASONS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong, for a condition."""
+
+    reason: Reason
+    message: str
+
+
+def latest(pods: Iterable[PodState], step: Step) -> dict[int, PodState]:
+    """The newest pod of each index of a step. Older ones are attempts that failed."""
+    newest: dict[int, PodState] = {}
+    for pod in sorted(pods, key=lambda p: (p.created, p.name)):
+        if pod.step is step:
+            newest[pod.index] = pod
+    return newest
+
+
+def result_of(pod: PodState) -> Result | None:
+    """What the worker left in its termination message, if it ended and left anything."""
+    return decode_result(pod.terminated.message) if pod.terminated else None
+
+
+def succeeded(pod: PodState) -> bool:
+    return pod.terminated is not None and pod.terminated.exit_code == ExitCode.DONE
+
+
+def trouble(pod: PodState) -> Trouble | None:
+    """What keeps a pod from its work, or why it failed. None while all is well."""
+    if pod.terminated is not None:
+        return None if succeeded(pod) else _how_it_ended(pod)
+    if pod.evicted:
+        return Trouble(Reason.POD_FAILED, _cut(f"The pod was ended. {pod.evicted}{_hint(pod)}"))
+    if pod.unschedulable:
+        message = f"No node takes the pod: {pod.unschedulable}"
+        return Trouble(Reason.UNSCHEDULABLE, _cut(message))
+    if pod.waiting is not None and pod.waiting[0] not in STARTING_REASONS:
+        return _why_it_waits(*pod.waiting)
+    return None
+
+
+def failure(job: JobState, pods: Iterable[PodState]) -> Trouble:
+    """Why a failed Job failed, in the words of the newest pod that knows."""
+    reason, message = job.failure or ("", "")
+    if reason == "DeadlineExceeded":
+        return Trouble(
+            Reason.DEADLINE_EXCEEDED,
+            "The run took longer than spec.jobTemplate.activeDeadlineSeconds of its Source allows.",
+        )
+    own = sorted((p for p in pods if p.job == job.name), key=lambda p: (p.created, p.name))
+    ended = [t for p in reversed(own) if (p.terminated or p.evicted) and (t := trouble(p))]
+    final = [
+        trouble(p)
+        for p in reversed(own)
+        if p.terminated and p.terminated.exit_code in (ExitCode.CONFIGURATION, ExitCode.INPUT)
+    ]
+    found = next((t for t in [*final, *ended] if t), None)
+    if found is None:
+        return Trouble(Reason.POD_FAILED, _cut(f"The Job failed: {reason}: {message}"))
+    if reason == "BackoffLimitExceeded":
+        return Trouble(found.reason, _cut(f"{found.message} (after {job.failed} attempts)"))
+    return found
+
+
+def _how_it_ended(pod: PodState) -> Trouble:
+    assert pod.terminated is not None
+    end = pod.terminated
+    if end.reason == "OOMKilled":
+        return Trouble(
+            Reason.OUT_OF_MEMORY,
+            "The worker needed more memory than its limit. Raise "
+            "spec.jobTemplate.resources.limits.memory of the Source.",
+        )
+    result = decode_result(end.message)
+    if result is not None and result.reason:
+        return Trouble(known(result.reason), _cut(result.message))
+    if pod.evicted:
+        return Trouble(Reason.POD_FAILED, _cut(f"The pod was ended. {pod.evicted}{_hint(pod)}"))
+    why = f" ({end.reason})" if end.reason not in ("", "Error") else ""
+    said = f": {result.message}" if result is not None and result.message else "."
+    message = f"The worker ended with exit code {end.exit_code}{why}{said}"
+    return Trouble(Reason.POD_FAILED, _cut(message))
+
+
+def _why_it_waits(reason: str, message: str) -> Trouble:
+    if reason in IMAGE_REASONS:
+        text = f"The worker's image can't be pulled: {reason}: {message}"
+        return Trouble(Reason.IMAGE_PULL_FAILED, _cut(text))
+    return Trouble(Reason.POD_FAILED, _cut(f"The pod can't start: {reason}: {message}"))
+
+
+def _hint(pod: PodState) -> str:
+    if '"scratch"' in pod.evicted:
+        return " Raise spec.jobTemplate.scratchSize of the Source."
+    return ""
+
+
+def known(reason: str) -> Reason:
+    """A pod's reason; one that this operator does not know is that of another release."""
+    return next((r for r in Reason if r == reason), Reason.POD_FAILED)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MESSAGE_MAX else text[: MESSAGE_MAX - 1] + "…"

@@ -1,0 +1,125 @@
+"""A cluster as the tests see it: kubectl for what people do, and one `kubectl proxy` for looking.
+
+Everything in the cluster is reached through the API server, so the tests run against any cluster
+that a kubeconfig leads to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+Object = dict[str, Any]
+
+_PATHS = {
+    "Source": "apis/chromasync.dev/v1alpha1/namespaces/{ns}/sources",
+    "Invocation": "apis/chromasync.dev/v1alpha1/namespaces/{ns}/invocations",
+    "Job": "apis/batch/v1/namespaces/{ns}/jobs",
+    "Pod": "api/v1/namespaces/{ns}/pods",
+    "Event": "api/v1/namespaces/{ns}/events",
+    "Secret": "api/v1/namespaces/{ns}/secrets",
+    "Namespace": "api/v1/namespaces",
+}
+
+
+class Cluster:
+    """The cluster under test."""
+
+    def __init__(self, proxy: str) -> None:
+        self._http = httpx.Client(base_url=proxy, timeout=30, trust_env=False)
+        self.proxy = proxy
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """Run kubectl. Returns what it printed; raises with its message when it fails."""
+        done = subprocess.run(
+            ["kubectl", *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
+        return done.stdout
+
+    def apply(self, *objects: Object) -> None:
+        """`kubectl apply` some objects in one go."""
+        self.kubectl("apply", "-f", "-", stdin="\n---\n".join(json.dumps(o) for o in objects))
+
+    def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        """One object, or None."""
+        answer = self._http.get(f"{_PATHS[kind].format(ns=namespace)}/{name}")
+        if answer.status_code == 404:
+            return None
+        answer.raise_for_status()
+        found: Object = answer.json()
+        return found
+
+    def list(self, kind: str, namespace: str, selector: str = "") -> list[Object]:
+        """The objects of one kind."""
+        query = {"labelSelector": selector} if selector else {}
+        answer = self._http.get(_PATHS[kind].format(ns=namespace), params=query)
+        answer.raise_for_status()
+        items: list[Object] = answer.json()["items"]
+        return items
+
+    def patch(self, kind: str, namespace: str, name: str, change: Object) -> None:
+        """Merge a change into an object."""
+        self._http.patch(
+            f"{_PATHS[kind].format(ns=namespace)}/{name}",
+            content=json.dumps(change),
+            headers={"Content-Type": "application/merge-patch+json"},
+        ).raise_for_status()
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        """Delete an object if it is there; don't wait."""
+        answer = self._http.delete(f"{_PATHS[kind].format(ns=namespace)}/{name}")
+        if answer.status_code != 404:
+            answer.raise_for_status()
+
+    def service(self, namespace: str, name: str, port: int) -> str:
+        """The address of a Service, by way of the API server."""
+        return f"{self.proxy}/api/v1/namespaces/{namespace}/services/{name}:{port}/proxy"
+
+
+def eventually(what: str, look: Callable[[], T | None], seconds: float, pause: float = 0.2) -> T:
+    """Look until there is something to see. Fails with what was looked for."""
+    give_up_at = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > give_up_at:
+            raise AssertionError(f"not seen within {seconds} s: {what}")
+        time.sleep(pause)
+
+
+def condition(item: Mapping[str, Any] | None, kind: str) -> Mapping[str, str]:
+    """One condition of an object; empty when it is not there."""
+    conditions = (item or {}).get("status", {}).get("conditions", [])
+    return next((c for c in conditions if c["type"] == kind), {})
+
+
+@contextmanager
+def kubectl_proxy() -> Iterator[str]:
+    """A `kubectl proxy` on loopback. Yields its address."""
+    command = ["kubectl", "proxy", "--port=0", "--address=127.0.0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            found = re.search(r"127\.0\.0\.1:(\d+)", line)
+            assert found, f"kubectl proxy said {line!r}"
+            yield f"http://127.0.0.1:{found[1]}"
+        finally:
+            process.kill()

@@ -1,0 +1,100 @@
+"""The servers that runs need, as pods of the fakes image: Chroma, a TEI-protocol server, a Git host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cluster.kit.cluster import Cluster, Object
+
+NAMESPACE = "fakes"
+CHROMA_URL = f"http://chroma.{NAMESPACE}.svc:8000"
+TEI_URL = f"http://tei.{NAMESPACE}.svc:8080"
+GIT_URL = f"http://git.{NAMESPACE}.svc:8418"
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+REPOSITORY = "acme/shop"
+
+# A shell stays the first process of each container, for a container's own first process can't be
+# killed from inside. Its end with an error makes the kubelet start the container again.
+_SERVERS: dict[str, tuple[int, str]] = {
+    "chroma": (8000, "chroma run --host 0.0.0.0 --port 8000 --path /data/chroma"),
+    "tei": (
+        8080,
+        f"python -m fakes.tei --host 0.0.0.0 --port 8080 --model-id {MODEL}"
+        " --cache /data/vectors.sqlite",
+    ),
+    "git": (
+        8418,
+        f"test -d /data/{REPOSITORY} || python -m fakes.repository /data/{REPOSITORY};"
+        " python -m fakes.git_host /data 8418",
+    ),
+}
+_KILL = """
+import os, signal
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    if int(pid) not in (1, os.getpid()):
+        os.kill(int(pid), signal.SIGKILL)
+"""
+
+
+def manifests(image: str) -> list[Object]:
+    """A namespace, and for each server a Deployment and a Service."""
+    objects: list[Object] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    ]
+    for name, (port, command) in _SERVERS.items():
+        objects += [_deployment(name, port, command, image), _service(name, port)]
+    return objects
+
+
+def start(cluster: Cluster, image: str) -> None:
+    """Start the servers and wait until all answer."""
+    cluster.apply(*manifests(image))
+    for name in _SERVERS:
+        cluster.kubectl(
+            *("-n", NAMESPACE, "rollout", "status", f"deployment/{name}", "--timeout=180s")
+        )
+
+
+def kill_main_process(cluster: Cluster, server: str) -> None:
+    """Kill a server with SIGKILL. Its container starts again with its data on disk."""
+    pod = cluster.list("Pod", NAMESPACE, f"app={server}")[0]["metadata"]["name"]
+    cluster.kubectl("-n", NAMESPACE, "exec", pod, "--", "python", "-c", _KILL, check=False)
+
+
+def _deployment(name: str, port: int, command: str, image: str) -> Object:
+    container: dict[str, Any] = {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sh", "-c", f"{command}; exit 1"],
+        "env": [{"name": "HOME", "value": "/data"}],
+        "ports": [{"containerPort": port}],
+        "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1},
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    pod = {
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 1,
+        "containers": [container],
+        "volumes": [{"name": "data", "emptyDir": {}}],
+        "securityContext": {"runAsUser": 65532, "fsGroup": 65532},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": pod},
+        },
+    }
+
+
+def _service(name: str, port: int) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"selector": {"app": name}, "ports": [{"port": port}]},
+    }

@@ -1,0 +1,1 @@
+"""A real one-machine Kubernetes for tests, in namespaces of its own. See ../README.md."""

@@ -1,0 +1,101 @@
+"""A real smart-HTTP Git host on loopback: git's own `git http-backend` behind a few lines.
+
+Repositories are folders under `root`; `http://host:port/OWNER/NAME` serves `root/OWNER/NAME`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+_BODY_MAX = 10 * 1024 * 1024
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: GitHost
+
+    def do_GET(self) -> None:
+        self._run()
+
+    def do_POST(self) -> None:
+        self._run()
+
+    def _run(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > _BODY_MAX or self.headers.get("Transfer-Encoding"):
+            self.send_error(413)
+            return
+        url = urlsplit(self.path)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "GIT_PROJECT_ROOT": str(self.server.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "REQUEST_METHOD": self.command,
+            "PATH_INFO": unquote(url.path),
+            "QUERY_STRING": url.query,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(length),
+            "REMOTE_ADDR": self.client_address[0],
+        }
+        done = subprocess.run(
+            ["git", "http-backend"],
+            input=self.rfile.read(length),
+            capture_output=True,
+            env=environment,
+            timeout=120,
+            check=False,
+        )
+        head, _, body = done.stdout.partition(b"\r\n\r\n")
+        headers = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if line]
+        status = next((value for name, value in headers if name == "Status"), "200 OK")
+        self.send_response(int(status.split()[0]))
+        for name, value in headers:
+            if name != "Status":
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Tests look at results, not at access logs."""
+
+
+class GitHost(ThreadingHTTPServer):
+    """The server. `root` holds the repositories."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], root: Path) -> None:
+        super().__init__(address, _Handler)
+        self.root = root
+
+
+@contextmanager
+def serving(root: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve the repositories under a folder until the block ends. Yields the base URL."""
+    with GitHost((host, port), root) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://{host}:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+if __name__ == "__main__":
+    import sys
+
+    with GitHost(("", int(sys.argv[2])), Path(sys.argv[1])) as main_server:
+        main_server.serve_forever()

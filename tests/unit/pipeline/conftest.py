@@ -1,0 +1,104 @@
+"""A whole pipeline in one process: a real Git host, an embedded Chroma, a model of zero cost."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fakes import repository
+from fakes.git_host import serving
+from fakes.hash_model import HashModel
+
+from chroma_sync.api.configuration import (
+    ChromaServer,
+    Configuration,
+    EmbeddingConfiguration,
+    RunIdentity,
+)
+from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
+from chroma_sync.pipeline.factory import make_source
+from chroma_sync.pipeline.index.chroma import Database
+from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.steps import Toolbox
+
+
+FILES = {
+    "big.py": repository.GeneratedFile(
+        b"".join(b"def f%d():\n    return %d\n\n\n" % (i, i) for i in range(200))
+    ),
+    "small.md": repository.GeneratedFile(b"# One\n\nText.\n"),
+    "same.txt": repository.GeneratedFile(b"never changes\n"),
+    "picture.png": repository.GeneratedFile(b"\x89PNG\0"),
+}
+CHANGED = {
+    "big.py": repository.GeneratedFile(
+        b"".join(b"def f%d():\n    return %d\n\n\n" % (i, i) for i in range(100))
+    ),
+    "new.txt": repository.GeneratedFile(b"is new\n"),
+    "same.txt": FILES["same.txt"],
+}
+
+
+@pytest.fixture(scope="session")
+def git_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[str]]]:
+    root = tmp_path_factory.mktemp("host")
+    (root / "acme").mkdir()
+    commits = repository.write(root / "acme" / "shop", [FILES, CHANGED])
+    with serving(root) as url:
+        yield url, commits
+
+
+MakeTools = Callable[..., Toolbox]
+
+
+@pytest.fixture
+def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeTools]:
+    """A factory of toolboxes over one database. `sha` is the index of the commit to read."""
+    database = Database.embedded(tmp_path / "chroma", "default_database")
+    closing: list[Callable[[], None]] = [database.close]
+
+    def make(
+        *,
+        sha: int = 0,
+        source: str = "default/shop",
+        collection: str = "target",
+        run: str | None = None,
+        model: HashModel | None = None,
+        shard: tuple[int, int] = (0, 1),
+        model_name: str = "hash",
+    ) -> Toolbox:
+        url, commits = git_url
+        identity = RunIdentity.model_validate(
+            {
+                "uid": run or str(uuid.uuid4()),
+                "name": "run",
+                "collection": collection,
+                "githubRef": {"sha": commits[sha]},
+            }
+        )
+        configuration = Configuration(
+            source=source,
+            database="default_database",
+            chroma=ChromaServer(url="embedded"),
+            embedding=EmbeddingConfiguration(model=model_name, url="none"),
+            chunking=Chunking.model_validate({"type": "tree_sitter", "maxSizeBytes": 100}),
+            github=GithubSource.model_validate({"repository": "acme/shop", "baseUrl": url}),
+            job_template=JobTemplate(),
+            run=identity,
+        )
+        scratch = tmp_path / str(uuid.uuid4())
+        scratch.mkdir()
+        fetched = make_source(configuration, scratch)
+        closing.append(fetched.close)
+        return Toolbox(
+            *(configuration, fetched, database, model or HashModel(dimension=16), scratch),
+            *(Progress(), StopSignal()),
+            shard=shard,
+        )
+
+    yield make
+    for close in reversed(closing):
+        close()

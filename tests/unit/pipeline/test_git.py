@@ -1,0 +1,122 @@
+"""Git over HTTP against a real `git http-backend`."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fakes import repository
+from fakes.git_host import serving
+
+from chroma_sync.api.reasons import DocumentReason, Reason
+from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
+from chroma_sync.pipeline.fetch.content import content_verdict
+from chroma_sync.pipeline.fetch.git import GitSource
+from chroma_sync.pipeline.fetch.globs import Globs
+
+FIRST = {"a.py": repository.GeneratedFile(b"one\n")}
+SECOND = {
+    "a.py": repository.GeneratedFile(b"two\n"),
+    "sub/link": repository.GeneratedFile(b"../../etc/passwd", "120000"),
+    "sub/big.txt": repository.GeneratedFile(b"x" * 2000),
+    'odd "name"\n.txt': repository.GeneratedFile(b"odd\n"),
+}
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[str]]]:
+    root = tmp_path_factory.mktemp("git")
+    (root / "acme").mkdir()
+    commits = repository.write(root / "acme" / "shop", [FIRST, SECOND])
+    git = ["git", "-C", str(root / "acme" / "shop")]
+    subprocess.run([*git, "branch", "old", commits[0]], check=True)
+    subprocess.run(["git", "init", "-q", "--bare", str(root / "acme" / "bare")], check=True)
+    with serving(root) as url:
+        yield url, commits
+
+
+def source(
+    url: str, scratch: Path, *, branch: str | None = None, sha: str | None = None
+) -> GitSource:
+    return GitSource(
+        url, branch=branch, sha=sha, globs=Globs([], []), max_file_size=1000, scratch=scratch
+    )
+
+
+def test_default_branch(host: tuple[str, list[str]], tmp_path: Path) -> None:
+    url, commits = host
+    git = source(f"{url}/acme/shop", tmp_path)
+    git.check()
+    assert git.resolve() == commits[1]
+    git.open(commits[1])
+    entries = {entry.key: entry for entry in git.entries()}
+    assert sorted(entries) == ["a.py", 'odd "name"\n.txt', "sub/big.txt", "sub/link"]
+    assert entries["sub/link"].skip is DocumentReason.SYMLINK
+    assert entries["sub/big.txt"].skip is DocumentReason.TOO_LARGE
+    assert git.read(entries["a.py"]) == b"two\n"
+    assert git.read(entries['odd "name"\n.txt']) == b"odd\n"
+    git.close()
+
+
+def test_branch_and_sha(host: tuple[str, list[str]], tmp_path: Path) -> None:
+    url, commits = host
+    assert source(f"{url}/acme/shop", tmp_path, branch="old").resolve() == commits[0]
+    git = source(f"{url}/acme/shop", tmp_path, sha=commits[0])
+    git.open(git.resolve())
+    (entry,) = git.entries()
+    assert git.read(entry) == b"one\n"
+    git.close()
+
+
+@pytest.mark.parametrize(
+    ("repo", "branch", "sha", "reason"),
+    [
+        ("acme/none", None, None, Reason.REPOSITORY_NOT_FOUND),
+        ("acme/shop", "nope", None, Reason.REF_NOT_FOUND),
+        ("acme/shop", None, "0" * 39 + "1", Reason.REF_NOT_FOUND),
+        ("acme/bare", None, None, Reason.REF_NOT_FOUND),
+    ],
+)
+def test_what_is_not_there(
+    host: tuple[str, list[str]],
+    tmp_path: Path,
+    repo: str,
+    branch: str | None,
+    sha: str | None,
+    reason: Reason,
+) -> None:
+    git = source(f"{host[0]}/{repo}", tmp_path, branch=branch, sha=sha)
+    with pytest.raises(StepError) as caught:
+        git.open(git.resolve())
+    assert caught.value.reason is reason
+    assert isinstance(caught.value, Misconfigured)
+    assert "spec.github" in str(caught.value) or "refIdentifier" in str(caught.value)
+
+
+def test_a_host_that_is_down_is_temporary(tmp_path: Path) -> None:
+    with pytest.raises(Temporary) as caught:
+        source("http://127.0.0.1:1/acme/shop", tmp_path).resolve()
+    assert caught.value.reason is Reason.HOST_UNREACHABLE
+
+
+def test_a_local_path_is_no_repository(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path / "here")], check=True)
+    with pytest.raises(StepError):
+        source(f"file://{tmp_path}/here", tmp_path).check()
+
+
+@pytest.mark.parametrize(
+    ("data", "verdict"),
+    [
+        (b"", DocumentReason.EMPTY),
+        (b"text\r\n", None),
+        ("ü".encode(), None),
+        ("ü".encode("latin-1"), DocumentReason.NOT_UTF8),
+        (b"a\0b", DocumentReason.BINARY),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", DocumentReason.LFS_POINTER),
+    ],
+)
+def test_content_verdict(data: bytes, verdict: DocumentReason | None) -> None:
+    assert content_verdict(data) is verdict

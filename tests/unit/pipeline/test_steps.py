@@ -1,0 +1,206 @@
+"""Whole runs in one process: what stands in the collection, and what a second run does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fakes.hash_model import HashModel
+
+from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.embed import EmbeddingUnavailable
+from chroma_sync.pipeline.errors import Misconfigured, Stopped
+from chroma_sync.pipeline.index.chroma import Collection
+from chroma_sync.pipeline.index.records import Record
+from chroma_sync.pipeline.steps import Toolbox
+
+MakeTools = Callable[..., Toolbox]
+
+
+def contents(tools: Toolbox, name: str = "target") -> dict[str, tuple[Any, ...]]:
+    """Every record of a collection, by id. Vectors to 6 digits: Chroma stores them normalised once
+    more, so one that is read and written again may differ in its last bit."""
+    collection = tools.database.find(name)
+    assert collection is not None
+    page = collection._handle.get(include=["documents", "metadatas", "embeddings"])
+    rows = zip(page["ids"], page["documents"], page["metadatas"], page["embeddings"], strict=True)
+    return {i: (d, tuple(sorted(m.items())), tuple(round(float(x), 6) + 0.0 for x in v)) for i, d, m, v in rows}
+
+
+def metadata(tools: Toolbox, name: str = "target") -> dict[str, Any]:
+    collection = tools.database.find(name)
+    assert collection is not None
+    return collection.metadata
+
+
+def test_a_run_from_nothing(make_tools: MakeTools) -> None:
+    tools = make_tools()
+    steps.run(tools)
+    result = tools.progress.result()
+    found = contents(tools)
+    texts: dict[str, dict[int, str]] = {}
+    for id_, (text, pairs, _) in found.items():
+        values = dict(pairs)
+        n = int(id_.rpartition("-")[2])
+        texts.setdefault(values["document_key"], {})[n] = text
+        assert ("chunk_count" in values) == (n == 0)
+    assert sorted(texts) == ["big.py", "same.txt", "small.md"]
+    big = "".join(f"def f{i}():\n    return {i}\n\n\n" for i in range(200))
+    assert "".join(text for _, text in sorted(texts["big.py"].items())) == big
+    assert result.documents.model_dump() == {
+        **{"discovered": 4, "indexed": 3, "unchanged": 0},
+        **{"removed": 0, "skipped": 1, "failed": 0},
+    }
+    assert result.skipped == {"Binary": 1}
+    assert result.chunks.written == result.chunks.embedded == len(found)
+    assert result.collection is not None and result.collection.records == len(found)
+    claim = metadata(tools)
+    assert claim["finished_ingest"] is True
+    assert claim["finished_by"] == claim["run"]
+    assert claim["revision"] == result.revision
+
+
+def test_a_finished_collection_is_left_alone(make_tools: MakeTools) -> None:
+    first = make_tools(run="first")
+    steps.run(first)
+    before, claim = contents(first), metadata(first)
+    with pytest.raises(Misconfigured) as caught:
+        steps.run(make_tools(run="second"))
+    assert caught.value.reason is Reason.COLLECTION_ALREADY_INGESTED
+    assert (contents(first), metadata(first)) == (before, claim)
+    # The run that set the mark may come again: its pod died between the mark and its exit.
+    steps.run(make_tools(run="first"))
+    assert (contents(first), metadata(first)) == (before, claim)
+
+
+def test_the_collection_of_another_is_left_alone(make_tools: MakeTools) -> None:
+    first = make_tools()
+    steps.run(first)
+    before = contents(first)
+    with pytest.raises(Misconfigured) as caught:
+        steps.run(make_tools(source="default/other"))
+    assert caught.value.reason is Reason.COLLECTION_OWNED_BY_ANOTHER
+    first.database.create("by-hand", {"made": "by hand"})
+    with pytest.raises(Misconfigured) as caught:
+        steps.run(make_tools(collection="by-hand"))
+    assert caught.value.reason is Reason.COLLECTION_OWNED_BY_ANOTHER
+    assert contents(first) == before
+    assert metadata(first, "by-hand") == {"made": "by hand"}
+
+
+def test_shards_make_the_same_collection(make_tools: MakeTools) -> None:
+    whole = make_tools(collection="whole")
+    steps.run(whole)
+    revision = steps.plan(make_tools(collection="parts", run="r"))
+    assert revision is not None
+    indexed = 0
+    for index in (2, 0, 1):
+        tools = make_tools(collection="parts", run="r", shard=(index, 3))
+        steps.work(tools, revision)
+        indexed += tools.progress.result().documents.indexed
+    last = make_tools(collection="parts", run="r")
+    steps.finish(last, revision)
+    assert indexed == 3
+    assert contents(last, "parts") == contents(whole, "whole")
+
+
+class _BreaksOff(Exception):
+    """Stands for a pod that is killed."""
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+def test_a_broken_run_goes_on_without_embedding_again(
+    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    whole = make_tools(collection="whole")
+    steps.run(whole)
+    real, writes = Collection.upsert, 0
+
+    def killed(self: Collection, records: list[Record]) -> None:
+        nonlocal writes
+        writes += 1
+        if writes > after:
+            raise _BreaksOff
+        real(self, records)
+
+    monkeypatch.setattr(Collection, "upsert", killed)
+    monkeypatch.setattr("chroma_sync.pipeline.index.chroma._WRITE_MAX", 10)
+    with pytest.raises(_BreaksOff):
+        steps.run(make_tools(run="r"))
+    monkeypatch.setattr(Collection, "upsert", real)
+    model = HashModel(dimension=16)
+    again = make_tools(run="r", model=model)
+    steps.run(again)
+    assert contents(again) == contents(whole, "whole")
+    result = again.progress.result()
+    assert result.chunks.reused + result.chunks.embedded == result.chunks.produced
+    missing = len(contents(again)) - after * 10
+    assert result.chunks.embedded <= missing
+
+
+def test_an_unfinished_collection_is_brought_to_another_commit(make_tools: MakeTools) -> None:
+    begun = make_tools(sha=0, run="one")
+    revision = steps.plan(begun)
+    assert revision is not None
+    steps.work(begun, revision)
+    other = make_tools(sha=1, run="two")
+    steps.run(other)
+    fresh = make_tools(sha=1, collection="fresh")
+    steps.run(fresh)
+    assert contents(other) == contents(fresh, "fresh")
+    result = other.progress.result()
+    assert result.documents.unchanged == 1
+    assert result.documents.removed == 1
+    assert result.chunks.embedded < result.chunks.produced
+
+
+def test_a_retry_keeps_the_revision_it_began_with(make_tools: MakeTools) -> None:
+    begun = steps.plan(make_tools(sha=0, run="r"))
+    assert steps.plan(make_tools(sha=1, run="r")) == begun
+    assert steps.plan(make_tools(sha=1, run="other")) != begun
+
+
+def test_a_run_that_lost_its_collection_stops(make_tools: MakeTools) -> None:
+    revision = steps.plan(make_tools(run="one"))
+    assert revision is not None
+    assert steps.plan(make_tools(run="two")) is not None
+    for step in (steps.work, steps.finish):
+        with pytest.raises(Misconfigured) as caught:
+            step(make_tools(run="one"), revision)
+        assert caught.value.reason is Reason.RUN_LOST
+
+
+def test_another_model_is_refused(make_tools: MakeTools) -> None:
+    steps.plan(make_tools(run="one"))
+    with pytest.raises(Misconfigured) as caught:
+        steps.plan(make_tools(run="two", model_name="other"))
+    assert caught.value.reason is Reason.COLLECTION_MODEL_MISMATCH
+
+
+def test_a_stopped_run_marks_nothing_finished(make_tools: MakeTools) -> None:
+    tools = make_tools()
+    tools.stop.stop()
+    with pytest.raises(Stopped):
+        steps.run(tools)
+    assert "finished_ingest" not in metadata(tools)
+
+
+def test_a_text_that_is_refused_fails_its_document_only(make_tools: MakeTools) -> None:
+    tools = make_tools(model=HashModel(dimension=16, refuses="# One"))
+    steps.run(tools)
+    result = tools.progress.result()
+    assert result.documents.failed == 1
+    assert result.documents.indexed == 2
+    assert [failure.document for failure in result.failures] == ["small.md"]
+    keys = {dict(pairs)["document_key"] for _, pairs, _ in contents(tools).values()}
+    assert keys == {"big.py", "same.txt"}
+    assert metadata(tools)["finished_ingest"] is True
+
+
+def test_an_error_of_a_stage_ends_the_run(make_tools: MakeTools) -> None:
+    tools = make_tools(model=HashModel(dimension=16, breaks_after=20))
+    with pytest.raises(EmbeddingUnavailable):
+        steps.run(tools)
+    assert "finished_ingest" not in metadata(tools)
