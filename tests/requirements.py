@@ -19,6 +19,7 @@ OPTIONS = [
 FILES = {
     "images/operator/requirements.txt": ("operator",),
     "images/worker/requirements.txt": ("worker",),
+    "tests/fakes/requirements.txt": ("worker", "laptop"),
     "tests/requirements.txt": ("operator", "worker", "laptop", "dev"),
 }
 

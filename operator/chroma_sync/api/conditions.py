@@ -24,7 +24,7 @@ Status = Literal["True", "False", "Unknown"]
 
 
 class Condition(ApiModel):
-    """One thing that is so, is not so, or is not known. Kubernetes' own conditions are the model."""
+    """One thing that is so, is not so, or is not known, in the form of Kubernetes' conditions."""
 
     type: str = Field(
         min_length=1, max_length=64, description="Ready, Succeeded, Reconciling or Stalled."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
 from chroma_sync.api.conditions import Condition
 from chroma_sync.api.meta import (
@@ -93,16 +93,14 @@ class GithubRun(ApiModel):
 class S3Run(ApiModel):
     """What a run over an s3 Source reads."""
 
-    object_key: (
-        Annotated[str, Field(min_length=1, max_length=1024), at_most_bytes(1024)] | None
-    ) = Field(
-        default=None,
-        description="The full key of one object, inside the Source's pathPrefix, of at most 1024 "
-        "bytes. Example: handbook/leave.pdf.",
+    object_key: Annotated[str, Field(min_length=1, max_length=1024), at_most_bytes(1024)] | None = (
+        Field(
+            default=None,
+            description="The full key of one object, inside the Source's pathPrefix, of at most "
+            "1024 bytes. Example: handbook/leave.pdf.",
+        )
     )
-    all: bool = Field(
-        default=False, description="Read every object under the Source's pathPrefix."
-    )
+    all: bool = Field(default=False, description="Read every object under the Source's pathPrefix.")
     custom_id: Annotated[str, Field(min_length=1, max_length=120), at_most_bytes(120)] | None = (
         Field(
             default=None,
@@ -223,12 +221,21 @@ class CollectionStatus(ApiModel):
     records: Count = Field(default=0, description="Records that it holds.")
 
 
-class Failure(ApiModel):
-    """A document that could not be indexed."""
+def _cut(limit: int) -> BeforeValidator:
+    # What names a document may be as long as a hostile repository likes.
+    return BeforeValidator(lambda text: text[:limit] if isinstance(text, str) else text)
 
-    document: str = Field(max_length=2048, description="Key of the document, such as its path.")
+
+class Failure(ApiModel):
+    """A document that could not be indexed. Long texts are cut."""
+
+    document: Annotated[str, Field(max_length=1024), _cut(1024)] = Field(
+        description="Key of the document, such as its path."
+    )
     reason: str = Field(max_length=64, description="Why, in one word. Example: EmbeddingRejected.")
-    message: str = Field(default="", max_length=4096, description="Why, in a sentence.")
+    message: Annotated[str, Field(max_length=1024), _cut(1024)] = Field(
+        default="", description="Why, in a sentence."
+    )
 
 
 class InvocationStatus(ApiModel):

@@ -53,11 +53,11 @@ def never_changes(field: str, message: str, *, required: bool = False) -> Rule:
 
 @dataclass(frozen=True)
 class Test:
-    """A rule for one string, to be put into `Annotated`."""
+    """A rule for one value, to be put into `Annotated`."""
 
     message: str
     cel: str
-    check: Callable[[str], bool]
+    check: Callable[[Any], bool]
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -72,7 +72,7 @@ class Test:
         result.setdefault(VALIDATIONS, []).append(rule)
         return result
 
-    def _checked(self, value: str) -> str:
+    def _checked(self, value: Any) -> Any:
         if not self.check(value):
             raise _error("", self.message)
         return value
@@ -146,9 +146,7 @@ def _validation(rule: Rule) -> dict[str, str]:
 
 def section(model: Callable[[], Any], description: str) -> Any:
     """A field that holds a model all of whose fields have defaults; left out, it is all of them."""
-    return Field(
-        default_factory=model, description=description, json_schema_extra={"default": {}}
-    )
+    return Field(default_factory=model, description=description, json_schema_extra={"default": {}})
 
 
 _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, Literal
 
 from chroma_sync.api.contract import Result
 from chroma_sync.cluster.errors import ConflictError, NotFoundError
@@ -11,7 +11,8 @@ from chroma_sync.cluster.events import EventRecorder
 from chroma_sync.cluster.interface import Kind, Object
 from chroma_sync.cluster.progress import ProgressReader
 from chroma_sync.cluster.rest import Rest
-from chroma_sync.reconcile.observed import JobState, PodState, job_state, pod_state
+from chroma_sync.reconcile.names import LABEL_SOURCE
+from chroma_sync.reconcile.observed import PodState, job_state, pod_state
 from chroma_sync.reconcile.plan import Event
 
 API: Final = "/apis/chromasync.dev/v1alpha1"
@@ -47,14 +48,14 @@ class KubernetesCluster:
             f"{path}/status", {"metadata": precondition, "status": status}
         )
 
-    async def create_job(self, job: Object) -> JobState:
+    async def create_job(self, job: Object) -> Object:
         metadata = job["metadata"]
         folder = _jobs(metadata["namespace"])
         try:
-            return job_state(await self._rest.post(folder, job))
+            return await self._rest.post(folder, job)
         except ConflictError:
-            there = job_state(await self._rest.get(f"{folder}/{metadata['name']}"))
-            if there.owner_uid != metadata["ownerReferences"][0]["uid"]:
+            there = await self._rest.get(f"{folder}/{metadata['name']}")
+            if job_state(there).owner_uid != metadata["ownerReferences"][0]["uid"]:
                 raise
             return there
 
@@ -75,9 +76,12 @@ class KubernetesCluster:
     async def read_progress(self, address: str) -> Result | None:
         return await self._progress.read(address)
 
-    async def names(self, kind: Kind) -> set[tuple[str, str]]:
-        """(namespace, name) of each object of a kind, in all namespaces."""
-        pages = self._pages(f"{API}/{PLURALS[kind]}", "")
+    async def places(self, kind: Kind | Literal["Job"]) -> set[tuple[str, str]]:
+        """(namespace, name) of each object of a kind in all namespaces; of Jobs, of our own."""
+        if kind == "Job":
+            pages = self._pages("/apis/batch/v1/jobs", LABEL_SOURCE)
+        else:
+            pages = self._pages(f"{API}/{PLURALS[kind]}", "")
         return {
             (item["metadata"]["namespace"], item["metadata"]["name"])
             async for page in pages

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, Protocol
 
 from chroma_sync.api.contract import Result
-from chroma_sync.reconcile.observed import JobState, PodState
+from chroma_sync.reconcile.observed import PodState
 from chroma_sync.reconcile.plan import Event
 
 Object = dict[str, Any]
@@ -24,8 +24,8 @@ class Cluster(Protocol):
         resourceVersion must still hold, else `ConflictError`. Returns the object as it is now."""
         ...
 
-    async def create_job(self, job: Object) -> JobState:
-        """Make the Job, or take the one of the same name when it belongs to the same owner. Raises
+    async def create_job(self, job: Object) -> Object:
+        """Make the Job and return it, or take the one of the same name when it belongs to the same owner. Raises
         `ConflictError` while a Job of another owner has the name."""
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from chroma_sync.reconcile.names import label_value
 from chroma_sync.reconcile.observed import InvocationState, JobState, SourceState
 
 Place = tuple[str, str]  # namespace, name
@@ -69,7 +70,7 @@ class Shelf(Generic[T]):
 
 
 class Cache:
-    """Sources; Invocations, grouped by their Source; Jobs, grouped by their owner's uid."""
+    """Sources; Invocations, grouped by their Source; Jobs, grouped by the label of their Source."""
 
     def __init__(self) -> None:
         self.sources: Shelf[SourceState] = Shelf()
@@ -79,5 +80,5 @@ class Cache:
     def invocations_of(self, namespace: str, source: str) -> list[InvocationState]:
         return self.invocations.of((namespace, source))
 
-    def jobs_of(self, namespace: str, owner_uid: str) -> list[JobState]:
-        return self.jobs.of((namespace, owner_uid))
+    def jobs_of(self, namespace: str, source: str) -> list[JobState]:
+        return self.jobs.of((namespace, label_value(source)))

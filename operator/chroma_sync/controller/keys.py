@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from chroma_sync.controller.cache import Cache, Place
@@ -19,20 +20,29 @@ class Key(NamedTuple):
 
 
 def source_changed(cache: Cache, source: Object, *, deleted: bool) -> list[Key]:
-    """Keep a Source's news. Its unfinished Invocations look again, too."""
+    """Keep a Source's news. Those of its Invocations look again whom the news can concern."""
     place, uid, version = _identity(source)
+    before = cache.sources.get(place)
     if deleted:
-        news = cache.sources.remove(place, uid)
-    else:
-        news = cache.sources.put(place, uid, version, source_state(source), place)
-    return [Key("Source", *place), *waiting(cache, place)] if news else []
+        return [*waiting(cache, place)] if cache.sources.remove(place, uid) else []
+    state = source_state(source)
+    if not cache.sources.put(place, uid, version, state, place):
+        return []
+    if before is not None and replace(before, active_uid=state.active_uid) == state:
+        # Only the admitted one has anything to do: a queue may be long.
+        return [Key("Source", *place), *waiting(cache, place, uid=state.active_uid)]
+    return [Key("Source", *place), *waiting(cache, place)]
 
 
-def waiting(cache: Cache, source: Place) -> list[Key]:
-    """The keys of a Source's Invocations that have not finished."""
+def waiting(cache: Cache, source: Place, uid: str | None = None) -> list[Key]:
+    """The keys of a Source's Invocations that have not finished, or of one of them."""
     namespace, name = source
     states = cache.invocations_of(namespace, name)
-    return [Key("Invocation", namespace, s.name) for s in states if not s.finished]
+    return [
+        Key("Invocation", namespace, s.name)
+        for s in states
+        if not s.finished and uid in (None, s.uid)
+    ]
 
 
 def invocation_changed(cache: Cache, invocation: Object, *, deleted: bool) -> list[Key]:
@@ -54,7 +64,7 @@ def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Key]:
     if deleted:
         news = cache.jobs.remove(place, uid)
     else:
-        news = cache.jobs.put(place, uid, version, state, (place[0], state.owner_uid))
+        news = cache.jobs.put(place, uid, version, state, (place[0], state.source))
     if not news:
         return []
     owner = (place[0], state.owner_name)

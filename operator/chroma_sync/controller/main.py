@@ -25,7 +25,7 @@ from chroma_sync.reconcile.installation import Installation
 
 LEASE = "chroma-sync-operator"
 SYNC_PERIOD = 0.2
-SYNC_AGAIN = 25  # periods after which what exists is asked for once more
+SYNC_LOOKS = 25  # after so many, what exists is asked for once more
 
 logger = logging.getLogger(__name__)
 
@@ -112,17 +112,21 @@ async def _keep(leadership: Leadership, health: Health) -> None:
 async def _synced(cluster: KubernetesCluster, cache: Cache) -> None:
     """Wait until the watches have shown all that existed when this was called. Without it the first
     passes could take an object that was not listed yet for one that is gone."""
-    for attempt in range(sys.maxsize):
-        if attempt % SYNC_AGAIN == 0:
-            try:
-                sources, invocations = [await cluster.names(k) for k in ("Source", "Invocation")]
-            except ClusterError as error:
-                logger.warning("the objects could not be listed: %s", error)
-                await asyncio.sleep(SYNC_PERIOD * SYNC_AGAIN)
-                continue
-        if sources <= cache.sources.places() and invocations <= cache.invocations.places():
-            return
-        await asyncio.sleep(SYNC_PERIOD)
+    shelves = {"Source": cache.sources, "Invocation": cache.invocations, "Job": cache.jobs}
+    while True:
+        try:
+            exist = {kind: await cluster.places(kind) for kind in ("Source", "Invocation", "Job")}
+        except ClusterError as error:
+            logger.warning("the objects could not be listed: %s", error)
+            await asyncio.sleep(SYNC_PERIOD * SYNC_LOOKS)
+            continue
+        for _ in range(SYNC_LOOKS):
+            unseen = (places - shelves[kind].places() for kind, places in exist.items())
+            missing = sum(map(len, unseen))
+            if not missing:
+                return
+            await asyncio.sleep(SYNC_PERIOD)
+        logger.info("waiting for the watches to show %d objects", missing)
 
 
 def _identity() -> tuple[str, str, str]:

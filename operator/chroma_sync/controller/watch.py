@@ -17,7 +17,7 @@ import kopf
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key
-from chroma_sync.reconcile.names import LABEL_SOURCE_UID
+from chroma_sync.reconcile.names import LABEL_SOURCE
 
 GROUP: Final = "chromasync.dev"
 VERSION: Final = "v1alpha1"
@@ -86,7 +86,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = 290.0
     settings.watching.client_timeout = 300.0
     settings.watching.chunk_size = 500
-    settings.watching.label_selectors["batch", "v1", "jobs"] = LABEL_SOURCE_UID
+    settings.watching.label_selectors["batch", "v1", "jobs"] = LABEL_SOURCE
     settings.queueing.exit_timeout = 1.0
     settings.process.ultimate_exiting_timeout = 15.0
     return settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-from chroma_sync.api.contract import FAILURES_MAX, Result
+from chroma_sync.api.contract import FAILURES_MAX, NAME_MAX, Result
 from chroma_sync.api.invocation import ChunkCounts, CollectionStatus, DocumentCounts, Failure
 from chroma_sync.api.reasons import DocumentReason
 
@@ -48,7 +48,9 @@ class Progress:
         with self._lock:
             self._documents["failed"] += 1
             if len(self._failures) < FAILURES_MAX:
-                failure = Failure(document=document, reason=reason.value, message=message)
+                failure = Failure(
+                    document=document[:NAME_MAX], reason=reason.value, message=message[:NAME_MAX]
+                )
                 self._failures.append(failure)
 
     def removed(self, documents: int) -> None:

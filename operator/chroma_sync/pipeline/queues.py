@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+import time
+from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from chroma_sync.pipeline.errors import Stopped
@@ -47,38 +49,42 @@ class BoundedQueue(Generic[T]):
     run stops. `close` tells the readers that nothing more comes."""
 
     def __init__(self, size: int, stop: StopSignal) -> None:
-        self._queue: queue.Queue[T] = queue.Queue(maxsize=size)
+        self._items: deque[T] = deque()
+        self._size = size
         self._stop = stop
-        self._closed = threading.Event()
+        self._changed = threading.Condition()
+        self._closed = False
 
     def put(self, item: T) -> None:
         """Add an item; wait while the queue is full."""
-        while True:
-            self._stop.check()
-            try:
-                return self._queue.put(item, timeout=_TICK_SECONDS)
-            except queue.Full:
-                continue
+        with self._changed:
+            self._wait_for(lambda: len(self._items) < self._size, None)
+            self._items.append(item)
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Nothing more comes. Called by the last writer."""
-        self._closed.set()
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
-    def get(self) -> T | None:
-        """Take an item; wait while the queue is empty. None once it is closed and empty."""
-        while True:
-            self._stop.check()
-            closed = self._closed.is_set()
-            try:
-                return self._queue.get(timeout=_TICK_SECONDS)
-            except queue.Empty:
-                if closed:
-                    return None
+    def get(self, within: float | None = None) -> T | None:
+        """Take an item; wait while the queue is empty, at most so many seconds. None when none
+        came, or none comes any more."""
+        with self._changed:
+            self._wait_for(lambda: bool(self._items) or self._closed, within)
+            if not self._items:
+                return None
+            item = self._items.popleft()
+            self._changed.notify_all()
+            return item
 
-    def get_within(self, seconds: float) -> T | None:
-        """Take an item if one comes within so many seconds."""
+    def _wait_for(self, ready: Callable[[], bool], within: float | None) -> None:
+        give_up_at = None if within is None else time.monotonic() + within
         self._stop.check()
-        try:
-            return self._queue.get(timeout=seconds) if seconds > 0 else self._queue.get_nowait()
-        except queue.Empty:
-            return None
+        while not ready():
+            left = _TICK_SECONDS if give_up_at is None else give_up_at - time.monotonic()
+            if left <= 0:
+                return
+            self._changed.wait(min(left, _TICK_SECONDS))
+            self._stop.check()

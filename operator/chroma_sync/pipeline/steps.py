@@ -145,7 +145,8 @@ def check(tools: Toolbox) -> None:
 def chunking_config(configuration: Configuration) -> ChunkingConfig:
     """The chunker's view of `spec.chunking`."""
     chunking = configuration.chunking
-    return ChunkingConfig(chunking.type, chunking.max_size_bytes, chunking.max_lines)
+    lines = chunking.lines if chunking.type == "lines" else None
+    return ChunkingConfig(chunking.type, chunking.max_size_bytes, lines)
 
 
 def source_address(configuration: Configuration) -> str:

@@ -192,7 +192,7 @@ class Stream:
         limit = self._s.model.info().max_batch
         while (first := self._chunks.get()) is not None:
             batch = [first]
-            while len(batch) < limit and (item := self._chunks.get_within(0)) is not None:
+            while len(batch) < limit and (item := self._chunks.get(within=0)) is not None:
                 batch.append(item)
             self._embed_batch(batch)
         with self._lock:
@@ -241,13 +241,13 @@ class Stream:
         ready: list[Embedded] = []
         while True:
             # With something ready, wait only as long as a write may take to fill up.
-            got = self._records.get_within(_FILL_SECONDS) if ready else self._records.get()
+            got = self._records.get(within=_FILL_SECONDS if ready else None)
             if got is None and not ready:
                 return
             while got is not None:
                 self._admit(got, ready)
                 full = len(ready) >= self._s.write_limit
-                got = None if full else self._records.get_within(_FILL_SECONDS)
+                got = None if full else self._records.get(within=_FILL_SECONDS)
             ready = self._write(ready)
 
     def _admit(self, item: Embedded, ready: list[Embedded]) -> None:

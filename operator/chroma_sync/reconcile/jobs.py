@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from chroma_sync.api.configuration import Configuration
 from chroma_sync.api.contract import (
@@ -29,6 +29,10 @@ GRACE_SECONDS: Final = 2
 CHECK_DEADLINE_SECONDS: Final = 120
 # Only a safety net: the operator deletes finished Jobs itself.
 CHECK_TTL_SECONDS: Final = 3_600
+LABEL_OF_OWNER: Final = {
+    "Source": names.LABEL_SOURCE_UID,
+    "Invocation": names.LABEL_INVOCATION_UID,
+}
 CHECK_SCRATCH: Final = "1Gi"
 RUN_RESOURCES: Final[Object] = {
     "requests": {"cpu": "100m", "memory": "256Mi"},
@@ -44,12 +48,11 @@ CHECK_RESOURCES: Final[Object] = {
 class Owner:
     """The object that a Job belongs to and goes with. `source` names the Source behind it."""
 
-    kind: str
+    kind: Literal["Source", "Invocation"]
     namespace: str
     name: str
     uid: str
     source: str
-    source_uid: str
 
 
 def check_job(owner: Owner, attempt: str, configuration: Configuration, to: Installation) -> Object:
@@ -118,17 +121,14 @@ def _job(
 
 
 def _labels(owner: Owner, step: Step) -> dict[str, str]:
-    labels = {
+    return {
         "app.kubernetes.io/name": "chroma-sync",
         "app.kubernetes.io/component": "worker",
         "app.kubernetes.io/managed-by": "chroma-sync",
         names.LABEL_SOURCE: names.label_value(owner.source),
-        names.LABEL_SOURCE_UID: owner.source_uid,
         names.LABEL_STEP: step.value,
+        LABEL_OF_OWNER[owner.kind]: owner.uid,
     }
-    if owner.kind == "Invocation":
-        labels[names.LABEL_INVOCATION_UID] = owner.uid
-    return labels
 
 
 def _failure_rules() -> list[Object]:

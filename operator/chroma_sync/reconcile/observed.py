@@ -63,9 +63,11 @@ class JobState:
     owner_kind: str
     owner_name: str
     owner_uid: str
+    source: str  # the label: see names.label_value
     step: Step | None
     created: datetime
     deleting: bool = False
+    over: bool = False  # complete or failed for good: it makes no pods any more
     complete: bool = False
     failure: tuple[str, str] | None = None
     active: int = 0
@@ -150,9 +152,7 @@ def invocation_state(invocation: Object) -> InvocationState:
 def job_state(job: Object) -> JobState:
     """Read a Job."""
     metadata, status = job["metadata"], job.get("status") or {}
-    conditions = {
-        c["type"]: c for c in status.get("conditions") or [] if c.get("status") == "True"
-    }
+    conditions = {c["type"]: c for c in status.get("conditions") or [] if c.get("status") == "True"}
     failed = conditions.get("Failed") or conditions.get("FailureTarget")
     owner = _controller(metadata)
     return JobState(
@@ -161,9 +161,11 @@ def job_state(job: Object) -> JobState:
         owner_kind=owner.get("kind", ""),
         owner_name=owner.get("name", ""),
         owner_uid=owner.get("uid", ""),
+        source=(metadata.get("labels") or {}).get(names.LABEL_SOURCE, ""),
         step=_step(metadata),
         created=timestamp(metadata.get("creationTimestamp")),
         deleting=bool(metadata.get("deletionTimestamp")),
+        over=bool({"Complete", "Failed"} & conditions.keys()),
         complete="Complete" in conditions,
         failure=(failed.get("reason", ""), failed.get("message", "")) if failed else None,
         active=status.get("active") or 0,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from chroma_sync.api.conditions import READY
+from chroma_sync.api.conditions import READY, STALLED
 from chroma_sync.api.configuration import Configuration, ModelNotServedError, resolve
 from chroma_sync.api.contract import Step
 from chroma_sync.api.meta import REQUESTED_AT
 from chroma_sync.api.reasons import Reason
-from chroma_sync.api.source import CheckStatus, Source, SourceStatus
+from chroma_sync.api.source import CheckStatus, FinishedCollection, Source, SourceStatus
 from chroma_sync.api.supported import not_implemented
-from chroma_sync.reconcile import admission, conditions, jobs, names, pods
+from chroma_sync.reconcile import admission, conditions, jobs, pods
 from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import InvocationState, JobState, PodState, timestamp
@@ -25,44 +25,233 @@ RETRY_LAST: Final = 300.0
 # While a check's pod is there: nothing wakes the operator when a pod changes.
 LOOK_AGAIN: Final = 2.0
 REQUESTED_AT_MAX: Final = 64
+CHECKING: Final = "The Source is being checked."
+# A run that fails for one of these tells of the Source, and so of the runs after it.
+SOURCE_REASONS: Final = frozenset(
+    {
+        Reason.MODEL_NOT_SERVED,
+        Reason.SPARSE_NOT_SUPPORTED,
+        Reason.DATABASE_NOT_FOUND,
+        Reason.REPOSITORY_NOT_FOUND,
+        Reason.SECRET_NOT_FOUND,
+        Reason.CREDENTIALS_REJECTED,
+        Reason.CHROMA_UNAVAILABLE,
+        Reason.EMBEDDING_UNAVAILABLE,
+        Reason.HOST_UNREACHABLE,
+    }
+)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """All that a pass over a Source looks at. `pods` are those of its checks and of its runs."""
+    """All that a pass over a Source looks at. Jobs and pods are those of its checks and its runs,
+    those of deleted Invocations too. `refused`: why the API server did not take the last Job."""
 
     source: Source
     installation: Installation
     invocations: Sequence[InvocationState] = ()
     jobs: Sequence[JobState] = ()
     pods: Sequence[PodState] = ()
-    refused: str = ""  # why the API server took the Job of the last pass not
-
-
-@dataclass
-class _Check:
-    """The pass's work on the check, step by step."""
-
-    status: SourceStatus
-    plan: Plan[SourceStatus]
-    state: State | None = None
-    keep: set[str] = field(default_factory=set)  # Jobs that may stay
+    refused: str = ""
 
 
 def reconcile(seen: Seen, now: datetime) -> Plan[SourceStatus]:
-    """Decide the check first, then what the end of a run says of the Source, then admission."""
-    status = seen.source.status.model_copy(deep=True)
-    plan = Plan(status)
-    state = _check(seen, status, plan, now)
-    state = _learn(seen, status, state, plan, now)
-    generation = seen.source.metadata.generation
+    """Decide the check, then what the end of a run says of the Source, then admission."""
+    source = seen.source
+    plan = Plan(source.status.model_copy(deep=True))
+    state = _check(seen, plan, now)
+    state = _learn(seen, plan, state, now)
+    generation, status = source.metadata.generation, plan.status
     plan.events += conditions.event(status.conditions, state)
     status.conditions = conditions.apply(status.conditions, state, generation, now)
     status.observed_generation = generation
-    admission.admit(seen.invocations, seen.pods, status, plan, startable=_startable(seen, state))
+    startable = (
+        state.status == "True"
+        and not source.spec.suspend
+        and source.metadata.deletion_timestamp is None
+    )
+    admission.admit(plan, seen.invocations, seen.jobs, seen.pods, startable=startable)
     return plan
 
 
 def backoff(attempts: int) -> float:
     """Seconds from the failed check number `attempts` to the next one."""
     return min(RETRY_FIRST * 2.0 ** min(attempts - 1, 10), RETRY_LAST)
+
+
+def _check(seen: Seen, plan: Plan[SourceStatus], now: datetime) -> State:
+    """Bring the check one step further. Returns the state that the Source is in."""
+    source, status = seen.source, plan.status
+    asked = _asked_for_check(source, status)
+    if asked:
+        status.last_handled_requested_at = asked
+    configuration = _configuration(source, seen.installation)
+    if isinstance(configuration, State):
+        status.check = None
+        _delete_checks(seen, plan, keep=None)
+        return configuration
+    check, generation = status.check, source.metadata.generation
+    state = _current(source)
+    if state is None or check is None or check.generation != generation or asked:
+        check = status.check = CheckStatus(generation=generation)
+        state = conditions.checking(CHECKING)
+    if state.status == "True":
+        _delete_checks(seen, plan, keep=None)
+        return state
+    return _advance(seen, plan, configuration, check, state, now)
+
+
+def _advance(
+    seen: Seen,
+    plan: Plan[SourceStatus],
+    configuration: Configuration,
+    check: CheckStatus,
+    state: State,
+    now: datetime,
+) -> State:
+    """Make the check's Job when it is due, and read its outcome."""
+    owner = _owner(seen.source)
+    attempt = _attempt(check, plan.status)
+    manifest = jobs.check_job(owner, attempt, configuration, seen.installation)
+    name = manifest["metadata"]["name"]
+    _delete_checks(seen, plan, keep=name)
+    job = next((j for j in seen.jobs if j.name == name and j.owner_uid == owner.uid), None)
+    if job is None:
+        return _begin(seen, plan, manifest, check, state, now)
+    plan.again_in(LOOK_AGAIN)
+    if job.deleting:
+        return state
+    pod = pods.latest((p for p in seen.pods if p.job == name), Step.CHECK).get(0)
+    if job.complete or (pod is not None and pods.succeeded(pod)):
+        plan.actions.append(DeleteJob(job.name, job.uid))
+        plan.status.check = CheckStatus(generation=check.generation)
+        return conditions.available("The check found the repository, the database and the model.")
+    if job.failure is not None or (pod is not None and pod.terminated is not None):
+        plan.actions.append(DeleteJob(job.name, job.uid))
+        trouble = _why_failed(job, pod, state)
+        attempts = check.attempts + 1
+        due = now + timedelta(seconds=backoff(attempts))
+        plan.status.check = CheckStatus(
+            generation=check.generation,
+            attempts=attempts,
+            next_attempt_time=conditions.rfc3339(due),
+        )
+        plan.again_in(backoff(attempts))
+        return conditions.retrying(trouble.reason, trouble.message)
+    keeps = pods.trouble(pod) if pod is not None else None
+    if keeps is not None:
+        return conditions.retrying(keeps.reason, keeps.message)
+    # What kept the first check has passed; of a repeated one, the last failure still stands.
+    return conditions.checking(CHECKING) if check.attempts == 0 else state
+
+
+def _begin(
+    seen: Seen,
+    plan: Plan[SourceStatus],
+    manifest: dict[str, Any],
+    check: CheckStatus,
+    state: State,
+    now: datetime,
+) -> State:
+    wait = (timestamp(check.next_attempt_time) - now).total_seconds()
+    if wait > 0:
+        plan.again_in(wait)
+        return state
+    plan.actions.append(CreateJob(manifest))
+    plan.again_in(LOOK_AGAIN)
+    if seen.refused:
+        message = f"The check's Job is refused: {seen.refused}"
+        return conditions.retrying(Reason.POD_FAILED, message)
+    return state
+
+
+def _why_failed(job: JobState, pod: PodState | None, state: State) -> pods.Trouble:
+    """Why a check failed. Of a check that ran out of time, what kept it until then is the cause."""
+    if job.failure is not None and job.failure[0] == "DeadlineExceeded":
+        if state.status == "False":
+            return pods.Trouble(state.reason, state.message)
+        message = f"The check did not end within {jobs.CHECK_DEADLINE_SECONDS} s."
+        return pods.Trouble(Reason.DEADLINE_EXCEEDED, message)
+    return pods.failure(job, [pod] if pod is not None else [])
+
+
+def _learn(seen: Seen, plan: Plan[SourceStatus], state: State, now: datetime) -> State:
+    """What the end of the active run says of the Source. It is looked at once: admission takes the
+    run from `activeInvocation` in this same pass."""
+    status, active = plan.status, plan.status.active_invocation
+    ended = next(
+        (i for i in seen.invocations if active and i.uid == active.uid and i.finished), None
+    )
+    if ended is None:
+        return state
+    if ended.succeeded == "True":
+        status.last_finished_collection = FinishedCollection(
+            name=ended.collection, revision=ended.revision
+        )
+    elif ended.reason in SOURCE_REASONS and state.status == "True":
+        status.check = CheckStatus(
+            generation=seen.source.metadata.generation,
+            attempts=1,
+            next_attempt_time=conditions.rfc3339(now),
+        )
+        plan.again_in(0.0)
+        message = f"Run {ended.name} failed: {ended.message}"
+        return conditions.retrying(Reason(ended.reason), message)
+    return state
+
+
+def _configuration(source: Source, installation: Installation) -> Configuration | State:
+    """What a check needs to know, or the state of a Source that can't be served as it stands."""
+    fields = not_implemented(source.spec)
+    if fields:
+        message = f"{', '.join(fields)}: no code serves this yet. Leave it out."
+        return conditions.source_stalled(Reason.NOT_IMPLEMENTED, message)
+    try:
+        return resolve(source, installation, None)
+    except ModelNotServedError as error:
+        return conditions.source_stalled(Reason.MODEL_NOT_SERVED, str(error))
+
+
+def _current(source: Source) -> State | None:
+    """The state that the last check left; None when there is none."""
+    ready = conditions.find(source.status.conditions, READY)
+    if ready is None or conditions.find(source.status.conditions, STALLED) is not None:
+        return None
+    return State(
+        READY,
+        ready.status,
+        pods.known(ready.reason),
+        ready.message,
+        reconciling=ready.status != "True",
+    )
+
+
+def _asked_for_check(source: Source, status: SourceStatus) -> str:
+    """The value of the annotation that asks for a new check, if it is a new value."""
+    value = source.metadata.annotations.get(REQUESTED_AT, "")[:REQUESTED_AT_MAX]
+    return value if value != (status.last_handled_requested_at or "") else ""
+
+
+def _attempt(check: CheckStatus, status: SourceStatus) -> str:
+    """What tells a check from the others of the same Source: its Job's name comes of it, so that a
+    restarted operator finds the Job again."""
+    requested = status.last_handled_requested_at or ""
+    return f"check/{check.generation}/{check.attempts}/{requested}"
+
+
+def _delete_checks(seen: Seen, plan: Plan[SourceStatus], *, keep: str | None) -> None:
+    for job in seen.jobs:
+        own = job.owner_uid == seen.source.metadata.uid
+        if own and job.name != keep and not job.deleting:
+            plan.actions.append(DeleteJob(job.name, job.uid))
+
+
+def _owner(source: Source) -> jobs.Owner:
+    metadata = source.metadata
+    return jobs.Owner(
+        kind="Source",
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid or "",
+        source=metadata.name,
+    )

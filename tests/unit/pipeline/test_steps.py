@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 from fakes.hash_model import HashModel
 
@@ -19,14 +21,24 @@ from chroma_sync.pipeline.steps import Toolbox
 MakeTools = Callable[..., Toolbox]
 
 
+@dataclass(frozen=True)
+class Vector:
+    """Equal to 5 digits: Chroma normalises what it stores, so a vector that is read and written
+    again may differ in its last bit."""
+
+    numbers: tuple[float, ...]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vector) and np.allclose(self.numbers, other.numbers, atol=1e-5)
+
+
 def contents(tools: Toolbox, name: str = "target") -> dict[str, tuple[Any, ...]]:
-    """Every record of a collection, by id. Vectors to 6 digits: Chroma stores them normalised once
-    more, so one that is read and written again may differ in its last bit."""
+    """Every record of a collection, by id: text, metadata, vector."""
     collection = tools.database.find(name)
     assert collection is not None
     page = collection._handle.get(include=["documents", "metadatas", "embeddings"])
     rows = zip(page["ids"], page["documents"], page["metadatas"], page["embeddings"], strict=True)
-    return {i: (d, tuple(sorted(m.items())), tuple(round(float(x), 6) + 0.0 for x in v)) for i, d, m, v in rows}
+    return {i: (d, tuple(sorted(m.items())), Vector(tuple(v))) for i, d, m, v in rows}
 
 
 def metadata(tools: Toolbox, name: str = "target") -> dict[str, Any]:

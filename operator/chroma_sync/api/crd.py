@@ -1,0 +1,237 @@
+"""Generates both CRDs from the models: `python -m chroma_sync.api.crd DIRECTORY...`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import BaseModel
+
+from chroma_sync.api.invocation import Invocation
+from chroma_sync.api.meta import CATEGORY, GROUP, VALIDATIONS, VERSION
+from chroma_sync.api.source import Source
+
+Schema = dict[str, Any]
+
+HEADER: Final = (
+    "# Generated from the models in operator/chroma_sync/api by `make generate`. Do not edit.\n"
+)
+_PRESERVE: Final = "x-kubernetes-preserve-unknown-fields"
+# What pydantic says and a structural schema does not: unknown fields are pruned, or refused by
+# the API server's own strict decoding.
+_LEFT_OUT: Final = frozenset({"title", "additionalProperties", "$defs"})
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    path: str
+    description: str
+    type: str = "string"
+    wide: bool = False
+
+    def manifest(self) -> Schema:
+        return {
+            "name": self.name,
+            "type": self.type,
+            "description": self.description,
+            "jsonPath": self.path,
+            **({"priority": 1} if self.wide else {}),
+        }
+
+
+@dataclass(frozen=True)
+class _Kind:
+    model: type[BaseModel]
+    plural: str
+    short_name: str
+    columns: tuple[_Column, ...]
+
+    @property
+    def name(self) -> str:
+        return self.model.__name__
+
+    @property
+    def crd_name(self) -> str:
+        return f"{self.plural}.{GROUP}"
+
+
+def _of_condition(kind: str, field: str) -> str:
+    return f'.status.conditions[?(@.type=="{kind}")].{field}'
+
+
+_AGE = _Column("Age", ".metadata.creationTimestamp", "How old the object is.", "date")
+
+KINDS: Final = (
+    _Kind(
+        Source,
+        "sources",
+        "csrc",
+        (
+            _Column("Repository", ".spec.github.repository", "The Git repository."),
+            _Column("Bucket", ".spec.s3.bucketName", "The S3 bucket.", wide=True),
+            _Column("Site", ".spec.web.startingUrl", "The web site.", wide=True),
+            _Column("Ready", _of_condition("Ready", "status"), "Whether the Source is usable."),
+            _Column("Reason", _of_condition("Ready", "reason"), "Why."),
+            _Column("Database", ".spec.databaseName", "The Chroma database.", wide=True),
+            _Column("Model", ".spec.embedding.dense.model", "The dense model.", wide=True),
+            _Column("Running", ".status.activeInvocation.name", "The run that goes on.", wide=True),
+            _Column("Message", _of_condition("Ready", "message"), "Why, at length.", wide=True),
+            _AGE,
+        ),
+    ),
+    _Kind(
+        Invocation,
+        "invocations",
+        "cinv",
+        (
+            _Column("Source", ".spec.sourceRef.name", "The Source."),
+            _Column("Collection", ".spec.targetCollectionName", "The target collection."),
+            _Column(
+                "Succeeded",
+                _of_condition("Succeeded", "status"),
+                "Unknown until the run has ended.",
+            ),
+            _Column("Reason", _of_condition("Succeeded", "reason"), "Why."),
+            _Column("Documents", ".status.documents.indexed", "Documents indexed.", "integer"),
+            _Column("Chunks", ".status.chunks.written", "Chunks written.", "integer"),
+            _Column("Failed", ".status.documents.failed", "Failed documents.", "integer", True),
+            _Column("Revision", ".status.revision", "What is read.", wide=True),
+            _Column("Message", _of_condition("Succeeded", "message"), "Why, at length.", wide=True),
+            _AGE,
+        ),
+    ),
+)
+
+
+def manifest(kind: _Kind) -> Schema:
+    """The CRD of one kind."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": kind.crd_name},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": kind.name,
+                "listKind": f"{kind.name}List",
+                "plural": kind.plural,
+                "singular": kind.name.lower(),
+                "shortNames": [kind.short_name],
+                "categories": [CATEGORY],
+            },
+            "scope": "Namespaced",
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [c.manifest() for c in kind.columns],
+                    "schema": {"openAPIV3Schema": _root(kind.model)},
+                }
+            ],
+        },
+    }
+
+
+def _root(model: type[BaseModel]) -> Schema:
+    raw = model.model_json_schema(by_alias=True)
+    schema = _structural(raw, raw["$defs"])
+    properties = schema["properties"]
+    # The API server owns these three; a schema may say no more of them than this.
+    properties["apiVersion"] = {"type": "string"}
+    properties["kind"] = {"type": "string"}
+    properties["metadata"] = {"type": "object"}
+    properties["status"]["default"] = {"observedGeneration": -1}
+    schema["required"] = ["spec"]
+    return schema
+
+
+def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
+    """Turn pydantic's JSON schema into a structural one: no references, unions or nulls."""
+    if "$ref" in node:
+        definition = definitions[node["$ref"].removeprefix("#/$defs/")]
+        # What stands beside a reference is said of this use, and wins.
+        beside = {key: value for key, value in node.items() if key != "$ref"}
+        return _structural({**definition, **beside}, definitions)
+    if "anyOf" in node:
+        beside = {key: value for key, value in node.items() if key != "anyOf"}
+        return _structural({**_only(node["anyOf"]), **beside}, definitions)
+    result: Schema = {k: v for k, v in node.items() if k not in _LEFT_OUT}
+    if result.get("default", ...) is None:
+        del result["default"]
+    if "const" in result:
+        result["enum"] = [result.pop("const")]
+    if "properties" in node:
+        result["properties"] = {
+            name: _structural(value, definitions) for name, value in node["properties"].items()
+        }
+    elif node.get("type") == "object":
+        result.update(_map(node, definitions))
+    if "items" in node:
+        result["items"] = _structural(node["items"], definitions)
+    return result
+
+
+def _only(branches: Sequence[Schema]) -> Schema:
+    """The one branch of a union that is not null; an integer or a string is one, too."""
+    real = [branch for branch in branches if branch.get("type") != "null"]
+    if len(real) == 1:
+        return real[0]
+    nested = [inner for branch in real for inner in branch.get("anyOf", [branch])]
+    if sorted(branch["type"] for branch in nested) == ["integer", "string"]:
+        return {"x-kubernetes-int-or-string": True}
+    raise TypeError(f"no structural schema says {branches}")
+
+
+def _map(node: Schema, definitions: dict[str, Schema]) -> Schema:
+    values = node.get("additionalProperties", True)
+    if values is True:
+        return {_PRESERVE: True}
+    if not values or values == {"$ref": "#/$defs/JsonValue"}:
+        return {"additionalProperties": {_PRESERVE: True}}
+    return {"additionalProperties": _structural(values, definitions)}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists in their keys' indentation, long texts unfolded, no anchors."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def render(kind: _Kind) -> str:
+    """The CRD of one kind as YAML; the same models give the same text."""
+    text = yaml.dump(manifest(kind), Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True)
+    return f"{HEADER}{text}"
+
+
+def write(directory: Path) -> list[Path]:
+    """Write the CRDs of all kinds into a folder. Returns their paths."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for kind in KINDS:
+        path = directory / f"{kind.crd_name}.yaml"
+        path.write_text(render(kind), encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the CRDs into each of the folders named."""
+    parser = argparse.ArgumentParser(prog="python -m chroma_sync.api.crd", description=__doc__)
+    parser.add_argument("directories", metavar="DIRECTORY", nargs="+", type=Path)
+    for directory in parser.parse_args(arguments).directories:
+        write(directory)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""One pass over an Invocation: small steps in order; the first that knows the state decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from chroma_sync.api.conditions import READY, SUCCEEDED
+from chroma_sync.api.configuration import ModelNotServedError, resolve
+from chroma_sync.api.invocation import InvocationStatus
+from chroma_sync.api.reasons import Reason
+from chroma_sync.api.source import Source
+from chroma_sync.api.supported import invalid_for_source, not_implemented
+from chroma_sync.reconcile import conditions, run
+from chroma_sync.reconcile.conditions import State
+from chroma_sync.reconcile.observed import timestamp
+from chroma_sync.reconcile.plan import DeleteInvocation, DeleteJob, Plan
+from chroma_sync.reconcile.run import Seen
+
+# While the pods of a cancelled run end, which is a matter of seconds.
+CANCEL_LOOK_AGAIN: Final = 0.5
+TTL_LOOK_AGAIN: Final = 1.0
+
+_Step = Callable[[Seen, Plan[InvocationStatus], datetime], State | None]
+
+
+def reconcile(seen: Seen, now: datetime) -> Plan[InvocationStatus]:
+    """Decide what an Invocation's status is, and what to do next."""
+    invocation = seen.invocation
+    plan = Plan(invocation.status.model_copy(deep=True))
+    generation, status = invocation.metadata.generation, plan.status
+    status.observed_generation = generation
+    if is_finished(status):
+        status.conditions = conditions.observed_at(status.conditions, generation)
+        _clear_up(seen, plan, now)
+        return plan
+    if status.start_time is not None:
+        run.count(seen, status, now)
+    state = next(s for step in _STEPS if (s := step(seen, plan, now)) is not None)
+    plan.events += conditions.event(status.conditions, state)
+    status.conditions = conditions.apply(status.conditions, state, generation, now)
+    if state.status != "Unknown":
+        status.completion_time = conditions.rfc3339(now)
+        _clear_up(seen, plan, now)
+    return plan
+
+
+def is_finished(status: InvocationStatus) -> bool:
+    """Whether the run has ended, for ever."""
+    succeeded = conditions.find(status.conditions, SUCCEEDED)
+    return succeeded is not None and succeeded.status != "Unknown"
+
+
+def _cancel(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | None:
+    """On request stop, unless the run has already done all it should: success beats a cancel."""
+    if not seen.invocation.spec.cancel:
+        return None
+    if plan.status.start_time is None:
+        return conditions.cancelled("The run was cancelled before it began.")
+    if run.is_complete(seen, plan.status):
+        return None
+    plan.actions += [DeleteJob(j.name, j.uid) for j in seen.jobs if not j.deleting]
+    if seen.jobs or any(not pod.ended for pod in seen.pods):
+        plan.again_in(CANCEL_LOOK_AGAIN)
+        message = "The run is being cancelled; its pods are ending."
+        return conditions.unfinished(Reason.PROCESSING, message)
+    return conditions.cancelled("The run was cancelled. Its collection is not finished.")
+
+
+def _refuse(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | None:
+    """What can't run as it is written. Its spec can't be changed, so that this is the end."""
+    if plan.status.start_time is not None:
+        return None
+    spec = seen.invocation.spec
+    fields = not_implemented(spec)
+    if fields:
+        message = f"{', '.join(fields)}: no code serves this yet. Leave it out."
+        return conditions.failed(Reason.NOT_IMPLEMENTED, message)
+    problem = invalid_for_source(seen.source.spec, spec) if seen.source is not None else None
+    return conditions.failed(Reason.INVALID_FOR_SOURCE, problem) if problem else None
+
+
+def _wait(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | None:
+    """Wait for the Source and for the runs in front; then fix the configuration and begin."""
+    if plan.status.start_time is not None:
+        return None
+    source, name = seen.source, seen.invocation.spec.source_ref.name
+    if source is None:
+        message = f"No Source {name!r} in this namespace. The run starts when there is one."
+        return conditions.unfinished(Reason.SOURCE_NOT_FOUND, message)
+    if source.spec.suspend:
+        message = f"Source {name} is suspended. The run starts when spec.suspend is false."
+        return conditions.unfinished(Reason.SUSPENDED, message)
+    why_not = _why_not_ready(source)
+    if why_not:
+        message = f"Source {name} is not ready: {why_not}"
+        return conditions.unfinished(Reason.SOURCE_NOT_READY, message)
+    active = source.status.active_invocation
+    if active is None or active.uid != seen.invocation.metadata.uid:
+        message = f"Other runs of Source {name} go first, in the order of their creation."
+        return conditions.unfinished(Reason.PENDING, message)
+    try:
+        run.store(plan.status, resolve(source, seen.installation, seen.invocation))
+    except ModelNotServedError as error:
+        return conditions.unfinished(Reason.SOURCE_NOT_READY, str(error))
+    plan.status.start_time = conditions.rfc3339(now)
+    return None
+
+
+_STEPS: Final[tuple[_Step, ...]] = (_cancel, _refuse, _wait, run.advance)
+
+
+def _why_not_ready(source: Source) -> str:
+    """Empty when the Source is ready, as it stands now."""
+    ready = conditions.find(source.status.conditions, READY)
+    if ready is None or source.status.observed_generation != source.metadata.generation:
+        return "it was not checked yet."
+    return "" if ready.status == "True" else f"{ready.reason}: {ready.message}"
+
+
+def _clear_up(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> None:
+    """After the end: the Jobs go, for their results are in the status; later the Invocation."""
+    plan.actions += [DeleteJob(j.name, j.uid) for j in seen.jobs if not j.deleting]
+    ttl = seen.invocation.spec.ttl_seconds_after_finished
+    if ttl is None:
+        return
+    wait = (timestamp(plan.status.completion_time) + timedelta(seconds=ttl) - now).total_seconds()
+    if wait > 0:
+        plan.again_in(wait)
+    elif _is_active(seen):
+        plan.again_in(TTL_LOOK_AGAIN)
+    else:
+        plan.actions.append(DeleteInvocation())
+
+
+def _is_active(seen: Seen) -> bool:
+    """Whether the Source has not yet taken notice of the end."""
+    active = seen.source.status.active_invocation if seen.source is not None else None
+    return active is not None and active.uid == seen.invocation.metadata.uid

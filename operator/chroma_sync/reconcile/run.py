@@ -1,0 +1,226 @@
+"""The Jobs of a run that has begun: `run` alone, or `plan`, `work` and `finish`.
+
+Nothing but the Jobs, their pods and the stored configuration says how far a run is: so a restarted
+operator goes on where the last one stopped. All Jobs of a run stay until it has ended, for the
+termination messages of their pods are its results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import ValidationError
+
+from chroma_sync.api.configuration import Configuration
+from chroma_sync.api.contract import Result, Step
+from chroma_sync.api.invocation import Invocation, InvocationStatus
+from chroma_sync.api.reasons import Reason
+from chroma_sync.api.source import Source
+from chroma_sync.reconcile import conditions, counts, jobs, pods
+from chroma_sync.reconcile.conditions import State
+from chroma_sync.reconcile.installation import Installation
+from chroma_sync.reconcile.observed import JobState, PodState
+from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Plan
+
+# While pods are there: nothing wakes the operator when one changes, and its counts are asked for.
+LOOK_AGAIN: Final = 2.0
+# A Job without any pod for so long is in trouble: a quota, a missing ServiceAccount, a webhook.
+NO_POD_SECONDS: Final = 15.0
+DOING: Final = {
+    Step.RUN: "The run is going.",
+    Step.PLAN: "The revision is resolved and the collection claimed.",
+    Step.WORK: "The documents are being indexed.",
+    Step.FINISH: "The collection is being finished.",
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that a pass over an Invocation looks at. Jobs and pods are its own only. `progress` is
+    what pods told last, by their uid; `fresh`, whether any was asked in this very pass. `refused`:
+    why the API server did not take the last Job."""
+
+    invocation: Invocation
+    installation: Installation
+    source: Source | None = None
+    jobs: Sequence[JobState] = ()
+    pods: Sequence[PodState] = ()
+    progress: Mapping[str, Result] = field(default_factory=dict)
+    fresh: bool = False
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One step as it stands. `latest` is the newest pod of each index."""
+
+    step: Step
+    job: JobState | None
+    latest: Mapping[int, PodState]
+    done: bool
+
+
+def store(status: InvocationStatus, configuration: Configuration) -> None:
+    """Fix the configuration of a run in its status."""
+    status.configuration = configuration.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def stored(status: InvocationStatus) -> Configuration | None:
+    """The configuration of a run that has begun; None when this release can't read it."""
+    try:
+        return Configuration.model_validate(status.configuration)
+    except ValidationError:
+        return None
+
+
+def is_complete(seen: Seen, status: InvocationStatus) -> bool:
+    """Whether the last step has already reported success."""
+    configuration = stored(status)
+    return configuration is not None and _look(seen, configuration, _steps(configuration)[-1]).done
+
+
+def count(seen: Seen, status: InvocationStatus, now: datetime) -> None:
+    """Bring the counts up to date."""
+    before = status.model_copy(deep=True)
+    latest = [pod for step in Step for pod in pods.latest(_own(seen), step).values()]
+    results = [pods.result_of(pod) or seen.progress.get(pod.uid) for pod in latest]
+    counts.show(status, [result for result in results if result is not None])
+    if seen.fresh or status != before:
+        status.updated_at = conditions.rfc3339(now)
+
+
+def advance(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State:
+    """Bring a run that has begun one step further. Returns the state that it is in."""
+    configuration = stored(plan.status)
+    if configuration is None:
+        message = (
+            "status.configuration was written by another release and can't be read. "
+            "Delete this Invocation and apply it again."
+        )
+        return conditions.failed(Reason.INTERNAL_ERROR, message)
+    for step in _steps(configuration):
+        if step is Step.PLAN and configuration.revision is not None:
+            continue
+        look = _look(seen, configuration, step)
+        if not look.done:
+            return _drive(seen, plan, configuration, look, now)
+        if step is Step.PLAN:
+            found = _planned(look)
+            if found is None:
+                return _again(plan, look)
+            configuration = configuration.model_copy(update={"revision": found})
+            store(plan.status, configuration)
+    return _completed(plan.status)
+
+
+def _steps(configuration: Configuration) -> tuple[Step, ...]:
+    if configuration.job_template.parallelism == 1:
+        return (Step.RUN,)
+    return (Step.PLAN, Step.WORK, Step.FINISH)
+
+
+def _own(seen: Seen) -> list[PodState]:
+    """The pods that Jobs of this run made."""
+    known = {job.name for job in seen.jobs}
+    return [pod for pod in seen.pods if pod.job in known]
+
+
+def _look(seen: Seen, configuration: Configuration, step: Step) -> _Look:
+    metadata = seen.invocation.metadata
+    name = jobs.step_job_name(metadata.name, metadata.uid or "", step)
+    job = next((j for j in seen.jobs if j.name == name), None)
+    latest = pods.latest((p for p in seen.pods if p.job == name), step) if job else {}
+    shards = configuration.job_template.parallelism if step is Step.WORK else 1
+    all_well = all(i in latest and pods.succeeded(latest[i]) for i in range(shards))
+    done = job is not None and (job.complete or all_well)
+    if step is Step.WORK and not done:
+        # The next step was only ever begun after this one.
+        done = _look(seen, configuration, Step.FINISH).job is not None
+    return _Look(step, job, latest, done)
+
+
+def _drive(
+    seen: Seen,
+    plan: Plan[InvocationStatus],
+    configuration: Configuration,
+    look: _Look,
+    now: datetime,
+) -> State:
+    """A step that is not done: make its Job, or see how it goes."""
+    job = look.job
+    plan.again_in(LOOK_AGAIN)
+    doing = conditions.unfinished(Reason.PROCESSING, DOING[look.step])
+    if job is None:
+        owner = _owner(seen.invocation)
+        manifest = jobs.step_job(owner, look.step, configuration, seen.installation)
+        plan.actions.append(CreateJob(manifest))
+        if seen.refused:
+            message = f"The Job of the run is refused: {seen.refused}"
+            return conditions.unfinished(Reason.POD_FAILED, message)
+        return doing
+    if job.deleting:
+        message = "The Job of the run was deleted. It is made again when its last pod is gone."
+        return conditions.unfinished(Reason.PROCESSING, message)
+    if job.failure is not None:
+        trouble = pods.failure(job, seen.pods)
+        return conditions.failed(trouble.reason, trouble.message)
+    keeps = _trouble(seen, look, job, now)
+    return conditions.unfinished(keeps.reason, keeps.message) if keeps else doing
+
+
+def _trouble(seen: Seen, look: _Look, job: JobState, now: datetime) -> pods.Trouble | None:
+    """What keeps a step: what Kubernetes says of its pods, else what the workers say themselves."""
+    newest = [look.latest[i] for i in sorted(look.latest)]
+    of_pods = [t for pod in newest if (t := pods.trouble(pod))]
+    told = [seen.progress[p.uid] for p in newest if p.uid in seen.progress and not p.terminated]
+    of_workers = [pods.Trouble(pods.known(r.reason), r.message) for r in told if r.reason]
+    if not newest and now - job.created > timedelta(seconds=NO_POD_SECONDS):
+        message = (
+            f"Job {job.name} has no pod. Ask Kubernetes why: kubectl describe job {job.name} "
+            "(often a quota, or a ServiceAccount that is not there)."
+        )
+        return pods.Trouble(Reason.POD_FAILED, message)
+    return next(iter([*of_pods, *of_workers]), None)
+
+
+def _planned(look: _Look) -> str | None:
+    """The revision that plan found; None when its pod is lost."""
+    pod = look.latest.get(0)
+    result = pods.result_of(pod) if pod else None
+    return result.revision if result else None
+
+
+def _again(plan: Plan[InvocationStatus], look: _Look) -> State:
+    """A step whose result was lost with its pod: run it once more."""
+    if look.job is not None and not look.job.deleting:
+        plan.actions.append(DeleteJob(look.job.name, look.job.uid))
+    plan.again_in(LOOK_AGAIN)
+    message = "The result of a step was lost with its pod. The step runs again."
+    return conditions.unfinished(Reason.PROCESSING, message)
+
+
+def _completed(status: InvocationStatus) -> State:
+    documents, chunks = status.documents, status.chunks
+    written = f"{chunks.written if chunks else 0} chunks written."
+    if documents is None:
+        return conditions.complete(Reason.COMPLETE, "The collection is finished.")
+    told = f"{documents.indexed} documents indexed, {documents.unchanged} unchanged"
+    if documents.failed:
+        return conditions.complete(
+            Reason.COMPLETE_WITH_FAILURES, f"{told}, {documents.failed} failed; {written}"
+        )
+    return conditions.complete(Reason.COMPLETE, f"{told}; {written}")
+
+
+def _owner(invocation: Invocation) -> jobs.Owner:
+    metadata = invocation.metadata
+    return jobs.Owner(
+        kind="Invocation",
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid or "",
+        source=invocation.spec.source_ref.name,
+    )

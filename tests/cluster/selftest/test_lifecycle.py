@@ -1,0 +1,200 @@
+"""Up, down, crash: what happens to the machine around a cluster. Runs on the machine itself."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .testbed_command import command, environment, require_machine, run
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """The state folder of a cluster of one's own; it is taken down at the end."""
+    require_machine()
+    folder = tmp_path / "own cluster"
+    yield folder
+    run("down", state=folder)
+
+
+def machine() -> dict[str, set[str]]:
+    """What a leak would show in: interfaces, mounts, packet filter rules."""
+
+    def lines(*words: str) -> set[str]:
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+        return set(done.stdout.splitlines())
+
+    return {
+        "interfaces": set(os.listdir("/sys/class/net")),
+        "mounts": set(Path("/proc/self/mountinfo").read_text().splitlines()),
+        "rules": {rule for rule in lines("iptables-save") if rule.startswith("-A")},
+        "routes": lines("ip", "route"),
+    }
+
+
+def processes_of(state: Path) -> list[str]:
+    """The command lines that name the state folder, wherever their namespaces are."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it ended meanwhile
+        if str(state) in text:
+            found.append(text)
+    return found
+
+
+def cgroups() -> set[str]:
+    found = Path("/sys/fs/cgroup").glob("**/chroma-sync-*")
+    return {str(path) for path in found if path.is_dir()}
+
+
+def first_process(state: Path) -> int:
+    return int(json.loads((state / "cluster.json").read_text())["pid"])
+
+
+def assert_nothing_left(state: Path, before: set[str]) -> None:
+    assert not state.exists()
+    assert processes_of(state) == []
+    assert cgroups() - before == set()
+
+
+def test_the_machine_sees_nothing_and_down_leaves_nothing(state: Path) -> None:
+    before, cgroups_before = machine(), cgroups()
+    run("up", state=state)
+    pid = first_process(state)
+    image = json.loads((state / "system-images.json").read_text())["coredns"]
+    pod = ["kubectl", "run", "idle", f"--image={image}", "--image-pull-policy=Never"]
+    run("exec", "--", *pod, state=state)
+    run("exec", "--", "kubectl", "wait", "pod/idle", "--for=condition=Ready", state=state)
+    assert {name: seen - before[name] for name, seen in machine().items()} == {
+        "interfaces": set(),
+        "mounts": set(),
+        "rules": set(),
+        "routes": set(),
+    }
+    assert cgroups() - cgroups_before, "its pods have cgroups while it runs"
+
+    run("up", state=state)
+    assert first_process(state) == pid, "a second up joins the cluster that runs"
+    assert "ready" in run("status", state=state).stdout
+
+    run("down", state=state)
+    assert_nothing_left(state, cgroups_before)
+    run("down", state=state)
+
+
+@pytest.mark.parametrize("victim", ["first process", "its parent"])
+def test_after_a_crash_of_the_cluster_up_works(state: Path, victim: str) -> None:
+    cgroups_before = cgroups()
+    run("up", state=state)
+    pid = first_process(state)
+    parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(pid if victim == "first process" else parent, signal.SIGKILL)
+    wait_until_gone(pid)
+    done = run("status", state=state, check=False)
+    assert (done.returncode, done.stdout.splitlines()[0].split()[:2]) == (1, ["cluster", "down;"])
+
+    run("up", state=state)
+    assert first_process(state) != pid
+    run("down", state=state)
+    assert_nothing_left(state, cgroups_before)
+
+
+def wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline, f"process {pid} is still there"
+        time.sleep(0.05)
+
+
+def test_an_up_that_is_killed_is_joined_by_the_next(state: Path) -> None:
+    starting = subprocess.Popen(command("up"), env=environment(state))
+    deadline = time.monotonic() + 60
+    while not (state / "phase.json").exists():
+        assert time.monotonic() < deadline, "up did not begin"
+        time.sleep(0.05)
+    pid = first_process(state)
+    starting.kill()
+    starting.wait(timeout=30)
+    run("up", state=state)
+    assert first_process(state) == pid
+
+
+def test_a_dead_component_stays_dead_and_status_names_it(state: Path) -> None:
+    run("up", state=state)
+    run("exec", "--", "pkill", "-KILL", "-x", "kube-scheduler", state=state)
+    deadline = time.monotonic() + 30
+    while (done := run("status", state=state, check=False)).returncode == 0:
+        assert time.monotonic() < deadline, done.stdout
+        time.sleep(0.2)
+    assert "ENDED       kube-scheduler with -9; the end of its log:" in done.stdout
+    assert "kube-scheduler" not in done.stdout.partition("running")[2].splitlines()[0]
+
+
+def test_two_clusters_live_side_by_side(state: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    run("up", state=state)
+    try:
+        run("up", state=other)
+        run("exec", "--", "kubectl", "create", "namespace", "only-there", state=other)
+    finally:
+        run("down", state=other)
+    names = run("exec", "--", "kubectl", "get", "namespaces", "-o", "name", state=state).stdout
+    assert "namespace/default" in names
+    assert "only-there" not in names
+    assert run("status", state=state).returncode == 0
+
+
+def test_a_folder_of_somebody_else_is_left_alone(state: Path) -> None:
+    state.mkdir()
+    (state / "letter.txt").write_text("dear")
+    for verb in ("up", "down"):
+        done = run(verb, state=state, check=False)
+        assert done.returncode == 1
+        assert "no cluster's state folder: nothing was removed" in done.stderr
+    assert (state / "letter.txt").read_text() == "dear"
+    (state / "letter.txt").unlink()
+
+
+def test_exec_passes_on_code_signal_and_input(state: Path) -> None:
+    run("up", state=state)
+    assert run("exec", "--", "sh", "-c", "exit 7", state=state, check=False).returncode == 7
+    assert run("exec", "--", "sh", "-c", "kill -9 $$", state=state, check=False).returncode == 137
+    assert run("exec", "--", "no-such-program", state=state, check=False).returncode == 127
+    assert run("exec", "--", "cat", state=state, text="through").stdout == "through"
+
+    script = "trap 'echo caught; exit 5' TERM; echo ready; while :; do sleep 0.1; done"
+    running = subprocess.Popen(
+        command("exec", "--", "sh", "-c", script),
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(state),
+    )
+    with running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "ready\n"
+        running.terminate()
+        assert running.stdout.read() == "caught\n"
+    assert running.returncode == 5
+
+
+def test_without_a_cluster_exec_says_what_to_do(state: Path) -> None:
+    done = run("exec", "--", "true", state=state, check=False)
+    assert done.returncode == 1
+    assert "start it with `up`" in done.stderr
+
+
+def test_a_state_folder_that_the_cluster_would_hide_is_refused() -> None:
+    require_machine()
+    done = run("up", state=Path("/run/chroma-sync-test"), check=False)
+    assert done.returncode == 1
+    assert "CHROMA_SYNC_CLUSTER_DIR: /run lies under /run" in done.stderr
