@@ -28,7 +28,8 @@ def main() -> int:
         chroma = Path(folder) / "chroma"
         with serving(owner.parent, port=PORT):
             shown(["run", "-f", str(SAMPLE.relative_to(ROOT)), "--path", str(chroma)])
-        return 0 if all([asked(*question, chroma) for question in QUESTIONS]) else 1
+        answers = [asked(*question, chroma) for question in QUESTIONS]
+        return 0 if all(answers) else 1
 
 
 def asked(text: str, expected: str, chroma: Path) -> bool:

@@ -7,7 +7,13 @@ from threading import Lock
 
 import numpy as np
 
-from chroma_sync.pipeline.embed import EmbeddingRejected, EmbeddingUnavailable, Info, Tokens, Vectors
+from chroma_sync.pipeline.embed import (
+    EmbeddingRejected,
+    EmbeddingUnavailable,
+    Info,
+    Tokens,
+    Vectors,
+)
 
 
 class HashModel:

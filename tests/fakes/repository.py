@@ -11,8 +11,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-NOUNS = "account basket cursor device engine folder garden handle island journal".split()
-VERBS = "append balance collect divide encode filter gather hash insert join".split()
+NOUNS = ("account", "basket", "cursor", "device", "engine")
+NOUNS += ("folder", "garden", "handle", "island", "journal")
+VERBS = ("append", "balance", "collect", "divide", "encode")
+VERBS += ("filter", "gather", "hash", "insert", "join")
 
 PYTHON = '''"""Works on each {noun} of the {other}."""
 
@@ -264,9 +266,14 @@ def text_files(per_language: int = 30) -> dict[str, GeneratedFile]:
             noun = NOUNS[(i + number) % 10]
             verb = VERBS[(i * 3 + number + i // 10) % 10]
             words = {
-                **{"noun": noun, "Noun": noun.title(), "NOUN": noun.upper()},
-                **{"verb": verb, "Verb": verb.title(), "other": NOUNS[(i * 7 + number + 1) % 10]},
-                **{"i": i, "k": i % 7 + 2},
+                "noun": noun,
+                "Noun": noun.title(),
+                "NOUN": noun.upper(),
+                "verb": verb,
+                "Verb": verb.title(),
+                "other": NOUNS[(i * 7 + number + 1) % 10],
+                "i": i,
+                "k": i % 7 + 2,
             }
             files[path.format(**words)] = GeneratedFile(template.format(**words).encode())
     files["notes/windows.txt"] = GeneratedFile(b"one\r\ntwo\r\nthree without an end")

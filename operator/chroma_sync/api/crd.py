@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from chroma_sync.api.invocation import Invocation
-from chroma_sync.api.meta import CATEGORY, GROUP, VALIDATIONS, VERSION
+from chroma_sync.api.meta import CATEGORY, GROUP, VERSION
 from chroma_sync.api.source import Source
 
 Schema = dict[str, Any]
@@ -162,7 +162,8 @@ def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
     if "anyOf" in node:
         beside = {key: value for key, value in node.items() if key != "anyOf"}
         return _structural({**_only(node["anyOf"]), **beside}, definitions)
-    result: Schema = {k: v for k, v in node.items() if k not in _LEFT_OUT}
+    result: Schema = {key: node[key] for key in ("description", "type") if key in node}
+    result.update((key, value) for key, value in node.items() if key not in _LEFT_OUT)
     if result.get("default", ...) is None:
         del result["default"]
     if "const" in result:
@@ -179,14 +180,11 @@ def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
 
 
 def _only(branches: Sequence[Schema]) -> Schema:
-    """The one branch of a union that is not null; an integer or a string is one, too."""
+    """The one branch of a union that is not null."""
     real = [branch for branch in branches if branch.get("type") != "null"]
-    if len(real) == 1:
-        return real[0]
-    nested = [inner for branch in real for inner in branch.get("anyOf", [branch])]
-    if sorted(branch["type"] for branch in nested) == ["integer", "string"]:
-        return {"x-kubernetes-int-or-string": True}
-    raise TypeError(f"no structural schema says {branches}")
+    if len(real) != 1:
+        raise TypeError(f"no structural schema says {branches}")
+    return real[0]
 
 
 def _map(node: Schema, definitions: dict[str, Schema]) -> Schema:

@@ -12,6 +12,7 @@ from chroma_sync.api.meta import (
     ObjectMeta,
     ObjectName,
     Rule,
+    Unique,
     at_most_bytes,
     never_changes,
     section,
@@ -244,14 +245,10 @@ class InvocationStatus(ApiModel):
     observed_generation: int = Field(
         default=-1, ge=-1, description="The generation of the spec that this status is about."
     )
-    conditions: list[Condition] = Field(
+    conditions: Annotated[list[Condition], Unique("type")] = Field(
         default_factory=list,
         max_length=8,
         description="Succeeded sums up; Reconciling: it waits or runs; Stalled: it needs a person.",
-        json_schema_extra={
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["type"],
-        },
     )
     configuration: dict[str, Any] | None = Field(
         default=None,
@@ -264,8 +261,8 @@ class InvocationStatus(ApiModel):
     documents: DocumentCounts = section(
         DocumentCounts, "Documents by what became of them; at most 5 s old while the run goes."
     )
-    skipped: dict[str, Count] = Field(
-        default_factory=dict, max_length=32, description="Skipped documents by reason."
+    skipped: dict[str, Count] | None = Field(
+        default=None, max_length=32, description="Skipped documents by reason."
     )
     chunks: ChunkCounts = section(ChunkCounts, "Chunks by what became of them.")
     bytes: Count = Field(default=0, description="Size of the indexed documents, in bytes.")

@@ -5,20 +5,33 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, SkipValidation, WithJsonSchema
 
-from chroma_sync.api.meta import ApiModel, ObjectName, Rule, SecretReference, Test, shape
+from chroma_sync.api.meta import ApiModel, ObjectName, Rule, SecretReference, Test, Unique, shape
 
 # Source: k8s.io/apimachinery/pkg/api/resource. No sign, for no resource is negative.
 _QUANTITY: Final = re.compile(
     r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?"
 )
-_quantity = Test(
-    "must be a quantity as Kubernetes writes them, such as 500m, 2 or 4Gi",
-    "isQuantity(string(self)) && !string(self).startsWith('-')",
-    lambda value: bool(_QUANTITY.fullmatch(str(value))),
-)
-Quantity = Annotated[int | Annotated[str, Field(max_length=32)], _quantity]
+_QUANTITY_MAX: Final = 32
+
+
+def _is_quantity(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return False
+    text = str(value)
+    return len(text) <= _QUANTITY_MAX and bool(_QUANTITY.fullmatch(text))
+
+
+Quantity = Annotated[
+    SkipValidation[int | str],
+    WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": _QUANTITY_MAX}),
+    Test(
+        "must be a quantity as Kubernetes writes them, such as 500m, 2 or 4Gi",
+        "isQuantity(string(self)) && !string(self).startsWith('-')",
+        _is_quantity,
+    ),
+]
 
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
@@ -151,15 +164,11 @@ class JobTemplate(ApiModel):
         description="Service account of the pods, for clouds that give access by it. Left out: the "
         "namespace's default. The pods never hold its Kubernetes token.",
     )
-    image_pull_secrets: list[SecretReference] = Field(
+    image_pull_secrets: Annotated[list[SecretReference], Unique("name")] = Field(
         default_factory=list,
         max_length=16,
         description="Secrets to pull the worker's image with, after the operator's own. Example: "
         "[{name: registry}].",
-        json_schema_extra={
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["name"],
-        },
     )
     queue_name: ObjectName | None = Field(
         default=None, description="A LocalQueue of Kueue that admits the Jobs. Example: gpu."

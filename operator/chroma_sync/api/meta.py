@@ -98,6 +98,34 @@ def at_most_bytes(limit: int) -> Test:
     )
 
 
+@dataclass(frozen=True)
+class Unique:
+    """A list without two equal items or, with `key`, without two items equal in that field."""
+
+    key: str = ""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        result = handler(schema)
+        if self.key:
+            result["x-kubernetes-list-map-keys"] = [self.key]
+        result["x-kubernetes-list-type"] = "map" if self.key else "set"
+        return result
+
+    def _checked(self, value: list[Any]) -> list[Any]:
+        keys = [getattr(item, self.key) if self.key else item for item in value]
+        if len(set(keys)) < len(keys):
+            what = f"two items with the same {self.key}" if self.key else "an item twice"
+            raise _error("", f"must not hold {what}")
+        return value
+
+
 def _error(field: str, message: str) -> PydanticCustomError:
     return PydanticCustomError("rule", "{message}", {"field": field, "message": message})
 
@@ -110,7 +138,6 @@ class ApiModel(BaseModel):
         populate_by_name=True,
         extra="forbid",
         strict=True,
-        validate_assignment=True,
     )
     rules: ClassVar[tuple[Rule, ...]] = ()
 
@@ -179,7 +206,11 @@ class ObjectMeta(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
     name: ObjectName
-    namespace: str = "default"
+    namespace: Annotated[
+        str,
+        Field(min_length=1, max_length=63),
+        shape("[a-z0-9]([-a-z0-9]*[a-z0-9])?", _SUBDOMAIN_MESSAGE.replace(" and '.'", "")),
+    ] = "default"
     uid: str | None = None
     generation: int = 0
     resource_version: str | None = None

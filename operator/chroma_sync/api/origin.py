@@ -6,7 +6,6 @@ import re
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
-from pydantic.config import JsonDict
 
 from chroma_sync.api.invocation import CollectionName
 from chroma_sync.api.meta import (
@@ -15,13 +14,13 @@ from chroma_sync.api.meta import (
     Rule,
     SecretReference,
     Test,
+    Unique,
     never_changes,
     shape,
 )
 
 _ADDRESS = "never changes: make another Source for another address"
 
-_SET: Final[JsonDict] = {"x-kubernetes-list-type": "set"}
 _PRINTABLE = r"[^\x00-\x1f\x7f]"
 
 Glob = Annotated[
@@ -102,20 +101,18 @@ class GithubSource(ApiModel):
         description="Secret whose key ca.crt holds the certificates (PEM) to trust the host by. "
         "Left out: those of the image.",
     )
-    include_globs: list[Glob] = Field(
+    include_globs: Annotated[list[Glob], Unique()] = Field(
         default=["*"],
         min_length=1,
         max_length=100,
         description="Which files to read: patterns as in .gitignore, where * alone is everything. "
         "Default: ['*']. Example: ['*.py', 'docs/**'].",
-        json_schema_extra=_SET,
     )
-    exclude_globs: list[Glob] = Field(
+    exclude_globs: Annotated[list[Glob], Unique()] = Field(
         default_factory=list,
         max_length=100,
         description="Which files to leave out, patterns as in .gitignore; wins over includeGlobs. "
         "Example: ['vendor/'].",
-        json_schema_extra=_SET,
     )
     max_file_size_bytes: int = Field(
         default=1_048_576,
@@ -236,19 +233,17 @@ class WebSource(ApiModel):
         description="Follow links at most so many steps from the first page; 0 is that page alone. "
         "Left out: no limit.",
     )
-    include_path_regexes: list[PathRegex] = Field(
+    include_path_regexes: Annotated[list[PathRegex], Unique()] = Field(
         default_factory=list,
         max_length=50,
         description="Read only pages in whose path one of these is found. Empty: all. Example: "
         "['^/docs/'].",
-        json_schema_extra=_SET,
     )
-    exclude_path_regexes: list[PathRegex] = Field(
+    exclude_path_regexes: Annotated[list[PathRegex], Unique()] = Field(
         default_factory=list,
         max_length=50,
         description="Leave out pages in whose path one of these is found; wins over "
         "includePathRegexes. Example: ['/archive/'].",
-        json_schema_extra=_SET,
     )
     rendering: Literal["Auto", "Never", "Always"] = Field(
         default="Auto",

@@ -14,6 +14,7 @@ from chroma_sync.api.meta import (
     ObjectMeta,
     Rule,
     SecretReference,
+    Unique,
     never_changes,
     section,
     shape,
@@ -323,6 +324,9 @@ class FinishedCollection(ApiModel):
 class CheckStatus(ApiModel):
     """The check of the Source: how often it was tried, and when it is tried again."""
 
+    generation: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="The generation of the spec that is checked."
+    )
     attempts: Annotated[int, Field(ge=0)] = Field(
         default=0, description="Checks that failed one after the other."
     )
@@ -340,14 +344,10 @@ class SourceStatus(ApiModel):
     observed_generation: int = Field(
         default=-1, ge=-1, description="The generation of the spec that this status is about."
     )
-    conditions: list[Condition] = Field(
+    conditions: Annotated[list[Condition], Unique("type")] = Field(
         default_factory=list,
         max_length=8,
         description="Ready sums up; Reconciling: it is being checked; Stalled: it needs a person.",
-        json_schema_extra={
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["type"],
-        },
     )
     active_invocation: ActiveInvocation | None = Field(
         default=None, description="The run that goes on. At most one goes at a time."

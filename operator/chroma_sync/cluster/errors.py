@@ -20,8 +20,8 @@ class ConflictError(ClusterError):
 
 
 class InvalidError(ClusterError):
-    """The API server finds the object itself wrong (400, 422), or forbids it (403: a quota, a policy,
-    a missing right). Trying the same again right away does not help."""
+    """The API server finds the object itself wrong (400, 422), or forbids it (403: a quota, a
+    policy, a missing right). Trying the same again right away does not help."""
 
 
 class LeaseLostError(Exception):

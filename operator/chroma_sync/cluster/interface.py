@@ -25,7 +25,7 @@ class Cluster(Protocol):
         ...
 
     async def create_job(self, job: Object) -> Object:
-        """Make the Job and return it, or take the one of the same name when it belongs to the same owner. Raises
+        """Make the Job and return it. One of the same name and owner is returned as it is. Raises
         `ConflictError` while a Job of another owner has the name."""
         ...
 

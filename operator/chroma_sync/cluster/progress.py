@@ -6,7 +6,6 @@ and can only ever change the counts shown on the pod's own Invocation.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from typing import Final
 
@@ -35,7 +34,7 @@ class ProgressReader:
                     return None
                 # An answer that is cut at the limit is no whole JSON, so it is refused below.
                 return decode_result(await _read(response.content, PROGRESS_MAX_BYTES))
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError):
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
             return None
 
     async def close(self) -> None:

@@ -6,7 +6,6 @@ cost memory and time for each of the others.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any, Final
 
@@ -80,7 +79,7 @@ class Rest:
                 *prepared, _request_timeout=aiohttp.ClientTimeout(total=TIMEOUT)
             )
             data = await response.read()
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
             what = str(error) or type(error).__name__
             raise ClusterError(0, f"{method} {path}: no answer: {what}") from error
         if response.status >= 400:

@@ -112,17 +112,21 @@ async def _keep(leadership: Leadership, health: Health) -> None:
 async def _synced(cluster: KubernetesCluster, cache: Cache) -> None:
     """Wait until the watches have shown all that existed when this was called. Without it the first
     passes could take an object that was not listed yet for one that is gone."""
-    shelves = {"Source": cache.sources, "Invocation": cache.invocations, "Job": cache.jobs}
     while True:
         try:
-            exist = {kind: await cluster.places(kind) for kind in ("Source", "Invocation", "Job")}
+            sources = await cluster.places("Source")
+            invocations = await cluster.places("Invocation")
+            jobs = await cluster.places("Job")
         except ClusterError as error:
             logger.warning("the objects could not be listed: %s", error)
             await asyncio.sleep(SYNC_PERIOD * SYNC_LOOKS)
             continue
         for _ in range(SYNC_LOOKS):
-            unseen = (places - shelves[kind].places() for kind, places in exist.items())
-            missing = sum(map(len, unseen))
+            missing = (
+                len(sources - cache.sources.places())
+                + len(invocations - cache.invocations.places())
+                + len(jobs - cache.jobs.places())
+            )
             if not missing:
                 return
             await asyncio.sleep(SYNC_PERIOD)

@@ -9,13 +9,11 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from chroma_sync.api.contract import Result, Step
 from chroma_sync.api.invocation import Invocation, InvocationStatus
 from chroma_sync.api.source import Source, SourceStatus
 from chroma_sync.cluster.errors import ClusterError, InvalidError
-from chroma_sync.cluster.interface import Cluster, Kind, Object
+from chroma_sync.cluster.interface import Cluster, Object
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key

@@ -41,5 +41,5 @@ class Temporary(StepError):
     exit_code = ExitCode.TEMPORARY
 
 
-class Stopped(Exception):  # noqa: N818 - a request, not an error
+class Stopped(Exception):
     """The run was asked to stop (a signal, Ctrl-C, or another stage's error)."""

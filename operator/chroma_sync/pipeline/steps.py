@@ -145,8 +145,7 @@ def check(tools: Toolbox) -> None:
 def chunking_config(configuration: Configuration) -> ChunkingConfig:
     """The chunker's view of `spec.chunking`."""
     chunking = configuration.chunking
-    lines = chunking.lines if chunking.type == "lines" else None
-    return ChunkingConfig(chunking.type, chunking.max_size_bytes, lines)
+    return ChunkingConfig(chunking.type, chunking.max_size_bytes, chunking.max_lines)
 
 
 def source_address(configuration: Configuration) -> str:

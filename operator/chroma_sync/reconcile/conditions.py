@@ -21,13 +21,14 @@ from datetime import datetime
 from typing import Final
 
 from chroma_sync.api.conditions import (
-    MESSAGE_MAX,
     READY,
     RECONCILING,
     STALLED,
     SUCCEEDED,
     Condition,
     Status,
+    condition,
+    find,
     merge,
 )
 from chroma_sync.api.reasons import Reason
@@ -109,14 +110,7 @@ def apply(
     if state.stalled:
         parts.append((STALLED, "True"))
     new = [
-        Condition(
-            type=type_,
-            status=status,
-            reason=state.reason,
-            message=_cut(state.message),
-            last_transition_time=rfc3339(now),
-            observed_generation=generation,
-        )
+        condition(type_, status, state.reason, state.message, generation=generation, now=now)
         for type_, status in parts
     ]
     return merge(old, new)
@@ -127,25 +121,10 @@ def observed_at(conditions: Sequence[Condition], generation: int) -> list[Condit
     return [c.model_copy(update={"observed_generation": generation}) for c in conditions]
 
 
-def find(conditions: Sequence[Condition], type_: str) -> Condition | None:
-    """The condition of a type."""
-    return next((c for c in conditions if c.type == type_), None)
-
-
 def event(old: Sequence[Condition], state: State) -> list[Event]:
     """What to tell when an object comes to a state: nothing, unless it is another one."""
     before = find(old, state.summary)
     same = before is not None and (before.status, before.reason) == (state.status, state.reason)
     if same or state.reason is Reason.PENDING:
         return []
-    calm = state.reason in CALM
-    return [Event("Normal" if calm else "Warning", state.reason, _cut(state.message))]
-
-
-def rfc3339(time: datetime) -> str:
-    """A time in UTC as the API server writes it, to the second."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MESSAGE_MAX else text[: MESSAGE_MAX - 1] + "…"
+    return [Event("Normal" if state.reason in CALM else "Warning", state.reason, state.message)]

@@ -19,11 +19,10 @@ def show(status: InvocationStatus, results: Sequence[Result]) -> None:
     total = merge_results(list(results))
     status.revision = total.revision or status.revision
     status.collection = total.collection or status.collection
-    before = status.documents
-    if before is not None and before.discovered and not total.documents.discovered:
+    if status.documents.discovered and not total.documents.discovered:
         return
     status.documents = total.documents
-    status.skipped = total.skipped or None
+    status.skipped = total.skipped
     status.chunks = total.chunks
     status.bytes = total.bytes
     status.failures = total.failures

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from chroma_sync.api.conditions import READY, SUCCEEDED
+from chroma_sync.api.conditions import READY, SUCCEEDED, find, timestamp
 from chroma_sync.api.configuration import ModelNotServedError, resolve
 from chroma_sync.api.invocation import InvocationStatus
 from chroma_sync.api.reasons import Reason
@@ -14,7 +14,7 @@ from chroma_sync.api.source import Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
 from chroma_sync.reconcile import conditions, run
 from chroma_sync.reconcile.conditions import State
-from chroma_sync.reconcile.observed import timestamp
+from chroma_sync.reconcile.observed import moment
 from chroma_sync.reconcile.plan import DeleteInvocation, DeleteJob, Plan
 from chroma_sync.reconcile.run import Seen
 
@@ -41,14 +41,14 @@ def reconcile(seen: Seen, now: datetime) -> Plan[InvocationStatus]:
     plan.events += conditions.event(status.conditions, state)
     status.conditions = conditions.apply(status.conditions, state, generation, now)
     if state.status != "Unknown":
-        status.completion_time = conditions.rfc3339(now)
+        status.completion_time = timestamp(now)
         _clear_up(seen, plan, now)
     return plan
 
 
 def is_finished(status: InvocationStatus) -> bool:
     """Whether the run has ended, for ever."""
-    succeeded = conditions.find(status.conditions, SUCCEEDED)
+    succeeded = find(status.conditions, SUCCEEDED)
     return succeeded is not None and succeeded.status != "Unknown"
 
 
@@ -104,7 +104,7 @@ def _wait(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | No
         run.store(plan.status, resolve(source, seen.installation, seen.invocation))
     except ModelNotServedError as error:
         return conditions.unfinished(Reason.SOURCE_NOT_READY, str(error))
-    plan.status.start_time = conditions.rfc3339(now)
+    plan.status.start_time = timestamp(now)
     return None
 
 
@@ -113,7 +113,7 @@ _STEPS: Final[tuple[_Step, ...]] = (_cancel, _refuse, _wait, run.advance)
 
 def _why_not_ready(source: Source) -> str:
     """Empty when the Source is ready, as it stands now."""
-    ready = conditions.find(source.status.conditions, READY)
+    ready = find(source.status.conditions, READY)
     if ready is None or source.status.observed_generation != source.metadata.generation:
         return "it was not checked yet."
     return "" if ready.status == "True" else f"{ready.reason}: {ready.message}"
@@ -125,7 +125,7 @@ def _clear_up(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> None:
     ttl = seen.invocation.spec.ttl_seconds_after_finished
     if ttl is None:
         return
-    wait = (timestamp(plan.status.completion_time) + timedelta(seconds=ttl) - now).total_seconds()
+    wait = (moment(plan.status.completion_time) + timedelta(seconds=ttl) - now).total_seconds()
     if wait > 0:
         plan.again_in(wait)
     elif _is_active(seen):

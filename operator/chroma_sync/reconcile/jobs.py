@@ -34,6 +34,7 @@ LABEL_OF_OWNER: Final = {
     "Invocation": names.LABEL_INVOCATION_UID,
 }
 CHECK_SCRATCH: Final = "1Gi"
+DEFAULT_SCRATCH: Final = "10Gi"
 RUN_RESOURCES: Final[Object] = {
     "requests": {"cpu": "100m", "memory": "256Mi"},
     "limits": {"memory": "2Gi"},
@@ -150,7 +151,7 @@ def _pod(step: Step, configuration: Configuration, to: Installation) -> Object:
     secrets = _secrets(configuration)
     own_pull_secrets = [reference.name for reference in template.image_pull_secrets]
     pull_secrets = dict.fromkeys([*to.worker_image_pull_secrets, *own_pull_secrets])
-    scratch = CHECK_SCRATCH if step is Step.CHECK else template.scratch_size
+    scratch = CHECK_SCRATCH if step is Step.CHECK else template.scratch_size or DEFAULT_SCRATCH
     pod: Object = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,

@@ -107,7 +107,7 @@ class PodState:
         return self.phase in ("Succeeded", "Failed")
 
 
-def timestamp(value: str | None) -> datetime:
+def moment(value: str | None) -> datetime:
     """Read the API server's RFC 3339 time, in UTC. What is missing counts as long ago."""
     return datetime.fromisoformat(value or "1970-01-01T00:00:00Z")
 
@@ -136,7 +136,7 @@ def invocation_state(invocation: Object) -> InvocationState:
         name=metadata["name"],
         uid=metadata.get("uid", ""),
         source=(spec.get("sourceRef") or {}).get("name", ""),
-        created=timestamp(metadata.get("creationTimestamp")),
+        created=moment(metadata.get("creationTimestamp")),
         generation=metadata.get("generation", 0),
         cancel=bool(spec.get("cancel")),
         deleting=bool(metadata.get("deletionTimestamp")),
@@ -163,7 +163,7 @@ def job_state(job: Object) -> JobState:
         owner_uid=owner.get("uid", ""),
         source=(metadata.get("labels") or {}).get(names.LABEL_SOURCE, ""),
         step=_step(metadata),
-        created=timestamp(metadata.get("creationTimestamp")),
+        created=moment(metadata.get("creationTimestamp")),
         deleting=bool(metadata.get("deletionTimestamp")),
         over=bool({"Complete", "Failed"} & conditions.keys()),
         complete="Complete" in conditions,
@@ -177,7 +177,7 @@ def pod_state(pod: Object) -> PodState:
     """Read a pod."""
     metadata, status = pod["metadata"], pod.get("status") or {}
     labels = metadata.get("labels") or {}
-    container = next(
+    container: Object = next(
         (c for c in status.get("containerStatuses") or [] if c.get("name") == CONTAINER), {}
     )
     state = container.get("state") or {}
@@ -188,7 +188,7 @@ def pod_state(pod: Object) -> PodState:
         job=labels.get(JOB_LABEL, ""),
         step=_step(metadata),
         invocation_uid=labels.get(names.LABEL_INVOCATION_UID, ""),
-        created=timestamp(metadata.get("creationTimestamp")),
+        created=moment(metadata.get("creationTimestamp")),
         index=int(labels.get(INDEX_LABEL) or 0),
         phase=status.get("phase", "Pending"),
         address=status.get("podIP") or "",

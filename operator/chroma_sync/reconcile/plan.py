@@ -42,8 +42,8 @@ class Event:
 
 @dataclass
 class Plan(Generic[S]):
-    """The outcome of a pass. `status` is the whole new status: it is written first, and only when it
-    differs. `requeue_after` is in seconds; None waits for the next change."""
+    """The outcome of a pass. `status` is the whole new status: it is written first, and only when
+    it differs. `requeue_after` is in seconds; None waits for the next change."""
 
     status: S
     actions: list[Action] = field(default_factory=list)

@@ -8,7 +8,7 @@ from typing import Final
 
 from chroma_sync.api.contract import ExitCode, Result, Step, decode_result
 from chroma_sync.api.reasons import Reason
-from chroma_sync.reconcile.observed import JobState, PodState
+from chroma_sync.reconcile.observed import JobState, PodState, Terminated
 
 MESSAGE_MAX: Final = 1_000
 IMAGE_REASONS: Final = frozenset(
@@ -54,7 +54,7 @@ def succeeded(pod: PodState) -> bool:
 def trouble(pod: PodState) -> Trouble | None:
     """What keeps a pod from its work, or why it failed. None while all is well."""
     if pod.terminated is not None:
-        return None if succeeded(pod) else _how_it_ended(pod)
+        return None if succeeded(pod) else _how_it_ended(pod, pod.terminated)
     if pod.evicted:
         return Trouble(Reason.POD_FAILED, _cut(f"The pod was ended. {pod.evicted}{_hint(pod)}"))
     if pod.unschedulable:
@@ -88,9 +88,7 @@ def failure(job: JobState, pods: Iterable[PodState]) -> Trouble:
     return found
 
 
-def _how_it_ended(pod: PodState) -> Trouble:
-    assert pod.terminated is not None
-    end = pod.terminated
+def _how_it_ended(pod: PodState, end: Terminated) -> Trouble:
     if end.reason == "OOMKilled":
         return Trouble(
             Reason.OUT_OF_MEMORY,

@@ -14,6 +14,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from chroma_sync.api.conditions import timestamp
 from chroma_sync.api.configuration import Configuration
 from chroma_sync.api.contract import Result, Step
 from chroma_sync.api.invocation import Invocation, InvocationStatus
@@ -88,8 +89,9 @@ def count(seen: Seen, status: InvocationStatus, now: datetime) -> None:
     latest = [pod for step in Step for pod in pods.latest(_own(seen), step).values()]
     results = [pods.result_of(pod) or seen.progress.get(pod.uid) for pod in latest]
     counts.show(status, [result for result in results if result is not None])
+    status.attempts = sum(max(0, j.failed - (j.failure is not None)) for j in seen.jobs)
     if seen.fresh or status != before:
-        status.updated_at = conditions.rfc3339(now)
+        status.updated_at = timestamp(now)
 
 
 def advance(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State:
@@ -203,10 +205,8 @@ def _again(plan: Plan[InvocationStatus], look: _Look) -> State:
 
 
 def _completed(status: InvocationStatus) -> State:
-    documents, chunks = status.documents, status.chunks
-    written = f"{chunks.written if chunks else 0} chunks written."
-    if documents is None:
-        return conditions.complete(Reason.COMPLETE, "The collection is finished.")
+    documents = status.documents
+    written = f"{status.chunks.written} chunks written."
     told = f"{documents.indexed} documents indexed, {documents.unchanged} unchanged"
     if documents.failed:
         return conditions.complete(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from chroma_sync.api.conditions import READY, STALLED
+from chroma_sync.api.conditions import READY, STALLED, find, timestamp
 from chroma_sync.api.configuration import Configuration, ModelNotServedError, resolve
 from chroma_sync.api.contract import Step
 from chroma_sync.api.meta import REQUESTED_AT
@@ -17,14 +17,14 @@ from chroma_sync.api.supported import not_implemented
 from chroma_sync.reconcile import admission, conditions, jobs, pods
 from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.installation import Installation
-from chroma_sync.reconcile.observed import InvocationState, JobState, PodState, timestamp
+from chroma_sync.reconcile.observed import InvocationState, JobState, PodState, moment
 from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Plan
 
 RETRY_FIRST: Final = 10.0
 RETRY_LAST: Final = 300.0
 # While a check's pod is there: nothing wakes the operator when a pod changes.
 LOOK_AGAIN: Final = 2.0
-REQUESTED_AT_MAX: Final = 64
+REQUESTED_AT_MAX: Final = 256
 CHECKING: Final = "The Source is being checked."
 # A run that fails for one of these tells of the Source, and so of the runs after it.
 SOURCE_REASONS: Final = frozenset(
@@ -90,10 +90,11 @@ def _check(seen: Seen, plan: Plan[SourceStatus], now: datetime) -> State:
         status.check = None
         _delete_checks(seen, plan, keep=None)
         return configuration
-    check, generation = status.check, source.metadata.generation
+    check = status.check
+    new_spec = status.observed_generation != source.metadata.generation
     state = _current(source)
-    if state is None or check is None or check.generation != generation or asked:
-        check = status.check = CheckStatus(generation=generation)
+    if state is None or check is None or new_spec or asked:
+        check = status.check = CheckStatus()
         state = conditions.checking(CHECKING)
     if state.status == "True":
         _delete_checks(seen, plan, keep=None)
@@ -111,7 +112,7 @@ def _advance(
 ) -> State:
     """Make the check's Job when it is due, and read its outcome."""
     owner = _owner(seen.source)
-    attempt = _attempt(check, plan.status)
+    attempt = _attempt(seen.source, plan.status, check)
     manifest = jobs.check_job(owner, attempt, configuration, seen.installation)
     name = manifest["metadata"]["name"]
     _delete_checks(seen, plan, keep=name)
@@ -124,18 +125,14 @@ def _advance(
     pod = pods.latest((p for p in seen.pods if p.job == name), Step.CHECK).get(0)
     if job.complete or (pod is not None and pods.succeeded(pod)):
         plan.actions.append(DeleteJob(job.name, job.uid))
-        plan.status.check = CheckStatus(generation=check.generation)
+        plan.status.check = CheckStatus()
         return conditions.available("The check found the repository, the database and the model.")
     if job.failure is not None or (pod is not None and pod.terminated is not None):
         plan.actions.append(DeleteJob(job.name, job.uid))
         trouble = _why_failed(job, pod, state)
         attempts = check.attempts + 1
         due = now + timedelta(seconds=backoff(attempts))
-        plan.status.check = CheckStatus(
-            generation=check.generation,
-            attempts=attempts,
-            next_attempt_time=conditions.rfc3339(due),
-        )
+        plan.status.check = CheckStatus(attempts=attempts, next_attempt_time=timestamp(due))
         plan.again_in(backoff(attempts))
         return conditions.retrying(trouble.reason, trouble.message)
     keeps = pods.trouble(pod) if pod is not None else None
@@ -153,7 +150,7 @@ def _begin(
     state: State,
     now: datetime,
 ) -> State:
-    wait = (timestamp(check.next_attempt_time) - now).total_seconds()
+    wait = (moment(check.next_attempt_time) - now).total_seconds()
     if wait > 0:
         plan.again_in(wait)
         return state
@@ -186,14 +183,10 @@ def _learn(seen: Seen, plan: Plan[SourceStatus], state: State, now: datetime) ->
         return state
     if ended.succeeded == "True":
         status.last_finished_collection = FinishedCollection(
-            name=ended.collection, revision=ended.revision
+            name=ended.collection, revision=ended.revision or None
         )
     elif ended.reason in SOURCE_REASONS and state.status == "True":
-        status.check = CheckStatus(
-            generation=seen.source.metadata.generation,
-            attempts=1,
-            next_attempt_time=conditions.rfc3339(now),
-        )
+        status.check = CheckStatus(attempts=1, next_attempt_time=timestamp(now))
         plan.again_in(0.0)
         message = f"Run {ended.name} failed: {ended.message}"
         return conditions.retrying(Reason(ended.reason), message)
@@ -214,8 +207,8 @@ def _configuration(source: Source, installation: Installation) -> Configuration 
 
 def _current(source: Source) -> State | None:
     """The state that the last check left; None when there is none."""
-    ready = conditions.find(source.status.conditions, READY)
-    if ready is None or conditions.find(source.status.conditions, STALLED) is not None:
+    ready = find(source.status.conditions, READY)
+    if ready is None or find(source.status.conditions, STALLED) is not None:
         return None
     return State(
         READY,
@@ -232,11 +225,11 @@ def _asked_for_check(source: Source, status: SourceStatus) -> str:
     return value if value != (status.last_handled_requested_at or "") else ""
 
 
-def _attempt(check: CheckStatus, status: SourceStatus) -> str:
+def _attempt(source: Source, status: SourceStatus, check: CheckStatus) -> str:
     """What tells a check from the others of the same Source: its Job's name comes of it, so that a
     restarted operator finds the Job again."""
     requested = status.last_handled_requested_at or ""
-    return f"check/{check.generation}/{check.attempts}/{requested}"
+    return f"check/{source.metadata.generation}/{check.attempts}/{requested}"
 
 
 def _delete_checks(seen: Seen, plan: Plan[SourceStatus], *, keep: str | None) -> None:

@@ -38,6 +38,12 @@ class Cluster:
         self._http = httpx.Client(base_url=proxy, timeout=30, trust_env=False)
         self.proxy = proxy
 
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """Run kubectl. Returns what it printed; raises with its message when it fails."""
         done = subprocess.run(

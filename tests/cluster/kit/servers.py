@@ -1,4 +1,4 @@
-"""The servers that runs need, as pods of the fakes image: Chroma, a TEI-protocol server, a Git host."""
+"""The servers that runs need, as pods of the fakes image: Chroma, TEI's protocol, a Git host."""
 
 from __future__ import annotations
 
@@ -53,6 +53,11 @@ def start(cluster: Cluster, image: str) -> None:
         cluster.kubectl(
             *("-n", NAMESPACE, "rollout", "status", f"deployment/{name}", "--timeout=180s")
         )
+
+
+def stop(cluster: Cluster) -> None:
+    """Take the servers away."""
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
 
 def kill_main_process(cluster: Cluster, server: str) -> None:

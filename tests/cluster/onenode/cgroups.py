@@ -22,7 +22,7 @@ def _enable_all(folder: Path) -> None:
         try:
             (folder / "cgroup.subtree_control").write_text(f"+{controller}")
         except OSError:
-            # Some controllers can't be passed on (rdma in a container); kubelet names those it needs.
+            # Some can't be passed on (rdma in a container); kubelet names those that it misses.
             continue
 
 

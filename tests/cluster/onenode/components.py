@@ -185,8 +185,8 @@ def after_apiserver(state: Path) -> list[list[str]]:
         ]
 
     return [
-        with_kubeconfig("kube-controller-manager")
-        + [
+        [
+            *with_kubeconfig("kube-controller-manager"),
             f"--service-account-private-key-file={pki}/service-account.key",
             f"--root-ca-file={pki}/ca.crt",
             f"--cluster-cidr={network.POD_RANGE}",

@@ -170,7 +170,7 @@ def _become(
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         os.chdir(folder)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.execvpe(command[0], command, new_environment)
+        os.execvpe(command[0], command, new_environment)  # noqa: S606
     except OSError as error:
         os.write(2, f"testbed exec: {command[0]}: {error.strerror}\n".encode())
     finally:

@@ -41,7 +41,7 @@ class Cluster:
 
     @classmethod
     def from_environment(cls) -> "Cluster":
-        """The cluster of `CHROMA_SYNC_CLUSTER_DIR`, else the one in the cache's `cluster` folder."""
+        """The cluster at `CHROMA_SYNC_CLUSTER_DIR`, else at the cache's folder `cluster`."""
         chosen = os.environ.get("CHROMA_SYNC_CLUSTER_DIR")
         state = Path(chosen) if chosen else cache_root() / "cluster"
         _usable(state.absolute().parent, "CHROMA_SYNC_CLUSTER_DIR")

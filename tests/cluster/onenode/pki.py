@@ -65,9 +65,10 @@ def _sign(
     )
     _openssl("req", "-new", "-key", str(folder / f"{name}.key"), "-subj", subject, "-out",
              str(request))  # fmt: skip
-    signer = ["-signkey", str(folder / "ca.key")]
-    if not self_signed:
-        signer = ["-CA", str(folder / "ca.crt"), "-CAkey", str(folder / "ca.key"), "-CAcreateserial"]
+    ca_key = str(folder / "ca.key")
+    signer = ["-CA", str(folder / "ca.crt"), "-CAkey", ca_key, "-CAcreateserial"]
+    if self_signed:
+        signer = ["-signkey", ca_key]
     _openssl("x509", "-req", "-in", str(request), "-days", DAYS, "-extfile", str(settings), *signer,
              "-out", str(folder / f"{name}.crt"))  # fmt: skip
     request.unlink()

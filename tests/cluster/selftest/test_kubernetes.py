@@ -170,8 +170,8 @@ def test_a_service_is_reached_by_name_from_a_pod_and_from_exec(image: str, names
 
     full = f"greeter.{namespace}.svc.cluster.local"
     assert run("exec", "--", "bash", "-c", ask.format(full)).stdout == "served\n"
-    # The pod reaches itself through its own Service (hairpin), and kubectl exec works.
-    inner = kubectl("exec", "-n", namespace, "greeter", "--", "bash", "-c", ask.format("greeter"))
+    # kubectl exec works, and a pod reaches itself through its own Service (hairpin).
+    inner = kubectl("exec", "-n", namespace, "greeter", "--", "bash", "-c", ask.format(full))
     assert inner == "served\n"
 
 

@@ -32,7 +32,7 @@ def machine() -> dict[str, set[str]]:
         return set(done.stdout.splitlines())
 
     return {
-        "interfaces": set(os.listdir("/sys/class/net")),
+        "interfaces": {path.name for path in Path("/sys/class/net").iterdir()},
         "mounts": set(Path("/proc/self/mountinfo").read_text().splitlines()),
         "rules": {rule for rule in lines("iptables-save") if rule.startswith("-A")},
         "routes": lines("ip", "route"),
@@ -71,7 +71,7 @@ def test_the_machine_sees_nothing_and_down_leaves_nothing(state: Path) -> None:
     before, cgroups_before = machine(), cgroups()
     run("up", state=state)
     pid = first_process(state)
-    image = json.loads((state / "system-images.json").read_text())["coredns"]
+    image = json.loads((state / "system-images.json").read_text())["pause"]
     pod = ["kubectl", "run", "idle", f"--image={image}", "--image-pull-policy=Never"]
     run("exec", "--", *pod, state=state)
     run("exec", "--", "kubectl", "wait", "pod/idle", "--for=condition=Ready", state=state)

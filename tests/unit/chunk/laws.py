@@ -63,7 +63,7 @@ def python_declarations(data: bytes, max_size: int) -> Iterator[bytes]:
             above -= 1
         whole = b"".join(lines[above:end]).rstrip()
         alone = b"".join(lines[first:end]).strip()
-        if len(whole) <= max_size:
+        if above < first and len(whole) <= max_size:
             yield whole
         elif len(alone) <= max_size:
             yield alone

@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fakes import repository
-from fakes.git_host import serving
-from fakes.hash_model import HashModel
 
 from chroma_sync.api.configuration import (
     ChromaServer,
@@ -23,7 +20,9 @@ from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.steps import Toolbox
-
+from fakes import repository
+from fakes.git_host import serving
+from fakes.hash_model import HashModel
 
 FILES = {
     "big.py": repository.GeneratedFile(

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes import repository
-from fakes.git_host import serving
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
 from chroma_sync.pipeline.fetch.content import content_verdict
 from chroma_sync.pipeline.fetch.git import GitSource
 from chroma_sync.pipeline.fetch.globs import Globs
+from fakes import repository
+from fakes.git_host import serving
 
 FIRST = {"a.py": repository.GeneratedFile(b"one\n")}
 SECOND = {

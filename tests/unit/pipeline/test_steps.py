@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes.hash_model import HashModel
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
@@ -17,6 +16,7 @@ from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import Record
 from chroma_sync.pipeline.steps import Toolbox
+from fakes.hash_model import HashModel
 
 MakeTools = Callable[..., Toolbox]
 
@@ -62,8 +62,12 @@ def test_a_run_from_nothing(make_tools: MakeTools) -> None:
     big = "".join(f"def f{i}():\n    return {i}\n\n\n" for i in range(200))
     assert "".join(text for _, text in sorted(texts["big.py"].items())) == big
     assert result.documents.model_dump() == {
-        **{"discovered": 4, "indexed": 3, "unchanged": 0},
-        **{"removed": 0, "skipped": 1, "failed": 0},
+        "discovered": 4,
+        "indexed": 3,
+        "unchanged": 0,
+        "removed": 0,
+        "skipped": 1,
+        "failed": 0,
     }
     assert result.skipped == {"Binary": 1}
     assert result.chunks.written == result.chunks.embedded == len(found)

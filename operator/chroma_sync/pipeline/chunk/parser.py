@@ -23,11 +23,11 @@ _LOOK_MILLISECONDS = 50
 _STDERR_BYTES = 2000
 
 
-class ParserUnavailable(Exception):  # noqa: N818
+class ParserUnavailable(Exception):
     """The parser process can't be started: the installation is at fault, not a file."""
 
 
-class GaveUp(Exception):  # noqa: N818
+class GaveUp(Exception):
     """The parser could not cope with one file, and has been killed."""
 
     def __init__(self, reason: Fallback) -> None:

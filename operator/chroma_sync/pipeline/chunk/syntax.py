@@ -77,7 +77,9 @@ def _boundaries(tree: Tree, roles: dict[int, int], data: bytes, max_size: int) -
             first = False
             before = role
             start, end = node_start, node_end
-            if node_end - node_start > max_size and cursor.goto_first_child():
+            # A body is rather entered than torn from its indentation, a declaration is not.
+            size = node_end - (boundaries.last if node_start == body else node_start)
+            if size > max_size and cursor.goto_first_child():
                 depth += 1
                 first = True
                 body_node = node.child_by_field_name("body")

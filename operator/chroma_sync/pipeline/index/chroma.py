@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -81,7 +82,7 @@ class Database:
                 tenant=tenant,
                 database=database,
             )
-            client._server._session.timeout = _REQUEST_SECONDS  # type: ignore[attr-defined]
+            client._server._session.timeout = _REQUEST_SECONDS
             return client
 
         return cls(retries.call(opened), retries)
@@ -159,11 +160,8 @@ class Collection:
         """Page through all records, without their vectors and texts. Don't delete meanwhile."""
         offset = 0
         while True:
-            start = offset
             page = self._call(
-                lambda start=start: self._handle.get(
-                    limit=_PAGE, offset=start, include=["metadatas"]
-                )
+                partial(self._handle.get, limit=_PAGE, offset=offset, include=["metadatas"])
             )
             for id_, metadata in zip(page["ids"], page["metadatas"], strict=True):
                 yield Stored(id_, dict(metadata or {}))
@@ -177,7 +175,7 @@ class Collection:
         for start in range(0, len(ids), _WRITE_MAX):
             some = list(ids[start : start + _WRITE_MAX])
             page = self._call(
-                lambda some=some: self._handle.get(ids=some, include=["embeddings", "metadatas"])
+                partial(self._handle.get, ids=some, include=["embeddings", "metadatas"])
             )
             rows = zip(page["ids"], page["metadatas"], page["embeddings"], strict=True)
             for id_, metadata, vector in rows:
@@ -210,7 +208,7 @@ class Collection:
         """Delete some records."""
         for start in range(0, len(ids), _WRITE_MAX):
             some = list(ids[start : start + _WRITE_MAX])
-            self._call(lambda some=some: self._handle.delete(ids=some))
+            self._call(partial(self._handle.delete, ids=some))
 
 
 @dataclass(frozen=True)

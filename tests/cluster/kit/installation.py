@@ -1,0 +1,56 @@
+"""Installs the operator as a user would: with Helm, from the chart."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from cluster.kit import servers
+from cluster.kit.cluster import Cluster
+
+ROOT = Path(__file__).resolve().parents[3]
+CHART = ROOT / "charts" / "chroma-sync"
+NAMESPACE = "chroma-sync-system"
+RELEASE = "chroma-sync"
+
+
+def install(cluster: Cluster, operator: str, worker: str) -> None:
+    """Install or change the release, and wait until the operator is Ready."""
+    # Helm installs CRDs once and never changes them; the tests want those of this checkout.
+    cluster.kubectl("apply", "--server-side", "-f", str(CHART / "crds"))
+    values = {
+        "image": {"operator": operator, "worker": worker},
+        "chroma": {"url": servers.CHROMA_URL},
+        "tei": {"endpoints": [{"model": servers.MODEL, "url": servers.TEI_URL}]},
+    }
+    helm(
+        *("upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE),
+        *("--create-namespace", "--wait", "--timeout", "120s", "--values", "-"),
+        stdin=json.dumps(values),
+    )
+
+
+def uninstall(cluster: Cluster) -> None:
+    """Take the release away. The CRDs stay, as Helm leaves them."""
+    helm("uninstall", RELEASE, "--namespace", NAMESPACE, "--wait")
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def helm(*arguments: str, stdin: str | None = None) -> str:
+    """Run Helm; raises with its message when it fails."""
+    done = subprocess.run(
+        ["helm", *arguments], input=stdin, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, f"helm {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+def kill_operator(cluster: Cluster) -> None:
+    """Kill the operator's pod at once, without a word to it."""
+    pods = cluster.list("Pod", NAMESPACE, "app.kubernetes.io/name=chroma-sync")
+    for pod in pods:
+        cluster.kubectl(
+            *("-n", NAMESPACE, "delete", "pod", pod["metadata"]["name"]),
+            *("--grace-period=0", "--force", "--wait=false"),
+        )

@@ -1,0 +1,197 @@
+"""What the tests do in the cluster and see of it: Sources, runs, collections, counts."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import chromadb
+import httpx
+import numpy as np
+from chromadb.config import Settings
+
+from cluster.kit import servers
+from cluster.kit.cluster import Cluster, Object, condition, eventually
+
+API = "chromasync.dev/v1alpha1"
+RUN_SECONDS = 300
+FINAL = ("True", "False")
+
+
+@dataclass(frozen=True)
+class Records:
+    """All records of a collection. `vectors` is (n, dimension) float32, in the order of `ids`."""
+
+    ids: list[str]
+    texts: list[str]
+    metadata: list[Mapping[str, Any]]
+    vectors: np.ndarray[Any, np.dtype[np.float32]]
+
+    def by_document(self) -> dict[str, list[tuple[int, str, Mapping[str, Any]]]]:
+        """Each document's chunks, by n."""
+        documents: dict[str, list[tuple[int, str, Mapping[str, Any]]]] = {}
+        for id_, text, metadata in zip(self.ids, self.texts, self.metadata, strict=True):
+            n = int(id_.rpartition("-")[2])
+            documents.setdefault(str(metadata["document_key"]), []).append((n, text, metadata))
+        return {key: sorted(chunks, key=lambda c: c[0]) for key, chunks in documents.items()}
+
+
+class World:
+    """The cluster with the operator installed and its servers up."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.tei = httpx.Client(
+            base_url=cluster.service(servers.NAMESPACE, "tei", 8080), timeout=30, trust_env=False
+        )
+
+    # objects
+
+    def source(self, namespace: str, name: str = "shop", **changes: Any) -> Object:
+        """A Source of the generated repository. `changes` replace fields of its spec."""
+        spec = {
+            "embedding": {"dense": {"model": servers.MODEL}},
+            "chunking": {"type": "tree_sitter", "maxSizeBytes": 1500},
+            "github": {"repository": servers.REPOSITORY, "baseUrl": servers.GIT_URL},
+            **changes,
+        }
+        return _object("Source", namespace, name, spec)
+
+    def invocation(
+        self, namespace: str, collection: str, name: str = "run", source: str = "shop", **spec: Any
+    ) -> Object:
+        """A run of a Source into a collection."""
+        whole = {"sourceRef": {"name": source}, "targetCollectionName": collection, **spec}
+        return _object("Invocation", namespace, name, whole)
+
+    def ready(self, namespace: str, name: str = "shop", seconds: int = 60) -> None:
+        """Wait, as a person would, until a Source is Ready."""
+        self.cluster.kubectl(
+            *("-n", namespace, "wait", "--for=condition=Ready", f"source/{name}"),
+            f"--timeout={seconds}s",
+        )
+
+    def ended(self, namespace: str, name: str = "run", seconds: int = RUN_SECONDS) -> Object:
+        """Wait until a run has ended, in whatever way. Returns it."""
+
+        def look() -> Object | None:
+            found = self.cluster.get("Invocation", namespace, name)
+            return found if condition(found, "Succeeded").get("status") in FINAL else None
+
+        try:
+            return eventually(f"the end of Invocation {namespace}/{name}", look, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.describe(namespace)}") from None
+
+    def succeeded(self, namespace: str, name: str = "run", seconds: int = RUN_SECONDS) -> Object:
+        """Wait until a run has succeeded. Returns it."""
+        ended = self.ended(namespace, name, seconds)
+        assert condition(ended, "Succeeded")["status"] == "True", self.describe(namespace)
+        return ended
+
+    def reason(
+        self, kind: str, namespace: str, name: str, summary: str, reason: str, seconds: int = 60
+    ) -> Mapping[str, str]:
+        """Wait until the summary of an object gives a reason. Returns the condition."""
+
+        def look() -> Mapping[str, str] | None:
+            seen = condition(self.cluster.get(kind, namespace, name), summary)
+            return seen if seen.get("reason") == reason else None
+
+        try:
+            return eventually(f"{kind} {namespace}/{name} {summary}: {reason}", look, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.describe(namespace)}") from None
+
+    def describe(self, namespace: str) -> str:
+        """What a person would look at when something is wrong."""
+        kinds = "sources,invocations,jobs,pods"
+        parts = [
+            self.cluster.kubectl("-n", namespace, "get", kinds, "-o", "wide", check=False),
+            self.cluster.kubectl("-n", namespace, "get", "sources,invocations", "-o", "yaml"),
+            self.cluster.kubectl(
+                *("-n", namespace, "logs", "--tail=30", "--prefix"),
+                *("-l", "app.kubernetes.io/name=chroma-sync-worker"),
+                check=False,
+            ),
+            self.cluster.kubectl(
+                *("-n", "chroma-sync-system", "logs", "--tail=40"),
+                "deployment/chroma-sync",
+                check=False,
+            ),
+        ]
+        return "\n".join(parts)
+
+    # Chroma
+
+    def chroma(self) -> Any:
+        """A client of Chroma's own, by way of the API server."""
+        url = self.cluster.service(servers.NAMESPACE, "chroma", 8000)
+        return chromadb.HttpClient(host=url, settings=Settings(anonymized_telemetry=False))
+
+    def collection(self, name: str) -> Any:
+        """One collection."""
+        return self.chroma().get_collection(name, embedding_function=None)
+
+    def records(self, name: str) -> Records:
+        """Everything in a collection."""
+        return read_records(self.collection(name))
+
+    # TEI
+
+    def texts_embedded(self) -> int:
+        """How many texts the TEI server has embedded so far."""
+        return int(self.tei.get("/_test/counts").raise_for_status().json()["texts"])
+
+    def tei_fault(self, status: int, seconds: float) -> None:
+        """Let the TEI server answer with this status for a while."""
+        answer = self.tei.post("/_test/faults", json={"status": status, "seconds": seconds})
+        answer.raise_for_status()
+
+    def tei_delay(self, seconds: float) -> None:
+        """Let each request of the TEI server take longer."""
+        self.tei.post("/_test/delay", json={"seconds": seconds}).raise_for_status()
+
+
+def read_records(collection: Any) -> Records:
+    """Everything in a collection, in pages, sorted by id."""
+    rows: list[tuple[str, str, Mapping[str, Any], Any]] = []
+    while True:
+        page = collection.get(
+            limit=500, offset=len(rows), include=["documents", "metadatas", "embeddings"]
+        )
+        if not page["ids"]:
+            break
+        rows += zip(
+            page["ids"], page["documents"], page["metadatas"], page["embeddings"], strict=True
+        )
+    rows.sort(key=lambda row: row[0])
+    vectors = np.asarray([row[3] for row in rows], dtype=np.float32)
+    return Records([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], vectors)
+
+
+def same_records(left: Records, right: Records) -> None:
+    """Fail unless two collections hold the same: ids, texts and metadata equal, vectors to a cosine
+    of 0.9999."""
+    assert left.ids == right.ids
+    assert left.texts == right.texts
+    assert left.metadata == right.metadata
+    assert cosines(left.vectors, right.vectors).min() >= 0.9999
+
+
+def cosines(left: Any, right: Any) -> Any:
+    """The cosine of each pair of rows, shape (n,)."""
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    return (left * right).sum(axis=1) / norms
+
+
+def unique(prefix: str) -> str:
+    """A collection name that no other test has."""
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"
+
+
+def _object(kind: str, namespace: str, name: str, spec: Mapping[str, Any]) -> Object:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": API, "kind": kind, "metadata": metadata, "spec": dict(spec)}

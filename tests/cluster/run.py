@@ -1,0 +1,89 @@
+"""`make test-cluster`: the cluster tests, on the one-machine cluster or on one of your own.
+
+With KUBECONFIG set, the tests run against that cluster, with the images that WORKER_IMAGE,
+OPERATOR_IMAGE and FAKES_IMAGE name (tests/README.md says how to build and load them). Without, the
+one-machine cluster is started, used and stopped; a cluster that was up before stays up.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TESTBED = [sys.executable, "tests/cluster/testbed.py"]
+PYTEST = [str(Path(sys.executable).parent / "pytest"), "tests/cluster"]
+IMAGES = {
+    "OPERATOR_IMAGE": ("operator", "images/operator/Dockerfile"),
+    "WORKER_IMAGE": ("worker", "images/worker/Dockerfile"),
+    "FAKES_IMAGE": ("fakes", "tests/fakes/Dockerfile"),
+}
+
+
+def main() -> int:
+    """Returns pytest's exit code."""
+    if os.environ.get("KUBECONFIG"):
+        missing = [name for name in IMAGES if not os.environ.get(name)]
+        if missing:
+            print(f"Set {', '.join(missing)}: images that your cluster can pull or has loaded.")
+            return 2
+        return run([*PYTEST, "-m", "not testbed", *sys.argv[1:]])
+    check = subprocess.run(
+        [*TESTBED, "check"], cwd=ROOT, text=True, stdout=subprocess.PIPE, check=False
+    )
+    if check.returncode != 0:
+        print(f"The cluster tests were left out: {check.stdout.strip()}")
+        return 1 if os.environ.get("CI") == "true" else 0
+    was_up = run([*TESTBED, "status"], quiet=True) == 0
+    must("preparing the test cluster", [*TESTBED, "prepare"])
+    images = build_images()
+    must("starting the test cluster", [*TESTBED, "up"])
+    try:
+        must("loading images", [*TESTBED, "image", "load", *images.values()])
+        environment = {**os.environ, **images}
+        outside = run([*PYTEST, "-m", "outside", *sys.argv[1:]], environment)
+        inside = [*PYTEST, "-m", "not outside", *sys.argv[1:]]
+        return run([*TESTBED, "exec", "--", *inside], environment) or (outside % 5)
+    finally:
+        if not was_up:
+            must("stopping the test cluster", [*TESTBED, "down"])
+
+
+def build_images() -> dict[str, str]:
+    """Build the images; those that did not change come from the cache."""
+    images: dict[str, str] = {}
+    for variable, (name, dockerfile) in IMAGES.items():
+        command = [*TESTBED, "image", "build", name, "--context", ".", "--file", dockerfile]
+        if name == "fakes":
+            command += ["--build-arg", f"BASE={images['WORKER_IMAGE']}"]
+        images[variable] = must(f"building the {name} image", command).strip().splitlines()[-1]
+    return images
+
+
+def must(what: str, command: list[str]) -> str:
+    """Run a command that has to succeed. Returns what it printed."""
+    print(f"{what} ...", flush=True)
+    start = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        print(done.stdout)
+        sys.exit(f"{what}: failed")
+    print(f"  {time.monotonic() - start:.0f} s", flush=True)
+    return done.stdout
+
+
+def run(
+    command: list[str], environment: dict[str, str] | None = None, *, quiet: bool = False
+) -> int:
+    """Run a command. Returns its exit code."""
+    output = subprocess.DEVNULL if quiet else None
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=output, stderr=output, check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

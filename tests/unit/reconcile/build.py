@@ -1,0 +1,250 @@
+"""Objects for the tests of reconcile, and passes that check every law on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chroma_sync.api.contract import Result, Step, encode_result
+from chroma_sync.api.invocation import Invocation, InvocationStatus
+from chroma_sync.api.meta import API_VERSION
+from chroma_sync.api.source import Source, SourceStatus
+from chroma_sync.controller.passes import dump
+from chroma_sync.reconcile import invocation as invocation_pass
+from chroma_sync.reconcile import jobs, run
+from chroma_sync.reconcile import source as source_pass
+from chroma_sync.reconcile.installation import Installation
+from chroma_sync.reconcile.observed import (
+    InvocationState,
+    JobState,
+    PodState,
+    Terminated,
+    invocation_state,
+)
+from chroma_sync.reconcile.plan import Plan
+from unit import conditions_invariants
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+MODEL = "acme/small"
+INSTALLATION = Installation.model_validate(
+    {
+        "chroma": {"url": "http://chroma.test:8000"},
+        "endpoints": [{"model": MODEL, "url": "http://tei.test"}],
+        "workerImage": "registry.test/worker:1",
+    }
+)
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def source(
+    *,
+    spec: dict[str, Any] | None = None,
+    status: SourceStatus | None = None,
+    generation: int = 1,
+    annotations: dict[str, str] | None = None,
+    name: str = "docs",
+    uid: str = "source-uid",
+) -> Source:
+    """A github Source whose model is served."""
+    full = {
+        "embedding": {"dense": {"model": MODEL}},
+        "github": {"repository": "acme/docs"},
+    } | (spec or {})
+    return Source.model_validate(
+        {
+            "apiVersion": API_VERSION,
+            "kind": "Source",
+            "metadata": {
+                "name": name,
+                "namespace": "team",
+                "uid": uid,
+                "generation": generation,
+                "resourceVersion": "1",
+                "annotations": annotations or {},
+            },
+            "spec": full,
+            "status": dump(status) if status else {},
+        }
+    )
+
+
+def invocation(
+    *,
+    spec: dict[str, Any] | None = None,
+    status: InvocationStatus | None = None,
+    generation: int = 1,
+    name: str = "first",
+    uid: str = "run-uid",
+    created: datetime = NOW,
+) -> Invocation:
+    """A run over the Source `docs`."""
+    full = {"sourceRef": {"name": "docs"}, "targetCollectionName": "docs-1"} | (spec or {})
+    return Invocation.model_validate(
+        {
+            "apiVersion": API_VERSION,
+            "kind": "Invocation",
+            "metadata": {
+                "name": name,
+                "namespace": "team",
+                "uid": uid,
+                "generation": generation,
+                "resourceVersion": "1",
+                "creationTimestamp": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            },
+            "spec": full,
+            "status": dump(status) if status else {},
+        }
+    )
+
+
+def as_json(obj: Source | Invocation) -> dict[str, Any]:
+    """The object as the API server would hold it."""
+    whole = obj.model_dump(mode="json", by_alias=True, exclude_none=True)
+    status = dump(obj.status)
+    return whole | {"status": status if status.get("conditions") else {}}
+
+
+def state(obj: Invocation) -> InvocationState:
+    """What admission sees of an Invocation."""
+    return invocation_state(as_json(obj))
+
+
+def check_job_name(obj: Source, attempts: int = 0) -> str:
+    requested = obj.status.last_handled_requested_at or ""
+    attempt = f"check/{obj.metadata.generation}/{attempts}/{requested}"
+    return jobs.names.job_name(obj.metadata.name, obj.metadata.uid or "", attempt)
+
+
+def check_job(obj: Source, attempts: int = 0, **fields: Any) -> JobState:
+    """The Job of a Source's check."""
+    values: dict[str, Any] = {
+        "name": check_job_name(obj, attempts),
+        "uid": f"check-{attempts}",
+        "owner_kind": "Source",
+        "owner_name": obj.metadata.name,
+        "owner_uid": obj.metadata.uid,
+        "source": obj.metadata.name,
+        "step": Step.CHECK,
+        "created": NOW,
+        "active": 1,
+    }
+    return JobState(**(values | fields))
+
+
+def step_job(obj: Invocation, step: Step = Step.RUN, **fields: Any) -> JobState:
+    """The Job of a step of a run."""
+    values: dict[str, Any] = {
+        "name": jobs.step_job_name(obj.metadata.name, obj.metadata.uid or "", step),
+        "uid": f"job-{step}",
+        "owner_kind": "Invocation",
+        "owner_name": obj.metadata.name,
+        "owner_uid": obj.metadata.uid,
+        "source": obj.spec.source_ref.name,
+        "step": step,
+        "created": NOW,
+        "active": 1,
+    }
+    return JobState(**(values | fields))
+
+
+def pod(job: JobState, index: int = 0, number: int = 0, **fields: Any) -> PodState:
+    """A running pod of a Job; a higher `number` is a later attempt."""
+    values: dict[str, Any] = {
+        "name": f"{job.name}-{index}-{number}",
+        "uid": f"pod-{job.step}-{index}-{number}",
+        "job": job.name,
+        "step": job.step,
+        "invocation_uid": job.owner_uid if job.owner_kind == "Invocation" else "",
+        "created": later(number),
+        "index": index,
+        "phase": "Running",
+        "address": "10.0.0.9",
+    }
+    return PodState(**(values | fields))
+
+
+def ended(
+    job: JobState,
+    code: int = 0,
+    result: Result | None = None,
+    *,
+    index: int = 0,
+    number: int = 0,
+    reason: str = "",
+) -> PodState:
+    """A pod that ended, with its result in the termination message."""
+    message = encode_result(result).decode() if result is not None else ""
+    return pod(
+        job,
+        index,
+        number,
+        phase="Failed" if code else "Succeeded",
+        terminated=Terminated(code, reason or ("Error" if code else "Completed"), message),
+    )
+
+
+def pass_source(
+    obj: Source, now: datetime = NOW, **seen: Any
+) -> tuple[Source, Plan[SourceStatus]]:
+    """One pass. Checks the invariants, and that a second pass right after changes nothing."""
+    given = source_pass.Seen(obj, seen.pop("installation", INSTALLATION), **seen)
+    plan = source_pass.reconcile(given, now)
+    after = obj.model_copy(update={"status": plan.status})
+    conditions_invariants.check_step(as_json(obj), as_json(after))
+    again = source_pass.reconcile(replace(given, source=after), now)
+    assert dump(again.status) == dump(plan.status), "a second pass changed the status"
+    assert again.events == []
+    return after, plan
+
+
+def pass_invocation(
+    obj: Invocation, now: datetime = NOW, **seen: Any
+) -> tuple[Invocation, Plan[InvocationStatus]]:
+    """One pass. Checks the invariants, and that a second pass right after changes nothing."""
+    given = run.Seen(obj, seen.pop("installation", INSTALLATION), **seen)
+    plan = invocation_pass.reconcile(given, now)
+    after = obj.model_copy(update={"status": plan.status})
+    conditions_invariants.check_step(as_json(obj), as_json(after))
+    again = invocation_pass.reconcile(replace(given, invocation=after), now)
+    assert dump(again.status) == dump(plan.status), "a second pass changed the status"
+    assert again.events == []
+    return after, plan
+
+
+def ready_source(**options: Any) -> Source:
+    """A Source whose check has passed."""
+    obj = source(**options)
+    asked, _ = pass_source(obj)
+    done, _ = pass_source(asked, jobs=[check_job(asked, complete=True)])
+    return done
+
+
+def admitting(obj: Source, run_: Invocation) -> Source:
+    """The Source after it admitted the run."""
+    after, _ = pass_source(obj, invocations=[state(run_)])
+    assert after.status.active_invocation is not None
+    return after
+
+
+def begun(
+    run_: Invocation | None = None, **spec: Any
+) -> tuple[Source, Invocation, Plan[InvocationStatus]]:
+    """A run that was admitted and has just begun. `spec` is of the Source."""
+    run_ = run_ or invocation()
+    src = admitting(ready_source(spec=spec), run_)
+    after, plan = pass_invocation(run_, source=src)
+    return src, after, plan
+
+
+def summary(obj: Source | Invocation) -> tuple[str, str]:
+    """Status and reason of the summary condition."""
+    condition = obj.status.conditions[0]
+    return condition.status, condition.reason
+
+
+def message(obj: Source | Invocation) -> str:
+    return obj.status.conditions[0].message
