@@ -55,9 +55,7 @@ def test_every_file_comes_out(world: World, reference: tuple[str, dict[str, Any]
 
 def test_ids_and_metadata(world: World, reference: tuple[str, dict[str, Any]]) -> None:
     documents = world.records(reference[0])
-    for id_, text, metadata in zip(
-        documents.ids, documents.texts, documents.metadata, strict=True
-    ):
+    for id_, text, metadata in zip(documents.ids, documents.texts, documents.metadata, strict=True):
         key = str(metadata["document_key"])
         sha = hashlib.sha256(key.encode()).hexdigest()
         data = TEXTS[key].data

@@ -64,6 +64,8 @@ def _of_condition(kind: str, field: str) -> str:
     return f'.status.conditions[?(@.type=="{kind}")].{field}'
 
 
+# Exactly one of these is set.
+_ADDRESS = ".spec['github','s3','web']['repository','bucketName','startingUrl']"
 _AGE = _Column("Age", ".metadata.creationTimestamp", "How old the object is.", "date")
 
 KINDS: Final = (
@@ -72,9 +74,7 @@ KINDS: Final = (
         "sources",
         "csrc",
         (
-            _Column("Repository", ".spec.github.repository", "The Git repository."),
-            _Column("Bucket", ".spec.s3.bucketName", "The S3 bucket.", wide=True),
-            _Column("Site", ".spec.web.startingUrl", "The web site.", wide=True),
+            _Column("Address", _ADDRESS, "The repository, the bucket or the start page."),
             _Column("Ready", _of_condition("Ready", "status"), "Whether the Source is usable."),
             _Column("Reason", _of_condition("Ready", "reason"), "Why."),
             _Column("Database", ".spec.databaseName", "The Chroma database.", wide=True),

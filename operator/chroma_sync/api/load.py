@@ -135,7 +135,9 @@ def _read(document: Any, place: str) -> Source | Invocation | list[str]:
         return model.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        return [f"{subject}: {_problem(detail)}" for detail in details]
+        # A default that depends on a bad field is no problem of its own.
+        own = [detail for detail in details if detail["type"] != "default_factory_not_called"]
+        return [f"{subject}: {_problem(detail)}" for detail in own]
 
 
 def _name(document: dict[Any, Any]) -> str:

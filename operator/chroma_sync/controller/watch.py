@@ -22,6 +22,8 @@ from chroma_sync.reconcile.names import LABEL_SOURCE
 GROUP: Final = "chromasync.dev"
 VERSION: Final = "v1alpha1"
 
+_IDENTITY: Any = "chroma-sync"  # of a type that kopf does not export
+
 logger = logging.getLogger(__name__)
 
 
@@ -41,6 +43,9 @@ async def watch(
         standalone=True,
         clusterwide=True,
         stop_flag=stop,
+        # Only of use to kopf's peering, which is off. Without it kopf asks for the user's name, and
+        # in the image there is none.
+        identity=_IDENTITY,
     )
     # kopf would end the watches first, and only then what depends on them.
     loop = asyncio.get_running_loop()
@@ -83,8 +88,8 @@ def _settings() -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 10.0
     settings.watching.connect_timeout = 10.0
     # Each watch is renewed after a while, whatever a dead connection pretends.
-    settings.watching.server_timeout = 290.0
-    settings.watching.client_timeout = 300.0
+    settings.watching.server_timeout = 290
+    settings.watching.client_timeout = 300
     settings.watching.chunk_size = 500
     settings.watching.label_selectors["batch", "v1", "jobs"] = LABEL_SOURCE
     settings.queueing.exit_timeout = 1.0

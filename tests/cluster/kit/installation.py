@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "charts" / "chroma-sync"
 NAMESPACE = "chroma-sync-system"
 RELEASE = "chroma-sync"
+SERVICE_ACCOUNT = f"{RELEASE}-operator"
 
 
 def install(cluster: Cluster, operator: str, worker: str) -> None:
@@ -22,7 +23,12 @@ def install(cluster: Cluster, operator: str, worker: str) -> None:
     values = {
         "image": {"operator": operator, "worker": worker},
         "chroma": {"url": servers.CHROMA_URL},
-        "tei": {"endpoints": [{"model": servers.MODEL, "url": servers.TEI_URL}]},
+        "tei": {
+            "endpoints": [
+                {"model": servers.MODEL, "url": servers.TEI_URL},
+                {"model": servers.LATE_MODEL, "url": servers.LATE_TEI_URL},
+            ]
+        },
     }
     helm(
         *("upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE),

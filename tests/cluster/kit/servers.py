@@ -9,9 +9,13 @@ from cluster.kit.cluster import Cluster, Object
 NAMESPACE = "fakes"
 CHROMA_URL = f"http://chroma.{NAMESPACE}.svc:8000"
 TEI_URL = f"http://tei.{NAMESPACE}.svc:8080"
+GATE_URL = f"http://gate.{NAMESPACE}.svc:8001"  # Chroma, behind a gate that can hold a request
 GIT_URL = f"http://git.{NAMESPACE}.svc:8418"
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 REPOSITORY = "acme/shop"
+# A model that the installation knows an endpoint for, and whose server starts later.
+LATE_MODEL = "acme/late"
+LATE_TEI_URL = f"http://late-tei.{NAMESPACE}.svc:8080"
 
 # A shell stays the first process of each container, for a container's own first process can't be
 # killed from inside. Its end with an error makes the kubelet start the container again.
@@ -22,6 +26,7 @@ _SERVERS: dict[str, tuple[int, str]] = {
         f"python -m fakes.tei --host 0.0.0.0 --port 8080 --model-id {MODEL}"
         " --cache /data/vectors.sqlite",
     ),
+    "gate": (8001, "python -m fakes.gate chroma:8000 8001"),
     "git": (
         8418,
         f"test -d /data/{REPOSITORY} || python -m fakes.repository /data/{REPOSITORY};"
@@ -53,6 +58,12 @@ def start(cluster: Cluster, image: str) -> None:
         cluster.kubectl(
             *("-n", NAMESPACE, "rollout", "status", f"deployment/{name}", "--timeout=180s")
         )
+
+
+def start_late_tei(cluster: Cluster, image: str) -> None:
+    """Start the server of the model that comes late."""
+    command = f"python -m fakes.tei --host 0.0.0.0 --port 8080 --model-id {LATE_MODEL}"
+    cluster.apply(_deployment("late-tei", 8080, command, image), _service("late-tei", 8080))
 
 
 def stop(cluster: Cluster) -> None:

@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 from chromadb.config import Settings
 
-from cluster.kit import servers
+from cluster.kit import installation, servers
 from cluster.kit.cluster import Cluster, Object, condition, eventually
 
 API = "chromasync.dev/v1alpha1"
@@ -117,12 +117,18 @@ class World:
                 check=False,
             ),
             self.cluster.kubectl(
-                *("-n", "chroma-sync-system", "logs", "--tail=40"),
-                "deployment/chroma-sync",
+                *("-n", installation.NAMESPACE, "logs", "--tail=40"),
+                f"deployment/{installation.SERVICE_ACCOUNT}",
                 check=False,
             ),
         ]
         return "\n".join(parts)
+
+    def operator_get(self, path: str) -> str:
+        """What the operator's own HTTP server answers."""
+        service = f"{installation.RELEASE}-metrics"
+        url = f"{self.cluster.service(installation.NAMESPACE, service, 8080)}/{path}"
+        return httpx.get(url, timeout=10, trust_env=False).raise_for_status().text
 
     # Chroma
 
@@ -149,6 +155,27 @@ class World:
         """Let the TEI server answer with this status for a while."""
         answer = self.tei.post("/_test/faults", json={"status": status, "seconds": seconds})
         answer.raise_for_status()
+
+    def gate(self, action: str, **rule: Any) -> bool:
+        """Tell the gate in front of Chroma to `hold` or `release`. True when it holds a request."""
+        url = f"{self.cluster.service(servers.NAMESPACE, 'gate', 8001)}/_test/{action}"
+        answer = httpx.post(url, json=rule, timeout=30, trust_env=False).raise_for_status()
+        return bool(answer.json()["holding"])
+
+    def kill_workers(self, namespace: str) -> int:
+        """Kill all pods of runs at once, without a word to them. Returns how many there were."""
+        pods = self.run_pods(namespace)
+        for pod in pods:
+            self.cluster.kubectl(
+                *("-n", namespace, "delete", "pod", pod["metadata"]["name"]),
+                *("--grace-period=0", "--force", "--wait=false"),
+                check=False,
+            )
+        return len(pods)
+
+    def run_pods(self, namespace: str) -> list[Object]:
+        """The pods of runs (not of checks) that are there."""
+        return self.cluster.list("Pod", namespace, "chromasync.dev/invocation-uid")
 
     def tei_delay(self, seconds: float) -> None:
         """Let each request of the TEI server take longer."""

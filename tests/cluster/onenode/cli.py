@@ -1,6 +1,7 @@
 """The command line of the test bed."""
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(["exec", "CMD"] if program else arguments)
     try:
         return _run(options, program[1:] if program[:1] == ["--"] else program)
-    except TestbedError as error:
+    except (TestbedError, OSError, subprocess.SubprocessError) as error:
         print(f"testbed {options.command}: {error}", file=sys.stderr)
         return 1
 

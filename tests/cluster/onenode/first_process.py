@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def boot(supervisor: "_Supervisor") -> None:
     for reference in json.loads((cluster.state / "system-images.json").read_text()).values():
         supervisor.run_with_input(
             ["ctr", "-n", "k8s.io", "images", "import", "-"],
-            lambda pipe, name=reference: image_store.write_archive(pipe, name, set()),
+            partial(image_store.write_archive, reference=reference, already_there=set()),
         )
     api = _Api(cluster.state / "pki")
     supervisor.wait_until("the API server is ready", lambda: api.get("/readyz") == "ok")
@@ -187,6 +188,7 @@ class _Supervisor:
             code = process.wait(timeout=max(1.0, self._deadline - time.monotonic()))
         if code:
             raise TestbedError(f"{' '.join(command)} ended with {code}; see boot.log")
+        self._log(" ".join(command))
 
     def wait_until(self, what: str, condition: Callable[[], bool]) -> None:
         while not condition():
@@ -196,6 +198,12 @@ class _Supervisor:
             if time.monotonic() > self._deadline:
                 raise TestbedError(f"gave up after {BOOT_SECONDS:.0f} s, waiting until {what}")
             time.sleep(POLL_SECONDS)
+        self._log(what)
+
+    def _log(self, what: str) -> None:
+        """One line on how far the boot is, to standard output, which is the first log."""
+        seconds = BOOT_SECONDS - (self._deadline - time.monotonic())
+        print(f"{seconds:6.1f} s  {what}", flush=True)
 
     def report(self, phase: str, message: str = "") -> None:
         self._phase = phase
@@ -204,9 +212,9 @@ class _Supervisor:
             "message": message,
             "components": {name: self._ended.get(name) for name in self._names.values()},
         }
-        partial = self.cluster.phase.with_suffix(".partial")
-        partial.write_text(json.dumps(state))
-        partial.rename(self.cluster.phase)
+        unfinished = self.cluster.phase.with_suffix(".partial")
+        unfinished.write_text(json.dumps(state))
+        unfinished.rename(self.cluster.phase)
 
     def reap_for_ever(self) -> None:
         while True:

@@ -17,7 +17,7 @@ from .paths import cache_root
 
 REF_NAME = "org.opencontainers.image.ref.name"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-KEPT_PER_NAME = 3
+KEPT_PER_NAME = 5
 PREFIX = "localhost/chroma-sync"
 
 

@@ -42,6 +42,7 @@ def build(name: str, context: Path, dockerfile: Path, arguments: dict[str, str])
                 image_store.adopt(reference, Path(pushed))
             for old in image_store.prune():
                 _buildah("rmi", "--force", old, may_fail=True)
+                _buildah("rmi", "--prune", may_fail=True)
     return reference
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .testbed_command import SCRIPT, command, require_machine, run
+from cluster.selftest.testbed_command import SCRIPT, command, require_machine, run
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 

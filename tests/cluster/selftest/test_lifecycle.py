@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .testbed_command import command, environment, require_machine, run
+from cluster.selftest.testbed_command import command, environment, require_machine, run
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 

@@ -77,13 +77,13 @@ def _boundaries(tree: Tree, roles: dict[int, int], data: bytes, max_size: int) -
             first = False
             before = role
             start, end = node_start, node_end
-            # A body is rather entered than torn from its indentation, a declaration is not.
-            size = node_end - (boundaries.last if node_start == body else node_start)
-            if size > max_size and cursor.goto_first_child():
+            # What has a body is too large, so its body is open for cuts even if it would fit.
+            if (node_end - node_start > max_size or node_start == body) and (
+                cursor.goto_first_child()
+            ):
                 depth += 1
                 first = True
-                body_node = node.child_by_field_name("body")
-                body = -1 if body_node is None else body_node.start_byte
+                body = _body_start(node)
                 continue
         while not (more := cursor.goto_next_sibling()) and depth:
             cursor.goto_parent()
@@ -94,3 +94,9 @@ def _boundaries(tree: Tree, roles: dict[int, int], data: bytes, max_size: int) -
         boundaries.divide(start, end, len(data), depth)
     boundaries.add(len(data), LINE)
     return boundaries
+
+
+def _body_start(node: Node) -> int:
+    """Where the body of a node begins, of an `if` its first branch; -1 if it has none."""
+    body = node.child_by_field_name("body") or node.child_by_field_name("consequence")
+    return -1 if body is None else body.start_byte

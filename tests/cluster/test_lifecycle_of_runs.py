@@ -1,0 +1,223 @@
+"""Many runs, edits, cancels and deletes: what people do to objects while runs go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from unit.conditions_invariants import check_conditions
+
+from cluster.kit import installation, servers
+from cluster.kit.cluster import condition, eventually
+from cluster.kit.world import World, unique
+
+pytestmark = pytest.mark.cluster
+
+FEW = {
+    "repository": servers.REPOSITORY,
+    "baseUrl": servers.GIT_URL,
+    "includeGlobs": ["notes/*"],
+}
+
+
+@pytest.fixture
+def slow(world: World) -> Iterator[None]:
+    """Let the TEI server be slow, so that a run lasts long enough to be disturbed."""
+    world.tei_delay(0.5)
+    yield
+    world.tei_delay(0)
+
+
+def running(world: World, namespace: str, name: str = "run") -> dict[str, Any]:
+    """Wait until a run has written something and is still going."""
+
+    def look() -> dict[str, Any] | None:
+        found = world.cluster.get("Invocation", namespace, name) or {}
+        counts = found.get("status", {}).get("chunks", {})
+        return found if counts.get("written", 0) > 0 else None
+
+    found = eventually(f"chunks written by {name}", look, 90)
+    assert condition(found, "Succeeded")["status"] == "Unknown", world.describe(namespace)
+    return found
+
+
+def test_twenty_invocations_at_once(world: World, namespace: str) -> None:
+    world.cluster.apply(world.source(namespace, github=FEW))
+    world.ready(namespace)
+    names = [f"run-{i:02}" for i in range(20)]
+    world.cluster.apply(
+        *(world.invocation(namespace, unique("twenty"), name=name) for name in names)
+    )
+    most_jobs = 0
+    give_up_at = time.monotonic() + 400
+    left = set(names)
+    while left:
+        assert time.monotonic() < give_up_at, world.describe(namespace)
+        pods = [p for p in world.run_pods(namespace) if p["status"]["phase"] in ACTIVE]
+        most_jobs = max(most_jobs, len({p["metadata"]["labels"]["job-name"] for p in pods}))
+        assert most_jobs <= 1, [p["metadata"]["name"] for p in pods]
+        for item in world.cluster.list("Invocation", namespace):
+            check_conditions(item)
+            if condition(item, "Succeeded").get("status") == "True":
+                left.discard(item["metadata"]["name"])
+            assert condition(item, "Succeeded").get("status") != "False", world.describe(namespace)
+        time.sleep(0.2)
+    assert most_jobs == 1
+
+
+ACTIVE = ("Pending", "Running")
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_source_is_edited_in_mid_run(world: World, namespace: str) -> None:
+    collection = unique("edited")
+    world.cluster.apply(world.source(namespace), world.invocation(namespace, collection))
+    begun = running(world, namespace)
+    edited = {"chunking": {"type": "lines", "maxSizeBytes": 100, "maxLines": 2}}
+    world.cluster.patch("Source", namespace, "shop", {"spec": edited})
+    world.tei_delay(0)
+    ended = world.succeeded(namespace)
+    assert ended["status"]["configuration"] == begun["status"]["configuration"]
+    strategies = {m["chunk_strategy"] for m in world.records(collection).metadata}
+    assert "tree_sitter" in strategies
+    # The next run has the new configuration.
+    after = unique("after")
+    world.cluster.apply(world.invocation(namespace, after, name="after"))
+    world.succeeded(namespace, "after")
+    assert {m["chunk_strategy"] for m in world.records(after).metadata} == {"lines"}
+
+
+@pytest.mark.usefixtures("slow")
+def test_cancel(world: World, namespace: str) -> None:
+    collection = unique("cancelled")
+    world.cluster.apply(world.source(namespace), world.invocation(namespace, collection))
+    running(world, namespace)
+    world.cluster.patch("Invocation", namespace, "run", {"spec": {"cancel": True}})
+    ended = world.ended(namespace, seconds=5)
+    check_conditions(ended)
+    assert condition(ended, "Succeeded")["status"] == "False"
+    assert condition(ended, "Succeeded")["reason"] == "Cancelled"
+    assert world.run_pods(namespace) == []
+    assert "finished_ingest" not in world.collection(collection).metadata
+
+
+def test_a_waiting_run_is_cancelled(world: World, namespace: str) -> None:
+    world.cluster.apply(world.source(namespace, suspend=True), world.invocation(namespace, "w-w"))
+    world.reason("Invocation", namespace, "run", "Succeeded", "Suspended")
+    world.cluster.patch("Invocation", namespace, "run", {"spec": {"cancel": True}})
+    assert condition(world.ended(namespace, seconds=5), "Succeeded")["reason"] == "Cancelled"
+
+
+@pytest.mark.usefixtures("slow")
+def test_counts_move_and_stay_fresh(world: World, namespace: str) -> None:
+    world.cluster.apply(world.source(namespace), world.invocation(namespace, unique("fresh")))
+    running(world, namespace)
+    written, ages = set(), []
+    for _ in range(20):
+        status = (world.cluster.get("Invocation", namespace, "run") or {})["status"]
+        if "completionTime" in status:
+            break
+        written.add(status["chunks"]["written"])
+        at = datetime.fromisoformat(status["updatedAt"])
+        ages.append((datetime.now(UTC) - at).total_seconds())
+        time.sleep(0.5)
+    world.tei_delay(0)
+    assert len(ages) >= 10, "the run ended too soon to see anything"
+    assert len(written) >= 3, written
+    # Time stamps have whole seconds.
+    assert max(ages) <= 6, ages
+    world.succeeded(namespace)
+
+
+@pytest.mark.usefixtures("slow")
+def test_deleted_and_applied_again_at_once(world: World, namespace: str) -> None:
+    collection = unique("again")
+    world.cluster.apply(world.source(namespace), world.invocation(namespace, collection))
+    first = running(world, namespace)
+    world.cluster.delete("Invocation", namespace, "run")
+    world.cluster.apply(world.invocation(namespace, collection))
+    world.tei_delay(0)
+    second = world.succeeded(namespace)
+    assert second["metadata"]["uid"] != first["metadata"]["uid"]
+    metadata = world.collection(collection).metadata
+    assert metadata["finished_by"] == second["metadata"]["uid"]
+    # The second one went on with what the first one had written.
+    assert second["status"]["chunks"]["reused"] + second["status"]["documents"]["unchanged"] > 0
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_source_is_deleted_in_mid_run(world: World, namespace: str) -> None:
+    collection = unique("orphan")
+    world.cluster.apply(world.source(namespace), world.invocation(namespace, collection))
+    running(world, namespace)
+    world.cluster.kubectl("-n", namespace, "delete", "source", "shop", "--timeout=20s")
+    world.tei_delay(0)
+    world.succeeded(namespace)
+    assert world.collection(collection).metadata["finished_ingest"] is True
+    eventually("no Jobs left", lambda: not world.cluster.list("Job", namespace), 30)
+
+
+def test_time_to_live_and_events(world: World, namespace: str) -> None:
+    world.cluster.apply(
+        world.source(namespace, github=FEW),
+        world.invocation(namespace, unique("ttl"), ttlSecondsAfterFinished=3),
+    )
+    world.reason("Invocation", namespace, "run", "Succeeded", "Complete", seconds=120)
+    eventually(
+        "the Invocation is deleted",
+        lambda: world.cluster.get("Invocation", namespace, "run") is None,
+        30,
+    )
+    events = world.cluster.list("Event", namespace)
+    seen = {(e["involvedObject"]["kind"], e["reason"]) for e in events}
+    assert ("Source", "Available") in seen
+    assert ("Invocation", "Complete") in seen
+
+
+def test_a_new_check_is_asked_for(world: World, namespace: str) -> None:
+    world.cluster.apply(world.source(namespace))
+    world.ready(namespace)
+    mark = {"metadata": {"annotations": {"chromasync.dev/requested-at": "now-1"}}}
+    world.cluster.patch("Source", namespace, "shop", mark)
+
+    def handled() -> bool:
+        status = (world.cluster.get("Source", namespace, "shop") or {})["status"]
+        return status.get("lastHandledRequestedAt") == "now-1"
+
+    eventually("the request is handled", handled, 60)
+    world.ready(namespace)
+
+
+def test_rights(world: World, namespace: str) -> None:
+    """The operator reads no Secrets and no logs, and the workers hold no Kubernetes token."""
+    account = f"--as=system:serviceaccount:{installation.NAMESPACE}:{installation.SERVICE_ACCOUNT}"
+    for verb, what in (
+        *(("get", "secrets"), ("list", "secrets"), ("get", "pods/log"), ("create", "pods")),
+        *(("create", "pods/exec"), ("delete", "sources.chromasync.dev"), ("get", "configmaps")),
+    ):
+        answer = world.cluster.kubectl(
+            "auth", "can-i", verb, what, account, "-n", namespace, check=False
+        )
+        assert answer.strip() == "no", (verb, what)
+    world.cluster.apply(world.source(namespace, github=FEW), world.invocation(namespace, "r-r"))
+
+    def pod() -> dict[str, Any] | None:
+        return next(iter(world.run_pods(namespace)), None)
+
+    spec = eventually("a pod", pod, 60)["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    mounts = [m["mountPath"] for m in spec["containers"][0]["volumeMounts"]]
+    assert not any("kubernetes.io" in path for path in mounts)
+    security = spec["containers"][0]["securityContext"]
+    assert security["readOnlyRootFilesystem"] is True
+    assert security["allowPrivilegeEscalation"] is False
+    world.ended(namespace)
+
+
+def test_health_and_metrics(world: World) -> None:
+    metrics = world.operator_get("metrics")
+    assert "chroma_sync" in metrics
+    assert world.operator_get("healthz")

@@ -1,0 +1,129 @@
+"""What is wrong says so: its own reason within a minute, and a message that a person can act on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cluster.conftest import image
+from cluster.kit import installation, servers
+from cluster.kit.cluster import condition
+from cluster.kit.world import World, unique
+
+pytestmark = pytest.mark.cluster
+
+GITHUB = {"repository": servers.REPOSITORY, "baseUrl": servers.GIT_URL}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "words"),
+    [
+        (
+            {"github": {**GITHUB, "repository": "acme/none"}},
+            "RepositoryNotFound",
+            ["acme/none", "spec.github.repository"],
+        ),
+        (
+            {"github": {**GITHUB, "baseUrl": "http://nowhere.fakes.svc:8418"}},
+            "HostUnreachable",
+            ["nowhere.fakes.svc"],
+        ),
+        ({"databaseName": "nope"}, "DatabaseNotFound", ["nope", "spec.databaseName"]),
+        (
+            {"chroma": {"url": "http://nowhere.fakes.svc:8000"}},
+            "ChromaUnavailable",
+            ["nowhere.fakes.svc"],
+        ),
+        (
+            {"embedding": {"dense": {"model": "acme/unheard-of"}}},
+            "ModelNotServed",
+            ["acme/unheard-of", "spec.embedding.dense.model", servers.MODEL],
+        ),
+        (
+            {"chroma": {"url": servers.CHROMA_URL, "tokenSecretRef": {"name": "absent"}}},
+            "SecretNotFound",
+            ["absent", "token"],
+        ),
+        ({"jobTemplate": {"nodeSelector": {"nowhere": "true"}}}, "Unschedulable", ["node"]),
+        ({"github": {**GITHUB, "includeVendored": True}}, "NotImplemented", ["includeVendored"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_source(
+    world: World, namespace: str, changes: dict[str, Any], reason: str, words: list[str]
+) -> None:
+    world.cluster.apply(world.source(namespace, **changes), world.invocation(namespace, "waits"))
+    ready = world.reason("Source", namespace, "shop", "Ready", reason)
+    assert ready["status"] == "False"
+    for word in words:
+        assert word in ready["message"], ready["message"]
+    waiting = world.reason("Invocation", namespace, "run", "Succeeded", "SourceNotReady")
+    assert waiting["status"] == "Unknown"
+    assert reason in waiting["message"]
+
+
+def test_a_branch(world: World, namespace: str) -> None:
+    world.cluster.apply(
+        world.source(namespace),
+        world.invocation(
+            namespace, unique("branch"), github={"refIdentifier": {"branch": "no-such"}}
+        ),
+    )
+    ended = condition(world.ended(namespace, seconds=60), "Succeeded")
+    assert (ended["status"], ended["reason"]) == ("False", "RefNotFound")
+    assert "no-such" in ended["message"] and "refIdentifier" in ended["message"]
+    assert condition(world.cluster.get("Source", namespace, "shop"), "Ready")["status"] == "True"
+
+
+def test_a_memory_limit(world: World, namespace: str) -> None:
+    limited = {"resources": {"requests": {"memory": "32Mi"}, "limits": {"memory": "48Mi"}}}
+    world.cluster.apply(
+        world.source(namespace, jobTemplate=limited), world.invocation(namespace, unique("memory"))
+    )
+    seen = world.reason("Invocation", namespace, "run", "Succeeded", "OutOfMemory")
+    assert "memory" in seen["message"]
+
+
+def test_an_image(world: World, namespace: str) -> None:
+    operator, worker = image("OPERATOR_IMAGE"), image("WORKER_IMAGE")
+    installation.install(world.cluster, operator, "localhost/chroma-sync/absent:1")
+    try:
+        world.cluster.apply(world.source(namespace))
+        ready = world.reason("Source", namespace, "shop", "Ready", "ImagePullFailed")
+        assert "localhost/chroma-sync/absent:1" in ready["message"]
+    finally:
+        installation.install(world.cluster, operator, worker)
+    # With the image back, the Source becomes Ready by itself.
+    world.ready(namespace, seconds=120)
+
+
+def test_a_secret_that_comes_late(world: World, namespace: str) -> None:
+    chroma = {"url": servers.CHROMA_URL, "tokenSecretRef": {"name": "late"}}
+    world.cluster.apply(world.source(namespace, chroma=chroma))
+    world.reason("Source", namespace, "shop", "Ready", "SecretNotFound")
+    world.cluster.kubectl(
+        "-n", namespace, "create", "secret", "generic", "late", "--from-literal=token=canary-7f3a"
+    )
+    world.ready(namespace, seconds=120)
+    assert "canary-7f3a" not in world.describe(namespace)
+
+
+def test_a_chroma_server_that_comes_late(world: World, namespace: str) -> None:
+    chroma = {"url": f"http://chroma.{namespace}.svc:8000"}
+    world.cluster.apply(world.source(namespace, chroma=chroma))
+    world.reason("Source", namespace, "shop", "Ready", "ChromaUnavailable")
+    address = f"chroma.{servers.NAMESPACE}.svc.cluster.local"
+    world.cluster.kubectl(
+        *("-n", namespace, "create", "service", "externalname", "chroma"),
+        *("--external-name", address),
+    )
+    world.ready(namespace, seconds=120)
+
+
+def test_a_tei_server_that_comes_late(world: World, namespace: str) -> None:
+    late = {"dense": {"model": servers.LATE_MODEL}}
+    world.cluster.apply(world.source(namespace, embedding=late))
+    world.reason("Source", namespace, "shop", "Ready", "EmbeddingUnavailable")
+    servers.start_late_tei(world.cluster, image("FAKES_IMAGE"))
+    world.ready(namespace, seconds=120)

@@ -1,0 +1,127 @@
+"""A gate in front of Chroma that can stop one request at a chosen moment, for tests of crashes.
+
+`POST /_test/hold {"before": N, "path": "/upsert", "text": ""}` lets N matching requests pass and
+holds the next one before Chroma sees it; with "after": N it is forwarded and its answer is held.
+A request matches when its path ends with `path` and its body contains `text`. `GET /_test/holding`
+says whether one is held now; `POST /_test/release` lets it go and holds no more.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+_HOLD_SECONDS = 120
+_BODY_MAX = 50 * 1024 * 1024
+
+
+class Gate(ThreadingHTTPServer):
+    """The server. `upstream` is Chroma's host and port."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], upstream: tuple[str, int]) -> None:
+        super().__init__(address, _Handler)
+        self.upstream = upstream
+        self.lock = threading.Lock()
+        self.rule: dict[str, object] | None = None
+        self.left = 0
+        self.holding = threading.Event()
+        self.released = threading.Event()
+
+    def hold(self, rule: dict[str, object]) -> None:
+        """Begin to wait for the request to hold."""
+        with self.lock:
+            self.rule = rule
+            self.left = int(str(rule.get("before", rule.get("after", 0))))
+            self.holding.clear()
+            self.released.clear()
+
+    def release(self) -> None:
+        """Let the held request go; hold no more."""
+        with self.lock:
+            self.rule = None
+        self.holding.clear()
+        self.released.set()
+
+    def chosen(self, path: str, body: bytes) -> str:
+        """`before`, `after` or nothing: whether this is the request to hold."""
+        with self.lock:
+            rule = self.rule
+            if rule is None or not path.endswith(str(rule["path"])):
+                return ""
+            if str(rule.get("text", "")).encode() not in body:
+                return ""
+            self.left -= 1
+            if self.left >= 0:
+                return ""
+            self.rule = None
+            return "before" if "before" in rule else "after"
+
+    def wait(self) -> None:
+        """Hold the calling request."""
+        self.holding.set()
+        self.released.wait(_HOLD_SECONDS)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Gate
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._pass_on()
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_GET
+
+    def _pass_on(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > _BODY_MAX:
+            self.send_error(413)
+            return
+        body = self.rfile.read(length)
+        if self.path.startswith("/_test/"):
+            self._answer(200, "application/json", self._admin(body))
+            return
+        when = self.server.chosen(urlsplit(self.path).path, body)
+        if when == "before":
+            self.server.wait()
+            self.close_connection = True
+            return
+        connection = http.client.HTTPConnection(*self.server.upstream, timeout=60)
+        kind = self.headers.get("Content-Type", "application/json")
+        connection.request(self.command, self.path, body, {"Content-Type": kind})
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        if when == "after":
+            self.server.wait()
+            self.close_connection = True
+            return
+        self._answer(answer.status, answer.headers.get("Content-Type", "text/plain"), data)
+
+    def _admin(self, body: bytes) -> bytes:
+        if self.path == "/_test/hold":
+            self.server.hold(json.loads(body))
+        elif self.path == "/_test/release":
+            self.server.release()
+        return json.dumps({"holding": self.server.holding.is_set()}).encode()
+
+    def _answer(self, status: int, kind: str, data: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Tests look at results, not at access logs."""
+
+
+if __name__ == "__main__":
+    host, _, port = sys.argv[1].partition(":")
+    with Gate(("", int(sys.argv[2])), (host, int(port))) as main_server:
+        main_server.serve_forever()

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from chroma_sync.api.load import TEXT_BYTES_MAX, InvalidObject, load_objects
+
+SOURCE = """
+apiVersion: chromasync.dev/v1alpha1
+kind: Source
+metadata: {name: shop, namespace: team, labels: {a: b}, annotations: {x: y}}
+spec:
+  github: {repository: acme/shop}
+"""
+RUN = """
+apiVersion: chromasync.dev/v1alpha1
+kind: Invocation
+metadata: {name: run}
+spec:
+  sourceRef: {name: shop}
+  targetCollectionName: shop
+"""
+
+
+def refused(text: str) -> list[str]:
+    with pytest.raises(InvalidObject) as caught:
+        load_objects(text, "file.yaml")
+    return caught.value.problems
+
+
+def test_many_documents_come_in_their_order() -> None:
+    objects = load_objects(f"{SOURCE}---\n---\n# nothing\n---{RUN}", "file.yaml")
+    assert [(o.kind, o.metadata.namespace, o.metadata.name) for o in objects] == [
+        ("Source", "team", "shop"),
+        ("Invocation", "default", "run"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "---\n", "# only a comment\n"])
+def test_nothing_is_no_object(text: str) -> None:
+    assert load_objects(text, "file.yaml") == []
+
+
+def test_a_null_stands_for_a_field_that_is_left_out() -> None:
+    [source] = load_objects(f"{SOURCE}  databaseName:\n  chroma: null\n", "file.yaml")
+    assert source == load_objects(SOURCE, "file.yaml")[0]
+
+
+def test_status_is_read_and_left_alone() -> None:
+    [source] = load_objects(f"{SOURCE}status: {{observedGeneration: 4}}\n", "file.yaml")
+    assert source.status.observed_generation == 4
+
+
+def test_what_looks_like_a_date_is_a_string() -> None:
+    [run] = load_objects(RUN + "  github: {refIdentifier: {branch: 2026-01-31}}\n", "file.yaml")
+    assert run.kind == "Invocation"
+    assert run.spec.github is not None
+    assert run.spec.github.ref_identifier is not None
+    assert run.spec.github.ref_identifier.branch == "2026-01-31"
+
+
+def test_all_problems_of_all_objects_are_told() -> None:
+    text = SOURCE.replace("acme/shop", "shop") + "  suspend: 3\n---" + RUN.replace("shop", "S")
+    assert [p.split(": ")[:2] for p in refused(text)] == [
+        ["Source/shop", "spec.github.repository"],
+        ["Source/shop", "spec.suspend"],
+        ["Invocation/run", "spec.sourceRef.name"],
+        ["Invocation/run", "spec.targetCollectionName"],
+    ]
+
+
+def test_an_object_that_stands_twice() -> None:
+    [problem] = refused(f"{SOURCE}---{SOURCE}")
+    assert problem.startswith("Source/shop: metadata.name: stands twice")
+
+
+def test_a_key_that_stands_twice() -> None:
+    [problem] = refused(f"{SOURCE}  suspend: true\n  suspend: false\n")
+    assert problem == (
+        "line 8, column 3: not good YAML: the key 'suspend' stands twice. Correct it there."
+    )
+
+
+def test_a_merged_key_may_be_overridden() -> None:
+    text = SOURCE + "  jobTemplate: {<<: {parallelism: 2}, parallelism: 3}\n"
+    [source] = load_objects(text, "file.yaml")
+    assert source.kind == "Source"
+    assert source.spec.job_template.parallelism == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[1, 2]", "document 1: must be an object"),
+        ("just words", "document 1: must be an object"),
+        ("{kind: Pod, apiVersion: v1}", "document 1: kind: must be one of Source, Invocation"),
+        ("{kind: [Source]}", "document 1: kind: must be one of Source, Invocation"),
+        (SOURCE.replace("v1alpha1", "v1"), "Source/shop: apiVersion: must be chromasync.dev"),
+        (SOURCE.replace("name: shop, ", ""), "Source/document 1: metadata.name: is missing"),
+        ("a: {b: [", "line 1, column 9: not good YAML"),
+        ("a: !!python/object:os.system x", "line 1, column 4: not good YAML"),
+        ("a: \x00", "not YAML"),
+        ("[" * 20_000, "not usable YAML (RecursionError)"),
+        ("a: 2026-99-99", "document 1: kind"),
+        ("a: " + "9" * 10_000, "not usable YAML (ValueError)"),
+        ("&a [*a]", "not usable YAML (ValueError)"),
+    ],
+)
+def test_what_is_no_object_at_all(text: str, says: str) -> None:
+    [problem] = refused(text)
+    assert problem.startswith(says)
+    assert problem.endswith(".")
+
+
+def test_aliases_can_not_blow_up() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    [problem] = refused("\n".join(lines))
+    assert problem.startswith("not usable YAML")
+
+
+def test_a_text_that_is_too_large() -> None:
+    [problem] = refused(SOURCE + "#" * TEXT_BYTES_MAX)
+    assert re.fullmatch(r"has \d+ bytes, more than 1048576\. Split .*\.", problem)
+
+
+def test_values_are_never_shown() -> None:
+    text = SOURCE.replace("acme/shop", "hunter2 hunter2") + "  chroma: {url: 'hunter2://x'}\n"
+    text += "  chunking: {type: hunter2, maxSizeBytes: hunter2}\n"
+    assert "hunter2" not in "\n".join(refused(text))
+    assert "hunter2" not in "\n".join(refused("a: [hunter2\nb: hunter2: hunter2"))
