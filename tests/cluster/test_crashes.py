@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fakes import repository
 
 from chroma_sync.pipeline import stream
 from chroma_sync.pipeline.index import chroma as chroma_module
 from cluster.kit import installation, servers
 from cluster.kit.cluster import Object, eventually
 from cluster.kit.world import Records, World, same_records, unique
+from fakes import repository
 
 pytestmark = pytest.mark.cluster
 
@@ -150,7 +150,7 @@ def test_killed_between_two_writes_of_one_document(world: World, namespace: str)
         world.cluster.apply(world.invocation(namespace, collection))
         eventually("the second write", lambda: world.gate("holding"), 120)
         half = world.records(collection)
-        assert 0 < len(half.ids)
+        assert len(half.ids) > 0
         assert all("chunk_count" not in metadata for metadata in half.metadata)
         assert "finished_ingest" not in world.collection(collection).metadata
         assert world.kill_workers(namespace) == 1

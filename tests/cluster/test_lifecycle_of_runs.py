@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from unit.conditions_invariants import check_conditions
 
 from cluster.kit import installation, servers
 from cluster.kit.cluster import condition, eventually
 from cluster.kit.world import World, unique
+from unit.conditions_invariants import check as check_conditions
 
 pytestmark = pytest.mark.cluster
 

@@ -13,12 +13,12 @@ import chromadb
 import numpy as np
 import pytest
 from chromadb.config import Settings
-from fakes import repository
 
 from cluster.kit import servers
 from cluster.kit.cluster import condition
 from cluster.kit.expected import expected_vectors
 from cluster.kit.world import World, cosines, read_records, same_records, unique
+from fakes import repository
 
 pytestmark = pytest.mark.cluster
 
@@ -98,12 +98,19 @@ def test_the_finished_mark_and_the_counts(
     records = collection.count()
     traps = repository.trap_files()
     assert status["documents"] == {
-        **{"discovered": len(TEXTS) + len(traps), "indexed": len(TEXTS), "unchanged": 0},
-        **{"removed": 0, "skipped": len(traps), "failed": 0},
+        "discovered": len(TEXTS) + len(traps),
+        "indexed": len(TEXTS),
+        "unchanged": 0,
+        "removed": 0,
+        "skipped": len(traps),
+        "failed": 0,
     }
     assert status["skipped"] == {"Binary": 1, "NotUtf8": 1, "Empty": 1, "TooLarge": 1, "Symlink": 1}
     assert status["chunks"] == {
-        **{"produced": records, "embedded": records, "reused": 0, "written": records}
+        "produced": records,
+        "embedded": records,
+        "reused": 0,
+        "written": records,
     }
     assert status["bytes"] == sum(len(file.data) for file in TEXTS.values())
     assert status["collection"] == {"name": name, "id": str(collection.id), "records": records}

@@ -314,6 +314,13 @@ CASES: Final = (
         "must be of type string",
     ),
     Case(
+        "app id of words",
+        "github",
+        {"spec.github.appId": "my app", "spec.github.credentialsSecretRef": {"name": "app"}},
+        "spec.github.appId",
+        "must be the id of a GitHub App",
+    ),
+    Case(
         "no globs",
         "github",
         {"spec.github.includeGlobs": []},
@@ -366,6 +373,13 @@ CASES: Final = (
         "spec.s3.region",
         "is missing",
         "Required value",
+    ),
+    Case(
+        "bad region",
+        "s3",
+        {"spec.s3.region": "Frankfurt"},
+        "spec.s3.region",
+        "must be the name of a region",
     ),
     Case(
         "bad bucket",
@@ -451,6 +465,13 @@ CASES: Final = (
         "must be five fields of cron",
     ),
     Case(
+        "bad time zone",
+        "s3",
+        {"spec.schedule": {"cron": "@daily", "timeZone": "+02:00"}},
+        "spec.schedule.timeZone",
+        "must be a time zone of the tz database",
+    ),
+    Case(
         "schedule without collection",
         "github",
         {"spec.schedule.cron": "@daily"},
@@ -521,6 +542,27 @@ CASES: Final = (
         {"spec.jobTemplate.tolerations": [{"key": "a", "tolerationSeconds": 5}]},
         "spec.jobTemplate.tolerations[0].tolerationSeconds",
         "needs effect: NoExecute",
+    ),
+    Case(
+        "value of a toleration of any value",
+        "github",
+        {"spec.jobTemplate.tolerations": [{"operator": "Exists", "key": "a", "value": "b"}]},
+        "spec.jobTemplate.tolerations[0].value",
+        "value must not be set when operator is Exists",
+    ),
+    Case(
+        "bad key of a toleration",
+        "github",
+        {"spec.jobTemplate.tolerations": [{"key": "a b", "operator": "Exists"}]},
+        "spec.jobTemplate.tolerations[0].key",
+        "must be the key of a label",
+    ),
+    Case(
+        "bad value of a toleration",
+        "github",
+        {"spec.jobTemplate.tolerations": [{"key": "a", "value": "b c"}]},
+        "spec.jobTemplate.tolerations[0].value",
+        "must be the value of a label",
     ),
     Case(
         "bad key of nodeSelector",
@@ -623,6 +665,13 @@ CASES: Final = (
         {"spec.github": {}, "spec.s3": {"all": True}},
         "spec",
         "at most one of github and s3",
+    ),
+    Case(
+        "object key of too many bytes",
+        "s3 run",
+        {"spec.s3.objectKey": "ü" * 513},
+        "spec.s3.objectKey",
+        "must have at most 1024 bytes",
     ),
     Case(
         "object and all",

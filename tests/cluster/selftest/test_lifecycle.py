@@ -1,5 +1,6 @@
 """Up, down, crash: what happens to the machine around a cluster. Runs on the machine itself."""
 
+import hashlib
 import json
 import os
 import signal
@@ -39,36 +40,36 @@ def machine() -> dict[str, set[str]]:
     }
 
 
-def processes_of(state: Path) -> list[str]:
-    """The command lines that name the state folder, wherever their namespaces are."""
-    found = []
+def processes_of(state: Path) -> dict[int, str]:
+    """Pid and command line of what names the state folder, wherever its namespaces are."""
+    found = {}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             text = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue  # it ended meanwhile
         if str(state) in text:
-            found.append(text)
+            found[int(path.parent.name)] = text
     return found
 
 
-def cgroups() -> set[str]:
-    found = Path("/sys/fs/cgroup").glob("**/chroma-sync-*")
-    return {str(path) for path in found if path.is_dir()}
+def cgroups_of(state: Path) -> list[Path]:
+    name = "chroma-sync-" + hashlib.sha256(str(state).encode()).hexdigest()[:8]
+    return list(Path("/sys/fs/cgroup").glob(f"**/{name}"))
 
 
 def first_process(state: Path) -> int:
     return int(json.loads((state / "cluster.json").read_text())["pid"])
 
 
-def assert_nothing_left(state: Path, before: set[str]) -> None:
+def assert_nothing_left(state: Path) -> None:
     assert not state.exists()
-    assert processes_of(state) == []
-    assert cgroups() - before == set()
+    assert processes_of(state) == {}
+    assert cgroups_of(state) == []
 
 
 def test_the_machine_sees_nothing_and_down_leaves_nothing(state: Path) -> None:
-    before, cgroups_before = machine(), cgroups()
+    before = machine()
     run("up", state=state)
     pid = first_process(state)
     image = json.loads((state / "system-images.json").read_text())["pause"]
@@ -81,20 +82,19 @@ def test_the_machine_sees_nothing_and_down_leaves_nothing(state: Path) -> None:
         "rules": set(),
         "routes": set(),
     }
-    assert cgroups() - cgroups_before, "its pods have cgroups while it runs"
+    assert cgroups_of(state), "its pods have cgroups while it runs"
 
     run("up", state=state)
     assert first_process(state) == pid, "a second up joins the cluster that runs"
     assert "ready" in run("status", state=state).stdout
 
     run("down", state=state)
-    assert_nothing_left(state, cgroups_before)
+    assert_nothing_left(state)
     run("down", state=state)
 
 
 @pytest.mark.parametrize("victim", ["first process", "its parent"])
 def test_after_a_crash_of_the_cluster_up_works(state: Path, victim: str) -> None:
-    cgroups_before = cgroups()
     run("up", state=state)
     pid = first_process(state)
     parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
@@ -106,7 +106,7 @@ def test_after_a_crash_of_the_cluster_up_works(state: Path, victim: str) -> None
     run("up", state=state)
     assert first_process(state) != pid
     run("down", state=state)
-    assert_nothing_left(state, cgroups_before)
+    assert_nothing_left(state)
 
 
 def wait_until_gone(pid: int) -> None:
@@ -127,6 +127,23 @@ def test_an_up_that_is_killed_is_joined_by_the_next(state: Path) -> None:
     starting.wait(timeout=30)
     run("up", state=state)
     assert first_process(state) == pid
+
+
+def test_a_component_that_dies_in_the_start_is_named_with_its_log(state: Path) -> None:
+    starting = subprocess.Popen(
+        command("up"), stderr=subprocess.PIPE, text=True, env=environment(state)
+    )
+    deadline = time.monotonic() + 60
+    while not (victims := [p for p, line in processes_of(state).items() if "kube-api" in line]):
+        assert time.monotonic() < deadline, "the API server was not started"
+        time.sleep(0.05)
+    os.kill(victims[0], signal.SIGKILL)
+    _, message = starting.communicate(timeout=120)
+    assert starting.returncode == 1
+    assert "kube-apiserver ended before the API server is ready" in message
+    assert "ENDED       kube-apiserver with -9; the end of its log:" in message
+    assert list(processes_of(state)) == []
+    assert "failed      kube-apiserver" in run("status", state=state, check=False).stdout
 
 
 def test_a_dead_component_stays_dead_and_status_names_it(state: Path) -> None:

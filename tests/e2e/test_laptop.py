@@ -1,0 +1,187 @@
+"""The laptop commands as a person types them: real processes, a real Git host."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import repository
+from fakes.git_host import serving
+
+COMMAND = [sys.executable, "-m", "chroma_sync.cli.main"]
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+FILES = {
+    "src/bake.py": repository.GeneratedFile(
+        b'"""Bakes bread."""\n\n\ndef bake(dough):\n    """Bake the dough in a hot oven."""\n'
+        b"    return oven(dough, celsius=230)\n"
+    ),
+    "src/ledger.py": repository.GeneratedFile(
+        b'"""Keeps accounts."""\n\n\ndef post(entry):\n    """Post a debit and its credit."""\n'
+        b"    return debit(entry), credit(entry)\n"
+    ),
+    "README.md": repository.GeneratedFile(b"# Shop\n\nBread and accounts.\n"),
+}
+
+
+@pytest.fixture(scope="module")
+def git_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    root = tmp_path_factory.mktemp("host")
+    (root / "acme").mkdir()
+    repository.write(root / "acme" / "shop", [FILES])
+    many = {f"f{i:03}.py": f for i in range(150) for f in [FILES["src/bake.py"]]}
+    different = {k: repository.GeneratedFile(v.data + k.encode()) for k, v in many.items()}
+    repository.write(root / "acme" / "many", [different])
+    with serving(root) as url:
+        yield url
+
+
+def objects(url: str, repo: str = "acme/shop", model: str | None = MODEL) -> list[dict[str, Any]]:
+    embedding = {"embedding": {"dense": {"model": model}}} if model else {}
+    return [
+        {
+            "apiVersion": "chromasync.dev/v1alpha1",
+            "kind": "Source",
+            "metadata": {"name": "shop"},
+            "spec": {"github": {"repository": repo, "baseUrl": url}, **embedding},
+        },
+        {
+            "apiVersion": "chromasync.dev/v1alpha1",
+            "kind": "Invocation",
+            "metadata": {"name": "run"},
+            "spec": {"sourceRef": {"name": "shop"}, "targetCollectionName": "shop"},
+        },
+    ]
+
+
+def written(folder: Path, items: list[dict[str, Any]]) -> list[str]:
+    """Write each object to a file of its own. Returns the options that name them."""
+    options = []
+    for number, item in enumerate(items):
+        file = folder / f"{number}.yaml"
+        file.write_text(json.dumps(item))
+        options += ["-f", str(file)]
+    return options
+
+
+def chroma_sync(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_run_and_query(git_url: str, tmp_path: Path) -> None:
+    files = written(tmp_path, objects(git_url))
+    done = chroma_sync(tmp_path, "run", *files)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines[0]["event"] == "began"
+    assert lines[-1]["event"] == "complete"
+    assert lines[-1]["documents"] == {"discovered": 3, "indexed": 3}
+    for question, file in (("hot oven", "src/bake.py"), ("double entry", "src/ledger.py")):
+        answer = chroma_sync(tmp_path, "query", question, "--collection", "shop")
+        assert answer.returncode == 0, answer.stderr
+        assert answer.stdout.startswith(f"1. {file}:1-6  score 0."), answer.stdout
+    again = chroma_sync(tmp_path, "run", *files)
+    assert again.returncode == 64
+    assert "CollectionAlreadyIngested" in again.stderr
+
+
+def test_ctrl_c_and_on(git_url: str, tmp_path: Path) -> None:
+    files = written(tmp_path, objects(git_url, "acme/many"))
+    command = [*COMMAND, "run", *files]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    # Something is on disk once the folder is there and the first lines say so.
+    assert process.stdout is not None and process.stderr is not None
+    deadline = time.monotonic() + 60
+    while "embedded" not in process.stdout.readline():
+        assert time.monotonic() < deadline
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "start it again" in output
+    done = chroma_sync(tmp_path, "run", *files)
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout.splitlines()[-1])
+    assert counts["documents"].get("unchanged", 0) + counts["chunks"].get("reused", 0) > 0
+    assert counts["documents"]["discovered"] == 150
+    assert counts["collection"]["records"] == 150
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"embedding": {"dense": {"model": "Qwen/Qwen3-Embedding-0.6B"}}}, ["--tei", "--model"]),
+        ({"suspend": "yes"}, ["Source/shop", "suspend"]),
+        ({"github": {"repository": "shop"}}, ["Source/shop", "spec.github.repository"]),
+        ({"deletionPolicy": "Delete"}, ["Source/shop", "deletionPolicy", "NotImplemented"]),
+    ],
+)
+def test_what_is_refused(
+    git_url: str, tmp_path: Path, change: dict[str, Any], words: list[str]
+) -> None:
+    items = objects(git_url)
+    items[0]["spec"] |= change
+    refused = chroma_sync(tmp_path, "run", *written(tmp_path, items))
+    assert refused.returncode in (2, 64)
+    for word in words:
+        assert word in refused.stderr, refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_another_model_is_what_the_collection_records(git_url: str, tmp_path: Path) -> None:
+    files = written(tmp_path, objects(git_url, model=None))
+    done = chroma_sync(tmp_path, "run", *files, "--model", MODEL)
+    assert done.returncode == 0, done.stderr
+    answer = chroma_sync(tmp_path, "query", "bread", "--collection", "shop", "--limit", "1")
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["query", "x", "--collection", "none"], "there is no folder"),
+        (["query", "x", "--collection", "c", "--limit", "0"], "--limit"),
+        (["query", " ", "--collection", "c"], "TEXT"),
+        (["run", "-f", "absent.yaml"], "absent.yaml can't be read"),
+    ],
+)
+def test_wrong_usage(tmp_path: Path, arguments: list[str], words: str) -> None:
+    done = chroma_sync(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bars_at_a_terminal(git_url: str, tmp_path: Path) -> None:
+    files = written(tmp_path, objects(git_url))
+    master, slave = os.openpty()
+    done = subprocess.Popen([*COMMAND, "run", *files], cwd=tmp_path, stdout=slave, stderr=slave)
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            part = os.read(master, 4096)
+        except OSError:
+            break
+        shown += part
+    os.close(master)
+    assert done.wait(timeout=120) == 0
+    text = shown.decode()
+    assert "documents" in text and "3/3" in text
+    assert "3 documents indexed" in text
+    assert "{" not in text
