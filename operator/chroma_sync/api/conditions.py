@@ -78,21 +78,14 @@ def find(conditions: Iterable[Condition], kind: str) -> Condition | None:
     return next((c for c in conditions if c.type == kind), None)
 
 
-def set_condition(conditions: Iterable[Condition], new: Condition) -> list[Condition]:
-    """The conditions with `new` in the place of the one of its type, or at the end.
-
-    The time of the last transition moves only when the status changes."""
-    conditions = list(conditions)
-    old = find(conditions, new.type)
-    if old is None:
-        return [*conditions, new]
-    if old.status == new.status:
-        new = new.model_copy(update={"last_transition_time": old.last_transition_time})
-    return [new if c.type == new.type else c for c in conditions]
-
-
 def merge(old: Iterable[Condition], new: Iterable[Condition]) -> list[Condition]:
-    """The conditions `new` and no others, each with the time of its last transition kept from `old`
-    where its status stays."""
-    before = list(old)
-    return [next(c for c in set_condition(before, n) if c.type == n.type) for n in new]
+    """The conditions `new` and no others. One whose status stays keeps the time of its last
+    transition."""
+    before = {c.type: c for c in old}
+    return [_with_time(before.get(c.type), c) for c in new]
+
+
+def _with_time(old: Condition | None, new: Condition) -> Condition:
+    if old is None or old.status != new.status:
+        return new
+    return new.model_copy(update={"last_transition_time": old.last_transition_time})

@@ -7,7 +7,15 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, SkipValidation, WithJsonSchema
 
-from chroma_sync.api.meta import ApiModel, ObjectName, Rule, SecretReference, Test, Unique, shape
+from chroma_sync.api.meta import (
+    ApiModel,
+    ObjectName,
+    Rule,
+    SecretReference,
+    Unique,
+    ValueRule,
+    shape,
+)
 
 # Source: k8s.io/apimachinery/pkg/api/resource. No sign, for no resource is negative.
 _QUANTITY: Final = re.compile(
@@ -26,7 +34,7 @@ def _is_quantity(value: object) -> bool:
 Quantity = Annotated[
     SkipValidation[int | str],
     WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": _QUANTITY_MAX}),
-    Test(
+    ValueRule(
         "must be a quantity as Kubernetes writes them, such as 500m, 2 or 4Gi",
         "isQuantity(string(self)) && !string(self).startsWith('-')",
         _is_quantity,

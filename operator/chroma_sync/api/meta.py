@@ -52,7 +52,7 @@ def never_changes(field: str, message: str, *, required: bool = False) -> Rule:
 
 
 @dataclass(frozen=True)
-class Test:
+class ValueRule:
     """A rule for one value, to be put into `Annotated`."""
 
     message: str
@@ -78,20 +78,20 @@ class Test:
         return value
 
 
-def shape(pattern: str, message: str) -> Test:
+def shape(pattern: str, message: str) -> ValueRule:
     """The rule that a whole string matches a pattern, which must mean the same to RE2 and Python.
 
     Not the schema's `pattern`: the API server's message would show the expression alone.
     """
     whole = re.compile(pattern)
-    return Test(
+    return ValueRule(
         message, f"self.matches(r'^(?:{pattern})$')", lambda text: bool(whole.fullmatch(text))
     )
 
 
-def at_most_bytes(limit: int) -> Test:
+def at_most_bytes(limit: int) -> ValueRule:
     """The rule that a string has at most so many bytes in UTF-8."""
-    return Test(
+    return ValueRule(
         f"must have at most {limit} bytes",
         f"size(bytes(self)) <= {limit}",
         lambda text: len(text.encode()) <= limit,

@@ -13,8 +13,8 @@ from chroma_sync.api.meta import (
     HttpUrl,
     Rule,
     SecretReference,
-    Test,
     Unique,
+    ValueRule,
     never_changes,
     shape,
 )
@@ -48,7 +48,7 @@ def _is_regex(text: str) -> bool:
 PathRegex = Annotated[
     str,
     Field(min_length=1, max_length=256),
-    Test(
+    ValueRule(
         "must be a regular expression of RE2 (no looking around, no back references), such as "
         "^/docs/",
         # An expression that RE2 refuses is an error of evaluation, which is a refusal too.

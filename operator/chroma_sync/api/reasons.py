@@ -9,53 +9,53 @@ class Reason(StrEnum):
     """Reasons of conditions. Where the hosted product has a word, it is used."""
 
     # How a run goes.
-    PENDING = "Pending"  # not yet looked at, or waiting for its turn
+    PENDING = "Pending"  # not yet looked at, or other runs of its Source go first
     PROCESSING = "Processing"  # pods are at work
-    COMPLETE = "Complete"
+    COMPLETE = "Complete"  # every document is in the collection
     COMPLETE_WITH_FAILURES = "CompleteWithFailures"  # some documents failed, by their own fault
-    CANCELLED = "Cancelled"
+    CANCELLED = "Cancelled"  # stopped on request
     # What a run waits for.
-    SOURCE_NOT_FOUND = "SourceNotFound"
-    SOURCE_NOT_READY = "SourceNotReady"
-    SUSPENDED = "Suspended"
+    SOURCE_NOT_FOUND = "SourceNotFound"  # there is no Source of that name in the namespace
+    SOURCE_NOT_READY = "SourceNotReady"  # the Source's own condition says why
+    SUSPENDED = "Suspended"  # the Source lets no run start
     # How a check goes.
-    CHECKING = "Checking"
-    AVAILABLE = "Available"
+    CHECKING = "Checking"  # a new or changed Source is being looked at
+    AVAILABLE = "Available"  # runs can use the Source
     # What a person must change.
     NOT_IMPLEMENTED = "NotImplemented"  # a field is set that no code serves yet
     INVALID_FOR_SOURCE = "InvalidForSource"  # the Invocation does not fit its Source
-    MODEL_NOT_SERVED = "ModelNotServed"
-    SPARSE_NOT_SUPPORTED = "SparseNotSupported"
-    DATABASE_NOT_FOUND = "DatabaseNotFound"
-    REPOSITORY_NOT_FOUND = "RepositoryNotFound"
-    REF_NOT_FOUND = "RefNotFound"
-    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason
-    CREDENTIALS_REJECTED = "CredentialsRejected"
-    COLLECTION_ALREADY_INGESTED = "CollectionAlreadyIngested"
-    COLLECTION_OWNED_BY_ANOTHER = "CollectionOwnedByAnother"
-    COLLECTION_MODEL_MISMATCH = "CollectionModelMismatch"
+    MODEL_NOT_SERVED = "ModelNotServed"  # no TEI server of the installation has the model
+    SPARSE_NOT_SUPPORTED = "SparseNotSupported"  # this Chroma takes no sparse vectors
+    DATABASE_NOT_FOUND = "DatabaseNotFound"  # the Chroma database does not exist
+    REPOSITORY_NOT_FOUND = "RepositoryNotFound"  # not there, or hidden from these credentials
+    REF_NOT_FOUND = "RefNotFound"  # the repository has no such branch or commit
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - the Secret, or its key, is not there
+    CREDENTIALS_REJECTED = "CredentialsRejected"  # a server does not take what the Secret holds
+    COLLECTION_ALREADY_INGESTED = "CollectionAlreadyIngested"  # the target is finished already
+    COLLECTION_OWNED_BY_ANOTHER = "CollectionOwnedByAnother"  # the target is not this Source's
+    COLLECTION_MODEL_MISMATCH = "CollectionModelMismatch"  # the target is made by another model
     RUN_LOST = "RunLost"  # another run took the collection, or someone deleted it
     # What is down for now.
-    CHROMA_UNAVAILABLE = "ChromaUnavailable"
-    EMBEDDING_UNAVAILABLE = "EmbeddingUnavailable"
-    HOST_UNREACHABLE = "HostUnreachable"
+    CHROMA_UNAVAILABLE = "ChromaUnavailable"  # the Chroma server does not answer, or fails
+    EMBEDDING_UNAVAILABLE = "EmbeddingUnavailable"  # the TEI server does not answer, or fails
+    HOST_UNREACHABLE = "HostUnreachable"  # the host of the data does not answer, or fails
     # What Kubernetes says of the pods.
-    IMAGE_PULL_FAILED = "ImagePullFailed"
-    UNSCHEDULABLE = "Unschedulable"
-    OUT_OF_MEMORY = "OutOfMemory"
-    DEADLINE_EXCEEDED = "DeadlineExceeded"
-    POD_FAILED = "PodFailed"
-    INTERNAL_ERROR = "InternalError"
+    IMAGE_PULL_FAILED = "ImagePullFailed"  # the worker's image can't be had
+    UNSCHEDULABLE = "Unschedulable"  # no node takes the pod
+    OUT_OF_MEMORY = "OutOfMemory"  # the worker went over its memory limit
+    DEADLINE_EXCEEDED = "DeadlineExceeded"  # the run took longer than its Source allows
+    POD_FAILED = "PodFailed"  # the pod ended or can't start, for a reason of no own name
+    INTERNAL_ERROR = "InternalError"  # a fault of the program
 
 
 class DocumentReason(StrEnum):
     """Why one document was skipped or failed. The same bytes would give the same again."""
 
-    EMPTY = "Empty"
-    BINARY = "Binary"
-    NOT_UTF8 = "NotUtf8"
-    TOO_LARGE = "TooLarge"
-    LFS_POINTER = "LfsPointer"
-    SYMLINK = "Symlink"
-    SUBMODULE = "Submodule"
-    EMBEDDING_REJECTED = "EmbeddingRejected"
+    EMPTY = "Empty"  # no bytes
+    BINARY = "Binary"  # not a text
+    NOT_UTF8 = "NotUtf8"  # a text in another encoding
+    TOO_LARGE = "TooLarge"  # over maxFileSizeBytes
+    LFS_POINTER = "LfsPointer"  # the text stands for a file in Git LFS
+    SYMLINK = "Symlink"  # a link to another file
+    SUBMODULE = "Submodule"  # a commit of another repository
+    EMBEDDING_REJECTED = "EmbeddingRejected"  # the model does not take one of its texts

@@ -3,7 +3,8 @@
     fetch --documents--> chunk --chunks--> embed (several) --records--> index
 
 Memory is set by the bounds below and never by the size of the source, and a slow stage slows the
-ones before it. Every document ends with exactly one verdict in `Progress`. Chunk 0 of a document is
+ones before it. What a kill can cost is what is embedded and not yet acknowledged: one request of
+each embedding thread, `RECORDS_BOUND`, one write, and as many chunks 0 that wait for them. Every document ends with exactly one verdict in `Progress`. Chunk 0 of a document is
 written last, after all its others are acknowledged, so a document whose chunk 0 stands is whole.
 """
 
@@ -34,8 +35,8 @@ from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
 
 DOCUMENTS_BOUND = 8  # documents read and not yet chunked
-CHUNKS_BOUND = 512  # chunks not yet taken by an embedding thread
-RECORDS_BOUND = 600  # records not yet taken by the index thread
+CHUNKS_BOUND = 256  # chunks not yet taken by an embedding thread
+RECORDS_BOUND = 100  # records not yet taken by the index thread
 # How long the index thread waits for a write to fill up.
 _FILL_SECONDS = 0.5
 
@@ -116,11 +117,6 @@ class Stream:
         if self._stop.error is not None:
             raise self._stop.error
         self._stop.check()
-
-    def in_flight_bound(self) -> int:
-        """The most chunks that are embedded but not yet acknowledged: what a kill can cost."""
-        embedding = self._s.embed_threads * self._s.model.info().max_batch
-        return embedding + RECORDS_BOUND + 2 * self._s.write_limit
 
     def _guarded(self, stage: Callable[[], None]) -> None:
         try:

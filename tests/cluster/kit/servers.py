@@ -24,7 +24,7 @@ _SERVERS: dict[str, tuple[int, str]] = {
     "tei": (
         8080,
         f"python -m fakes.tei --host 0.0.0.0 --port 8080 --model-id {MODEL}"
-        " --cache /data/vectors.sqlite",
+        " --max-client-batch-size 8 --max-concurrent-requests 32 --cache /data/vectors.sqlite",
     ),
     "gate": (8001, "python -m fakes.gate chroma:8000 8001"),
     "git": (

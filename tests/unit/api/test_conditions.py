@@ -27,32 +27,22 @@ def test_times_are_written_in_utc() -> None:
 
 
 def test_the_transition_time_moves_with_the_status() -> None:
-    old = [made(READY, "Unknown", BEFORE), made(RECONCILING, "True", BEFORE)]
-    new = conditions.set_condition(old, made(READY, "True", NOW, generation=2))
-    assert [c.type for c in new] == [READY, RECONCILING]
-    assert new[0] == made(READY, "True", NOW, generation=2)
-    assert new[1] is old[1]
+    old = [made(READY, "Unknown", BEFORE)]
+    [new] = conditions.merge(old, [made(READY, "True", NOW, generation=2)])
+    assert new == made(READY, "True", NOW, generation=2)
 
 
 def test_the_transition_time_stays_with_the_status() -> None:
     old = [made(READY, "True", BEFORE)]
-    [new] = conditions.set_condition(old, made(READY, "True", NOW, message="x", generation=2))
+    [new] = conditions.merge(old, [made(READY, "True", NOW, message="x", generation=2)])
     assert new == made(READY, "True", BEFORE, message="x", generation=2)
     assert old == [made(READY, "True", BEFORE)]
 
 
-def test_a_new_type_goes_to_the_end() -> None:
-    old = [made(READY, "False", BEFORE)]
-    assert conditions.set_condition(old, made(STALLED, "True", NOW)) == [
-        *old,
-        made(STALLED, "True", NOW),
-    ]
-
-
-def test_merge_keeps_only_what_is_new() -> None:
+def test_only_the_new_conditions_stand_in_their_order() -> None:
     old = [made(READY, "False", BEFORE), made(RECONCILING, "True", BEFORE)]
-    new = [made(READY, "False", NOW), made(STALLED, "True", NOW)]
-    assert conditions.merge(old, new) == [made(READY, "False", BEFORE), made(STALLED, "True", NOW)]
+    new = [made(STALLED, "True", NOW), made(READY, "False", NOW)]
+    assert conditions.merge(old, new) == [made(STALLED, "True", NOW), made(READY, "False", BEFORE)]
 
 
 def test_find() -> None:
