@@ -31,7 +31,9 @@ def world(cluster: Cluster) -> Iterator[World]:
     """The operator is installed by Helm, and its servers answer."""
     servers.start(cluster, image("FAKES_IMAGE"))
     installation.install(cluster, image("OPERATOR_IMAGE"), image("WORKER_IMAGE"))
-    yield World(cluster)
+    connected = World(cluster)
+    yield connected
+    connected.close()
     installation.uninstall(cluster)
     servers.stop(cluster)
 

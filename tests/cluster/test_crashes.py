@@ -44,7 +44,7 @@ def undisturbed(world: World) -> tuple[Records, int]:
 @pytest.fixture
 def slow(world: World) -> Iterator[None]:
     """Let the TEI server be slow, so that a run lasts long enough to be disturbed."""
-    world.tei_delay(0.25)
+    world.tei_delay(0.5)
     yield
     world.tei_delay(0)
 

@@ -26,7 +26,7 @@ FEW = {
 @pytest.fixture
 def slow(world: World) -> Iterator[None]:
     """Let the TEI server be slow, so that a run lasts long enough to be disturbed."""
-    world.tei_delay(0.5)
+    world.tei_delay(2)
     yield
     world.tei_delay(0)
 
@@ -195,11 +195,12 @@ def test_rights(world: World, namespace: str) -> None:
     """The operator reads no Secrets and no logs, and the workers hold no Kubernetes token."""
     account = f"--as=system:serviceaccount:{installation.NAMESPACE}:{installation.SERVICE_ACCOUNT}"
     for verb, what in (
-        *(("get", "secrets"), ("list", "secrets"), ("get", "pods/log"), ("create", "pods")),
-        *(("create", "pods/exec"), ("delete", "sources.chromasync.dev"), ("get", "configmaps")),
+        *(("get", "secrets"), ("list", "secrets"), ("create", "pods"), ("get", "configmaps")),
+        *(("get", "pods --subresource=log"), ("create", "pods --subresource=exec")),
+        ("delete", "sources.chromasync.dev"),
     ):
         answer = world.cluster.kubectl(
-            "auth", "can-i", verb, what, account, "-n", namespace, check=False
+            "auth", "can-i", verb, *what.split(), account, "-n", namespace, check=False
         )
         assert answer.strip() == "no", (verb, what)
     world.cluster.apply(world.source(namespace, github=FEW), world.invocation(namespace, "r-r"))

@@ -151,6 +151,7 @@ def test_a_laptop_makes_the_same_collection(
     )
     made = client.get_collection("laptop-collection", embedding_function=None)
     same_records(read_records(made), world.records(reference[0]))
+    client.close()
 
 
 def test_a_finished_collection_is_refused(

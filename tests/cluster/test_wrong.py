@@ -8,7 +8,7 @@ import pytest
 
 from cluster.conftest import image
 from cluster.kit import installation, servers
-from cluster.kit.cluster import condition
+from cluster.kit.cluster import condition, eventually
 from cluster.kit.world import World, unique
 
 pytestmark = pytest.mark.cluster
@@ -58,9 +58,13 @@ def test_a_source(
     assert ready["status"] == "False"
     for word in words:
         assert word in ready["message"], ready["message"]
-    waiting = world.reason("Invocation", namespace, "run", "Succeeded", "SourceNotReady")
-    assert waiting["status"] == "Unknown"
-    assert reason in waiting["message"]
+
+    def waiting() -> bool:
+        seen = condition(world.cluster.get("Invocation", namespace, "run"), "Succeeded")
+        known = (seen.get("status"), seen.get("reason")) == ("Unknown", "SourceNotReady")
+        return known and reason in seen["message"]
+
+    eventually("the Invocation waits and says why", waiting, 30)
 
 
 def test_a_branch(world: World, namespace: str) -> None:

@@ -11,6 +11,7 @@ written last, after all its others are acknowledged, so a document whose chunk 0
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
 DOCUMENTS_BOUND = 8  # documents read and not yet chunked
 CHUNKS_BOUND = 256  # chunks not yet taken by an embedding thread
 RECORDS_BOUND = 100  # records not yet taken by the index thread
-# How long the index thread waits for a write to fill up.
+# How long the index thread lets a write fill up.
 _FILL_SECONDS = 0.5
 
 
@@ -240,10 +241,12 @@ class Stream:
             got = self._records.get(within=_FILL_SECONDS if ready else None)
             if got is None and not ready:
                 return
+            full_at = time.monotonic() + _FILL_SECONDS
             while got is not None:
                 self._admit(got, ready)
-                full = len(ready) >= self._s.write_limit
-                got = None if full else self._records.get(within=_FILL_SECONDS)
+                left = full_at - time.monotonic()
+                full = len(ready) >= self._s.write_limit or left <= 0
+                got = None if full else self._records.get(within=left)
             ready = self._write(ready)
 
     def _admit(self, item: Embedded, ready: list[Embedded]) -> None:

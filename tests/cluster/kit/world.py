@@ -46,6 +46,13 @@ class World:
         self.tei = httpx.Client(
             base_url=cluster.service(servers.NAMESPACE, "tei", 8080), timeout=30, trust_env=False
         )
+        self._chroma: Any = None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.tei.close()
+        if self._chroma is not None:
+            self._chroma.close()
 
     # objects
 
@@ -134,8 +141,11 @@ class World:
 
     def chroma(self) -> Any:
         """A client of Chroma's own, by way of the API server."""
-        url = self.cluster.service(servers.NAMESPACE, "chroma", 8000)
-        return chromadb.HttpClient(host=url, settings=Settings(anonymized_telemetry=False))
+        if self._chroma is None:
+            url = self.cluster.service(servers.NAMESPACE, "chroma", 8000)
+            settings = Settings(anonymized_telemetry=False)
+            self._chroma = chromadb.HttpClient(host=url, settings=settings)
+        return self._chroma
 
     def collection(self, name: str) -> Any:
         """One collection."""
