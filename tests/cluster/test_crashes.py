@@ -161,7 +161,10 @@ def test_killed_between_two_writes_of_one_document(world: World, namespace: str)
     data = repository.text_files()["notes/one long line.txt"].data
     assert "".join(text for _, text, _ in chunks).encode() == data
     assert chunks[0][2]["chunk_count"] == len(chunks) > len(half.ids)
-    assert run["status"]["chunks"]["reused"] == len(half.ids)
+    # The line repeats itself, so chunks with the same text take over the same vectors.
+    counts = run["status"]["chunks"]
+    assert counts["reused"] >= len(half.ids)
+    assert counts["reused"] + counts["embedded"] == counts["produced"] == len(chunks)
 
 
 def test_killed_between_the_finished_mark_and_the_exit(world: World, namespace: str) -> None:

@@ -112,7 +112,7 @@ def _advance(
 ) -> State:
     """Make the check's Job when it is due, and read its outcome."""
     owner = _owner(seen.source)
-    attempt = _attempt(seen.source, plan.status, check)
+    attempt = _attempt(seen, plan.status, check)
     manifest = jobs.check_job(owner, attempt, configuration, seen.installation)
     name = manifest["metadata"]["name"]
     _delete_checks(seen, plan, keep=name)
@@ -225,11 +225,13 @@ def _asked_for_check(source: Source, status: SourceStatus) -> str:
     return value if value != (status.last_handled_requested_at or "") else ""
 
 
-def _attempt(source: Source, status: SourceStatus, check: CheckStatus) -> str:
+def _attempt(seen: Seen, status: SourceStatus, check: CheckStatus) -> str:
     """What tells a check from the others of the same Source: its Job's name comes of it, so that a
-    restarted operator finds the Job again."""
+    restarted operator finds the Job again. With another worker's image it is another check: the pod
+    of the old one may never come to run."""
     requested = status.last_handled_requested_at or ""
-    return f"check/{source.metadata.generation}/{check.attempts}/{requested}"
+    generation, image = seen.source.metadata.generation, seen.installation.worker_image
+    return f"check/{generation}/{check.attempts}/{requested}/{image}"
 
 
 def _delete_checks(seen: Seen, plan: Plan[SourceStatus], *, keep: str | None) -> None:

@@ -53,6 +53,8 @@ class World:
         self.tei.close()
         if self._chroma is not None:
             self._chroma.close()
+            # chromadb's own close leaves the connections to the garbage collector.
+            self._chroma._server._session.close()
 
     # objects
 

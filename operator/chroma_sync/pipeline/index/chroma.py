@@ -105,6 +105,10 @@ class Database:
     def close(self) -> None:
         """Give connections and files back."""
         self._client.close()
+        # chromadb's own close leaves an HTTP client's connections to the garbage collector.
+        session = getattr(self._client._server, "_session", None)
+        if session is not None:
+            session.close()
 
     def write_limit(self) -> int:
         """The most records that one write may hold."""
