@@ -187,9 +187,7 @@ def ended(
     )
 
 
-def pass_source(
-    obj: Source, now: datetime = NOW, **seen: Any
-) -> tuple[Source, Plan[SourceStatus]]:
+def pass_source(obj: Source, now: datetime = NOW, **seen: Any) -> tuple[Source, Plan[SourceStatus]]:
     """One pass. Checks the invariants, and that a second pass right after changes nothing."""
     given = source_pass.Seen(obj, seen.pop("installation", INSTALLATION), **seen)
     plan = source_pass.reconcile(given, now)

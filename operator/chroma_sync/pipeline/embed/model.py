@@ -44,7 +44,9 @@ class Model(Protocol):
         ...
 
     def tokenize(self, texts: list[str]) -> list[Tokens]:
-        """The tokens of each text, in order. Texts of any length; nothing is truncated."""
+        """The tokens of each text, in order; nothing is truncated.
+
+        Raises `EmbeddingRejected` for a text that can't be tokenized."""
         ...
 
     def embed(self, texts: list[str]) -> Vectors:

@@ -97,8 +97,12 @@ class TeiModel:
             return self._info
 
     def tokenize(self, texts: list[str]) -> list[Tokens]:
-        """The tokens of each text. Raises `EmbeddingRejected` for a text that has none to give."""
-        return list(chain.from_iterable(self._in_batches(self._post_tokenize, texts)))
+        """The tokens of each text. Raises `EmbeddingRejected` for a text that is too long even to
+        be tokenized (TEI's limit: 250 characters for each token that the model takes)."""
+        try:
+            return list(chain.from_iterable(self._in_batches(self._post_tokenize, texts)))
+        except TextTooLong as error:
+            raise EmbeddingRejected(str(error), error.index) from None
 
     def embed(self, texts: list[str]) -> Vectors:
         """Vectors of length 1, shape `(n, dimension)`."""

@@ -1,0 +1,103 @@
+"""The laws of chunking over real files, cut files and arbitrary text."""
+
+from __future__ import annotations
+
+import random
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
+from unit.chunk.laws import check, python_declarations
+
+STDLIB = Path(sysconfig.get_paths()["stdlib"])
+PACKAGES = Path(sysconfig.get_paths()["purelib"])
+
+
+def corpus() -> list[Path]:
+    """Real files: some of the standard library, and whatever else packages bring."""
+    files = sorted(STDLIB.glob("*.py"))[:60]
+    for suffix in ("js", "ts", "css", "html", "md", "json", "toml", "yaml", "c", "h", "cpp", "go"):
+        files += sorted(PACKAGES.rglob(f"*.{suffix}"))[:4]
+    return [f for f in files if 0 < f.stat().st_size < 200_000 and _is_text(f)]
+
+
+def _is_text(file: Path) -> bool:
+    try:
+        file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+CORPUS = corpus()
+SYNTAX = ChunkingConfig("tree_sitter", 1000, None)
+
+
+@pytest.fixture(scope="module")
+def chunker() -> Iterator[Chunker]:
+    with Chunker(SYNTAX) as made:
+        yield made
+
+
+def test_the_corpus_is_worth_it() -> None:
+    assert len(CORPUS) >= 70
+    assert len({f.suffix for f in CORPUS}) >= 6
+
+
+@pytest.mark.parametrize("file", CORPUS, ids=lambda f: f"{f.parent.name}/{f.name}")
+def test_real_files(file: Path, chunker: Chunker) -> None:
+    data = file.read_bytes()
+    chunked = chunker.chunk(file.name, data)
+    check(chunked, data, SYNTAX)
+    assert chunked.fallback is None
+    assert chunker.chunk(file.name, data) == chunked, "the same file, cut in another way"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sampled_from(CORPUS), st.integers(0, 10**9), st.integers(4, 3000))
+def test_broken_files(file: Path, seed: int, size: int) -> None:
+    """Files with bytes lost, doubled and moved: their syntax is broken anywhere."""
+    chooser = random.Random(seed)
+    data = bytearray(file.read_bytes()[:20_000])
+    for _ in range(chooser.randrange(1, 8)):
+        a, b = sorted((chooser.randrange(len(data) + 1), chooser.randrange(len(data) + 1)))
+        part = data[a : min(b, a + 200)]
+        del data[a : min(b, a + chooser.randrange(200))]
+        at = chooser.randrange(len(data) + 1)
+        data[at:at] = part
+    text = bytes(data).decode("utf-8", "ignore").encode()
+    config = ChunkingConfig("tree_sitter", size, None)
+    with Chunker(config) as made:
+        check(made.chunk(file.name, text), text, config)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=400), st.integers(4, 60), st.integers(1, 5))
+def test_lines_of_any_text(text: str, size: int, lines: int) -> None:
+    data = text.encode("utf-8", "ignore")
+    config = ChunkingConfig("lines", size, lines)
+    with Chunker(config) as made:
+        chunked = made.chunk("a.txt", data)
+    check(chunked, data, config)
+    assert chunked.strategy == "lines"
+
+
+@pytest.mark.parametrize("file", sorted(STDLIB.glob("*.py"))[:25], ids=lambda f: f.name)
+def test_declarations_stay_whole(file: Path, chunker: Chunker) -> None:
+    data = file.read_bytes()
+    texts = [chunk.text for chunk in chunker.chunk(file.name, data).chunks]
+    cut = [
+        declaration
+        for declaration in python_declarations(data, SYNTAX.max_size_bytes)
+        if not any(declaration in text for text in texts)
+    ]
+    assert cut == []
+
+
+def test_an_empty_file_has_no_chunks(chunker: Chunker) -> None:
+    assert chunker.chunk("a.py", b"").chunks == ()
