@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from fakes import repository
 from fakes.git_host import serving
 

@@ -4,8 +4,10 @@
 
 Memory is set by the bounds below and never by the size of the source, and a slow stage slows the
 ones before it. What a kill can cost is what is embedded and not yet acknowledged: one request of
-each embedding thread, `RECORDS_BOUND`, one write, and as many chunks 0 that wait for them. Every document ends with exactly one verdict in `Progress`. Chunk 0 of a document is
-written last, after all its others are acknowledged, so a document whose chunk 0 stands is whole.
+each embedding thread, `RECORDS_BOUND`, one write, and as many chunks 0 that wait for them.
+
+Every document ends with exactly one verdict in `Progress`. Chunk 0 of a document is written last,
+after all its others are acknowledged, so a document whose chunk 0 stands is whole.
 """
 
 from __future__ import annotations

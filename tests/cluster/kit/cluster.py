@@ -79,6 +79,16 @@ class Cluster:
         items: list[Object] = answer.json()["items"]
         return items
 
+    def create(self, kind: str, namespace: str, item: Object) -> Object:
+        """Create an object. Returns it as it stands."""
+        answer = self._http.post(_PATHS[kind].format(ns=namespace), json=item)
+        made: Object = answer.raise_for_status().json()
+        return made
+
+    def patch_status(self, kind: str, namespace: str, name: str, status: Object) -> None:
+        """Merge a change into an object's status."""
+        self.patch(kind, namespace, f"{name}/status", {"status": status})
+
     def patch(self, kind: str, namespace: str, name: str, change: Object) -> None:
         """Merge a change into an object."""
         self._http.patch(

@@ -62,7 +62,7 @@ class TeiServer(ThreadingHTTPServer):
 def serving(options: Options | None = None) -> Iterator[str]:
     """Serve on loopback until the block ends. Yields the URL."""
     with TeiServer(("127.0.0.1", 0), options or Options()) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"

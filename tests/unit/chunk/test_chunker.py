@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one snippet a line reads best
 """The chunker as a whole: languages, what it does when a parse goes wrong, and deep nesting."""
 
 from __future__ import annotations

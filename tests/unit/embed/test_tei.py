@@ -1,13 +1,12 @@
-"""The TEI client: against the recorded answers of a real server, and against servers in trouble."""
+"""The TEI client against servers in trouble, of another kind, or with limits of their own."""
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,69 +19,13 @@ from chroma_sync.pipeline.embed import (
     EmbeddingUnavailable,
     LocalMiniLM,
     TeiModel,
+    Vectors,
 )
-from chroma_sync.pipeline.embed.errors import TextTooLong
 from chroma_sync.pipeline.embed.local import LOCAL_MODEL
+from chroma_sync.pipeline.embed.tei_answers import is_named
+from fakes.scripted_tei import Clock, Reply, Script, ok, recorded, scripted, sound
 from fakes.tei.server import serving
 from fakes.tei.service import Options
-
-RECORDINGS = Path(__file__).resolve().parents[2] / "tei-recordings"
-Script = Callable[[str, bytes], tuple[int, str, bytes]]
-
-
-def recorded(name: str) -> tuple[int, str, bytes]:
-    """Status, content type and body of a recording."""
-    answer = json.loads((RECORDINGS / f"{name}.json").read_text())["response"]
-    text = json.dumps(answer["json"]) if "json" in answer else answer.get("text", "")
-    return answer["status"], answer["headers"].get("content-type", ""), text.encode()
-
-
-@contextmanager
-def scripted(script: Script) -> Iterator[str]:
-    """A server whose every answer a script decides."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._reply(b"")
-
-        def do_POST(self) -> None:
-            self._reply(self.rfile.read(int(self.headers["Content-Length"])))
-
-        def _reply(self, body: bytes) -> None:
-            status, kind, data = script(self.path, body)
-            self.send_response(status)
-            if kind:
-                self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Silent."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-class Clock:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.sleeps: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-        self.now += seconds
 
 
 @contextmanager
@@ -96,75 +39,11 @@ def client(url: str, clock: Clock | None = None, **options: Any) -> Iterator[Tei
         made.close()
 
 
-def sound(path: str, body: bytes) -> tuple[int, str, bytes]:
-    if path == "/info":
-        return recorded("info")
-    if path == "/tokenize":
-        inputs = json.loads(body)["inputs"]
-        token = {"id": 1, "text": "x", "special": False, "start": 0, "stop": 1}
-        special = {"id": 101, "text": "[CLS]", "special": True, "start": None, "stop": None}
-        return (
-            200,
-            "application/json",
-            json.dumps([[special, token, special]] * len(inputs)).encode(),
-        )
-    vectors = [[1.0, 0.0]] * len(json.loads(body)["inputs"])
-    return 200, "application/json", json.dumps(vectors).encode()
-
-
-@pytest.mark.parametrize(
-    ("name", "error"),
-    [
-        ("backend_error", EmbeddingRejected),
-        ("embed_on_splade", EmbeddingRejected),
-        ("embed_257_tokens", TextTooLong),
-        ("embed_too_long_truncate_false", TextTooLong),
-        ("embed_250_times_too_long", TextTooLong),
-        ("embed_payload_too_large", EmbeddingRejected),
-        ("embed_empty_string", EmbeddingRejected),
-        ("embed_overloaded_once", EmbeddingUnavailable),
-        ("nan_vector", EmbeddingRejected),
-        ("zero_vector_normalized", EmbeddingRejected),
-        ("key_missing", EmbeddingMisconfigured),
-        ("unknown_route", EmbeddingMisconfigured),
-    ],
-)
-def test_recorded_refusals(name: str, error: type[Exception]) -> None:
-    def script(path: str, body: bytes) -> tuple[int, str, bytes]:
-        if path != "/embed" or b'"probe"' in body:
-            return sound(path, body)
-        if name == "embed_overloaded_once":
-            return recorded("batch_over_permits_idle")
-        status, kind, data = recorded(name)
-        if status == 200:
-            # As many vectors as were asked for: the client halves a batch to find the text.
-            data = json.dumps(json.loads(data)[: len(json.loads(body)["inputs"])]).encode()
-        return status, kind, data
-
-    with scripted(script) as url, client(url, retry_budget_seconds=60) as model:
-        with pytest.raises(error):
-            model.embed(["a text"])
-
-
-@pytest.mark.parametrize("name", ["embed_list", "embed_string", "embed_trailing_text"])
-def test_recorded_vectors(name: str) -> None:
-    status, kind, data = recorded(name)
-    vectors = np.array(json.loads(data), dtype=np.float32)
-
-    def script(path: str, body: bytes) -> tuple[int, str, bytes]:
-        return (status, kind, data) if path == "/embed" else sound(path, body)
-
-    with scripted(script) as url, client(url) as model:
-        got = model.embed(["x"] * len(vectors))
-    assert got.dtype == np.float32
-    assert np.allclose(got, vectors, atol=1e-6)
-
-
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_trouble_is_waited_out(status: int) -> None:
     left = 5
 
-    def script(path: str, body: bytes) -> tuple[int, str, bytes]:
+    def script(path: str, body: bytes) -> Reply:
         nonlocal left
         if path == "/embed" and left > 0:
             left -= 1
@@ -180,7 +59,7 @@ def test_trouble_is_waited_out(status: int) -> None:
 
 
 def test_the_budget_bounds_the_retries() -> None:
-    def script(path: str, body: bytes) -> tuple[int, str, bytes]:
+    def script(path: str, body: bytes) -> Reply:
         return recorded("batch_over_permits_idle") if path == "/embed" else sound(path, body)
 
     clock = Clock()
@@ -204,7 +83,7 @@ def test_another_model_is_refused() -> None:
 
 
 def test_the_text_to_blame_is_found_and_named() -> None:
-    def script(path: str, body: bytes) -> tuple[int, str, bytes]:
+    def script(path: str, body: bytes) -> Reply:
         if path == "/embed" and b"poison" in body:
             return recorded("backend_error")
         return sound(path, body)
@@ -218,10 +97,195 @@ def test_the_text_to_blame_is_found_and_named() -> None:
     assert caught.value.index == 13
 
 
+def numbered(path: str, body: bytes) -> Reply:
+    """A sound server whose vector for the text `7` points to 7 degrees."""
+    if path != "/embed":
+        return sound(path, body)
+    angles = [np.radians(float(text.split()[-1])) for text in json.loads(body)["inputs"]]
+    return ok([[np.cos(angle), np.sin(angle)] for angle in angles])
+
+
+def degrees(vectors: Vectors) -> list[int]:
+    return [round(float(np.degrees(np.arctan2(y, x)))) for x, y in vectors]
+
+
+def test_one_failed_computation_blames_nobody() -> None:
+    failures = iter([True])
+    requests = 0
+
+    def script(path: str, body: bytes) -> Reply:
+        nonlocal requests
+        requests += path == "/embed"
+        if path == "/embed" and next(failures, False):
+            return recorded("backend_error")
+        return numbered(path, body)
+
+    with scripted(script) as url, client(url) as model:
+        assert degrees(model.embed(["1", "2", "3"])) == [1, 2, 3]
+    assert requests == 2
+
+
+def test_a_backend_that_fails_with_any_text_gives_no_verdict() -> None:
+    clock = Clock()
+
+    def script(path: str, body: bytes) -> Reply:
+        if path == "/embed" and clock.now < 20:
+            return recorded("backend_error")
+        return numbered(path, body)
+
+    with scripted(script) as url, client(url, clock, retry_budget_seconds=60) as model:
+        assert degrees(model.embed(["1", "2", "3"])) == [1, 2, 3]
+    with scripted(script) as url, client(url, Clock(), retry_budget_seconds=10) as model:
+        clock.now = 0
+        with pytest.raises(EmbeddingUnavailable, match="424"):
+            model.embed(["1"])
+
+
+def test_a_server_that_comes_back_with_another_model_is_refused() -> None:
+    restarted = False
+
+    def script(path: str, body: bytes) -> Reply:
+        nonlocal restarted
+        if path == "/embed" and not restarted:
+            restarted = True
+            return 503, "", b""
+        return recorded("info_qwen3") if path == "/info" and restarted else sound(path, body)
+
+    with scripted(script) as url, client(url) as model:
+        with pytest.raises(EmbeddingMisconfigured, match="serves 'tiny-qwen3'"):
+            model.embed(["a"])
+
+
+def test_a_model_without_dense_vectors_is_refused() -> None:
+    def script(path: str, body: bytes) -> Reply:
+        return recorded("info_splade") if path == "/info" else sound(path, body)
+
+    with scripted(script) as url, client(url, model="tiny-splade") as model:
+        with pytest.raises(EmbeddingMisconfigured, match="no dense vectors"):
+            model.info()
+
+
+@pytest.mark.parametrize("refusal", ["embed_payload_too_large", "embed_33_inputs"])
+def test_a_batch_that_is_too_large_is_halved(refusal: str) -> None:
+    def script(path: str, body: bytes) -> Reply:
+        if path == "/embed" and len(json.loads(body)["inputs"]) > 3:
+            return recorded(refusal)
+        return numbered(path, body)
+
+    texts = [str(i) for i in range(32)]
+    with scripted(script) as url, client(url) as model:
+        assert degrees(model.embed(texts)) == list(range(32))
+
+
+def test_bodies_stay_under_the_limit_and_answers_in_order() -> None:
+    sizes: list[int] = []
+
+    def script(path: str, body: bytes) -> Reply:
+        sizes.append(len(body))
+        return numbered(path, body)
+
+    # Three bytes in UTF-8 each, and the last ones escaped in JSON.
+    texts = ["日" * 60_000 + f" {i}" for i in range(20)] + [
+        '"' * 90_000 + f" {i}" for i in (20, 21)
+    ]
+    with scripted(script) as url, client(url) as model:
+        assert degrees(model.embed(texts)) == list(range(22))
+        with pytest.raises(EmbeddingRejected, match="too large") as caught:
+            model.embed(["a", "x" * 2_000_000])
+    assert caught.value.index == 1
+    assert 1_500_000 < max(sizes) < 2_000_000
+
+
+def test_a_connection_that_breaks_is_tried_again() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        clock = Clock()
+        with client(f"http://127.0.0.1:{port}", clock, timeout=0.2, retry_budget_seconds=1) as one:
+            # It accepts and never answers.
+            with pytest.raises(EmbeddingUnavailable, match="ReadTimeout"):
+                one.info()
+    assert clock.sleeps
+
+    def script(path: str, body: bytes) -> Reply:
+        if path == "/embed" and next(breaks, False):
+            raise ConnectionAbortedError
+        return numbered(path, body)
+
+    breaks = iter([True, True])
+    with scripted(script) as url, client(url) as model:
+        assert degrees(model.embed(["4"])) == [4]
+
+
+def test_a_storm_of_refusals_is_waited_out_by_all_threads() -> None:
+    options = Options(max_concurrent_requests=40)
+    waited: list[float] = []
+    texts = [[f"text {i} of {thread}" for i in range(8)] for thread in range(6)]
+    with serving(options) as url:
+        model = TeiModel(url, model=LOCAL_MODEL, on_backpressure=waited.append)
+        httpx.post(f"{url}/_test/delay", json={"seconds": 0.1}, trust_env=False)
+        with ThreadPoolExecutor(6) as pool:
+            got = list(pool.map(model.embed, texts))
+        httpx.post(f"{url}/_test/delay", json={"seconds": 0}, trust_env=False)
+        counts = httpx.get(f"{url}/_test/counts", trust_env=False).json()
+        expected = [model.embed(some) for some in texts]
+        model.close()
+    assert waited
+    assert counts["texts"] == 48
+    for vectors, reference in zip(got, expected, strict=True):
+        assert np.allclose(vectors, reference, atol=1e-5)
+
+
+def test_waits_are_told() -> None:
+    told: list[float] = []
+    clock = Clock()
+    with client(
+        "http://127.0.0.1:1", clock, retry_budget_seconds=1, on_backpressure=told.append
+    ) as m:
+        with pytest.raises(EmbeddingUnavailable):
+            m.info()
+    assert told == clock.sleeps != []
+
+
+@pytest.mark.parametrize("url", ["", "tei:8080", "ftp://tei", "http://"])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(EmbeddingMisconfigured, match="http://HOST"):
+        TeiModel(url, model="a")
+
+
+def test_an_address_is_shown_without_its_password() -> None:
+    with client("http://me:canary-71@127.0.0.1:1/tei/", retry_budget_seconds=0) as model:
+        with pytest.raises(EmbeddingUnavailable) as caught:
+            model.info()
+    assert "canary" not in str(caught.value)
+    assert "http://127.0.0.1:1/tei/info" in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["canary\n", "canary-ü"])
+def test_a_token_that_no_header_can_hold_is_refused_unquoted(token: str) -> None:
+    with pytest.raises(EmbeddingMisconfigured) as caught:
+        TeiModel("http://127.0.0.1:1", model="a", token=token)
+    assert caught.value.reason == "CredentialsRejected"
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "served"),
+    [
+        ("Qwen/Qwen3-Embedding-0.6B", "qwen/qwen3-embedding-0.6b"),
+        ("Qwen/Qwen3-Embedding-0.6B", "/data/Qwen3-Embedding-0.6B/"),
+        ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"),
+    ],
+)
+def test_names_of_one_model(wanted: str, served: str) -> None:
+    assert is_named(wanted, [served, ""])
+    assert not is_named(wanted, [served + "-large", ""])
+    assert not is_named(wanted, ["", ""])
+
+
 def answers_of_embed(*answers: bytes) -> Script:
     left = iter(answers)
 
-    def script(path: str, body: bytes) -> tuple[int, str, bytes]:
+    def script(path: str, body: bytes) -> Reply:
         if path != "/embed":
             return sound(path, body)
         return 200, "application/json", next(left)

@@ -81,7 +81,7 @@ class TeiModel:
         self._budget = retry_budget_seconds
         self._sleep, self._clock, self._on_backpressure = sleep, clock, on_backpressure
         # A server that hangs must not outlast the budget by much.
-        self._http = _http_client(url, token, max(1.0, min(timeout, retry_budget_seconds)))
+        self._http = _http_client(url, token, min(timeout, max(1.0, retry_budget_seconds)))
         self._lock = Lock()
         self._info: Info | None = None
         self._dimension: int | None = None
