@@ -54,7 +54,8 @@ class World:
         if self._chroma is not None:
             self._chroma.close()
             # chromadb's own close leaves the connections to the garbage collector.
-            self._chroma._server._session.close()
+            for server in (self._chroma._server, self._chroma._admin_client._server):
+                server._session.close()
 
     # objects
 

@@ -115,7 +115,7 @@ def state(obj: Invocation) -> InvocationState:
 
 def check_job_name(obj: Source, attempts: int = 0) -> str:
     requested = obj.status.last_handled_requested_at or ""
-    attempt = f"check/{obj.metadata.generation}/{attempts}/{requested}"
+    attempt = f"check/{obj.metadata.generation}/{attempts}/{requested}/{INSTALLATION.worker_image}"
     return jobs.names.job_name(obj.metadata.name, obj.metadata.uid or "", attempt)
 
 

@@ -1,8 +1,9 @@
 """Chroma, seen through what the index stage needs of it. The only module that imports chromadb.
 
 Every call is retried with backoff while the server is down or restarting, for at most
-`RETRY_SECONDS`; then the step ends with a temporary error. chromadb's HTTP client has no time-out
-of its own, so one is set on the session that it holds.
+`RETRY_SECONDS`; then the step ends with a temporary error. chromadb's HTTP client has no time-outs
+of its own: they are set on the sessions that it holds, and since it talks to the server while it is
+made, the server must first answer a heartbeat in time.
 """
 
 from __future__ import annotations
@@ -72,8 +73,11 @@ class Database:
 
         def opened() -> Any:
             import chromadb
+            import httpx
             from chromadb.config import Settings
 
+            heartbeat = f"{url.rstrip('/')}/api/v2/heartbeat"
+            httpx.get(heartbeat, timeout=_REQUEST_SECONDS).raise_for_status()
             headers = {"X-Chroma-Token": token} if token else None
             client = chromadb.HttpClient(
                 host=url.rstrip("/"),
@@ -82,7 +86,8 @@ class Database:
                 tenant=tenant,
                 database=database,
             )
-            client._server._session.timeout = _REQUEST_SECONDS
+            for session in _sessions(client):
+                session.timeout = _REQUEST_SECONDS
             return client
 
         return cls(retries.call(opened), retries)
@@ -106,8 +111,7 @@ class Database:
         """Give connections and files back."""
         self._client.close()
         # chromadb's own close leaves an HTTP client's connections to the garbage collector.
-        session = getattr(self._client._server, "_session", None)
-        if session is not None:
+        for session in _sessions(self._client):
             session.close()
 
     def write_limit(self) -> int:
@@ -213,6 +217,12 @@ class Collection:
         for start in range(0, len(ids), _WRITE_MAX):
             some = list(ids[start : start + _WRITE_MAX])
             self._call(partial(self._handle.delete, ids=some))
+
+
+def _sessions(client: Any) -> list[Any]:
+    """The HTTP sessions of a client: its own, and that of the admin client inside it."""
+    servers = [client._server, client._admin_client._server]
+    return [server._session for server in servers if hasattr(server, "_session")]
 
 
 @dataclass(frozen=True)
