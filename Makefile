@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-cluster cluster-up cluster-down cluster-status \
-        images generate check-generated requirements lint format bench clean
+        generate check-generated requirements lint bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,7 +26,7 @@ $(VENV)/.ready: tests/requirements.txt pyproject.toml
 demo: setup ## index this checkout on this machine and ask two questions
 	@$(BIN)/python tests/demo.py
 
-test: lint check-generated test-unit test-cluster ## everything, from unit tests to the real cluster
+test: lint check-generated test-unit demo test-cluster ## everything, from unit tests to the real cluster
 
 test-unit: setup ## unit tests alone: no cluster, under a minute
 	$(BIN)/pytest tests/unit tests/e2e

@@ -16,7 +16,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TESTBED = [sys.executable, "tests/cluster/testbed.py"]
-PYTEST = [str(Path(sys.executable).parent / "pytest"), "tests/cluster"]
+PYTEST = str(Path(sys.executable).parent / "pytest")
+# The tests of the one-machine cluster itself start and stop clusters: they run outside of it.
+OUTSIDE = [PYTEST, "tests/cluster/selftest"]
+INSIDE = [PYTEST, "tests/cluster", "--ignore=tests/cluster/selftest"]
 BENCH = [sys.executable, "tests/bench/bench_operator.py"]
 IMAGES = {
     "OPERATOR_IMAGE": ("operator", "images/operator/Dockerfile"),
@@ -32,7 +35,7 @@ def main() -> int:
         if missing:
             print(f"Set {', '.join(missing)}: images that your cluster can pull or has loaded.")
             return 2
-        return run([*PYTEST, "-m", "not testbed", *sys.argv[1:]])
+        return run(INSIDE)
     check = subprocess.run(
         [*TESTBED, "check"], cwd=ROOT, text=True, stdout=subprocess.PIPE, check=False
     )
@@ -45,12 +48,11 @@ def main() -> int:
     must("starting the test cluster", [*TESTBED, "up"])
     try:
         must("loading images", [*TESTBED, "image", "load", *images.values()])
-        environment = {**os.environ, **images}
+        environment = os.environ | images
         if "--bench" in sys.argv:
             return run([*TESTBED, "exec", "--", *BENCH], environment)
-        outside = run([*PYTEST, "-m", "outside", *sys.argv[1:]], environment)
-        inside = [*PYTEST, "-m", "not outside", *sys.argv[1:]]
-        return run([*TESTBED, "exec", "--", *inside], environment) or outside
+        outside = run(OUTSIDE, environment)
+        return run([*TESTBED, "exec", "--", *INSIDE], environment) or outside
     finally:
         if not was_up:
             must("stopping the test cluster", [*TESTBED, "down"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
@@ -28,7 +29,8 @@ class Refused(Exception):
 
 
 def ok(value: Any) -> Answer:
-    return Answer(200, JSON, json.dumps(value, ensure_ascii=False).encode())
+    # Numbers as TEI writes them: the shortest text that is the same float32.
+    return Answer(200, JSON, orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY))
 
 
 def empty(status: int) -> Answer:
@@ -45,7 +47,7 @@ def error(status: int, kind: str, message: str, *, openai: bool = False) -> Answ
         body: dict[str, Any] = {"message": message, "code": status, "type": kind}
     else:
         body = {"error": message, "error_type": kind}
-    return Answer(status, JSON, json.dumps(body).encode())
+    return Answer(status, JSON, orjson.dumps(body))
 
 
 def overloaded() -> Answer:
@@ -56,19 +58,24 @@ def validation(message: str, *, openai: bool = False) -> Refused:
     return Refused(error(422, "Validation", message, openai=openai))
 
 
+def too_many_inputs(limit: int, given: int, *, openai: bool = False) -> Refused:
+    message = f"batch size {given} > maximum allowed batch size {limit}"
+    return validation(message, openai=openai)
+
+
 def too_many_tokens(limit: int, given: int, *, openai: bool) -> Refused:
     message = f"Input validation error: `inputs` must have less than {limit} tokens. Given: {given}"
     return validation(message, openai=openai)
 
 
-def too_long(limit: int, given: int, *, openai: bool) -> Refused:
+def too_long(limit: int, given: int, *, openai: bool = False) -> Refused:
     message = (
         f"Input validation error: `inputs` must have less than {limit} characters. Given: {given}"
     )
     return validation(message, openai=openai)
 
 
-def no_input(*, openai: bool) -> Refused:
+def no_input(*, openai: bool = False) -> Refused:
     message = "Input validation error: `inputs` cannot be empty"
     return Refused(error(400, "Empty", message, openai=openai))
 

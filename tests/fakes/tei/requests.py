@@ -31,8 +31,34 @@ def inputs_of(body: dict[str, Any], raw: bytes, key: str = "inputs") -> list[Any
     if isinstance(value, list) and all(_is_input(item) for item in value):
         return value
     raise wrong_type(
-        f"{key}: data did not match any variant of untagged enum Input", len(raw.rstrip(b"}")) + 0
+        f"{key}: data did not match any variant of untagged enum Input", len(raw.rstrip(b"}"))
     )
+
+
+def texts_of(body: dict[str, Any], raw: bytes) -> list[str]:
+    """The inputs of `/tokenize`, which takes no token ids."""
+    inputs = inputs_of(body, raw)
+    if not all(isinstance(item, str) for item in inputs):
+        raise wrong_type(
+            "inputs: data did not match any variant of untagged enum TokenizeInput", len(raw) - 1
+        )
+    return inputs
+
+
+def ids_of(body: dict[str, Any], raw: bytes) -> list[list[int]]:
+    """The token ids of `/decode`: of one text, or of several."""
+    ids = inputs_of(body, raw, "ids") if isinstance(body.get("ids"), list) else None
+    if ids and all(isinstance(row, list) for row in ids):
+        return ids
+    raise wrong_type("ids: data did not match any variant of untagged enum InputIds", len(raw) - 1)
+
+
+def dimensions(body: dict[str, Any], raw: bytes) -> int | None:
+    """`dimensions`, a whole number or null."""
+    value = body.get("dimensions")
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise wrong_type("dimensions: invalid type, expected usize", len(raw) - 1)
 
 
 def boolean(body: dict[str, Any], raw: bytes, key: str, default: bool) -> bool:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,14 @@ from fakes.tei.answers import (
     overloaded,
     text,
     too_long,
+    too_many_inputs,
     too_many_tokens,
     validation,
 )
 
 BODY_MAX = 2_000_000
 _TOKENS_MAX = 256
-_CHARACTERS_PER_TOKEN = 250
+_CHARACTERS_MAX = 250 * _TOKENS_MAX
 _POST_ROUTES = ("/embed", "/embed_sparse", "/tokenize", "/decode", "/v1/embeddings")
 
 
@@ -74,6 +76,8 @@ class Service:
         self._faults = Faults()
         self._cache = sqlite3.connect(options.cache, check_same_thread=False)
         self._cache.execute("CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, data BLOB)")
+        # A killed process loses nothing by this, and vectors can be made again.
+        self._cache.execute("PRAGMA synchronous = OFF")
 
     def close(self) -> None:
         """Close the cache of vectors."""
@@ -108,9 +112,10 @@ class Service:
             return text(413, "Failed to buffer the request body: length limit exceeded")
         body = requests.parse(raw)
         if path == "/tokenize":
-            return ok([self._tokens(t) for t in requests.inputs_of(body, raw)])
+            return self._tokenize(body, raw)
         if path == "/decode":
-            return ok([self._model.tokenizer.decode(ids) for ids in body["ids"]])
+            rows = requests.ids_of(body, raw)
+            return ok([self._model.tokenizer.decode(ids) for ids in rows])
         if path == "/embed_sparse":
             message = "Backend error: Model is not an embedding model with SPLADE pooling"
             return error(424, "Backend", message)
@@ -128,7 +133,7 @@ class Service:
                 "prompts were found in the Sentence Transformers configuration"
             )
         pooled = self._pooled(items, truncate, direction, openai=False)
-        if (dimensions := body.get("dimensions")) is not None:
+        if (dimensions := requests.dimensions(body, raw)) is not None:
             if dimensions <= 0:
                 raise validation("Input validation error: `dimensions` should be positive")
             if dimensions > pooled.shape[1]:
@@ -136,8 +141,16 @@ class Service:
                     "Input validation error: `dimensions` should be smaller than the maximum "
                     "embedding dimension."
                 )
-            pooled = pooled[:, :dimensions]
-        return ok((_unit(pooled) if normalize else pooled).tolist())
+            pooled = np.ascontiguousarray(pooled[:, :dimensions])
+        return ok(_unit(pooled) if normalize else pooled)
+
+    def _tokenize(self, body: dict[str, Any], raw: bytes) -> Answer:
+        texts = requests.texts_of(body, raw)
+        self._check_count(texts, openai=False)
+        for text_ in texts:
+            if len(text_) > _CHARACTERS_MAX:
+                raise too_long(_CHARACTERS_MAX, len(text_))
+        return ok([self._tokens(text_) for text_ in texts])
 
     def _openai(self, body: dict[str, Any], raw: bytes) -> Answer:
         items = requests.inputs_of(body, raw, "input")
@@ -147,9 +160,7 @@ class Service:
             {
                 "object": "embedding",
                 "embedding": (
-                    base64.b64encode(v.astype("<f4").tobytes()).decode()
-                    if as_base64
-                    else v.tolist()
+                    base64.b64encode(v.astype("<f4").tobytes()).decode() if as_base64 else v
                 ),
                 "index": index,
             }
@@ -186,22 +197,25 @@ class Service:
         self, items: list[Any], truncate: bool | None, direction: str, *, openai: bool
     ) -> Any:
         """Check some inputs against the limits and run them, (n, 384) float32."""
+        self._check_count(items, openai=openai)
+        with self._holding(len(items)):
+            cut = self._options.auto_truncate if truncate is None else truncate
+            rows = [self._checked(item, cut, direction, openai=openai) for item in items]
+            with self._lock:
+                self._faults.texts += len(rows)
+            with self._compute:
+                return np.stack(self._cached(rows))
+
+    def _check_count(self, items: list[Any], *, openai: bool) -> None:
         if not items or any(len(item) == 0 for item in items):
             raise no_input(openai=openai)
         limit = self._options.max_client_batch_size
         if len(items) > limit:
-            message = f"batch size {len(items)} > maximum allowed batch size {limit}"
-            raise validation(message, openai=openai)
-        with self._holding(len(items)):
-            cut = self._options.auto_truncate if truncate is None else truncate
-            rows = [self._checked(item, cut, direction, openai=openai) for item in items]
-            with self._compute:
-                return np.stack(self._cached(rows))
+            raise too_many_inputs(limit, len(items), openai=openai)
 
     def _checked(self, item: Any, cut: bool, direction: str, *, openai: bool) -> list[int]:
-        longest = _CHARACTERS_PER_TOKEN * _TOKENS_MAX
-        if isinstance(item, str) and not cut and len(item) > longest:
-            raise too_long(longest, len(item), openai=openai)
+        if isinstance(item, str) and not cut and len(item) > _CHARACTERS_MAX:
+            raise too_long(_CHARACTERS_MAX, len(item), openai=openai)
         ids = self._ids(item)
         if len(ids) <= _TOKENS_MAX:
             return ids
@@ -238,6 +252,7 @@ class Service:
 
     def _tokens(self, source: str) -> list[dict[str, Any]]:
         encoding = self._model.tokenizer.encode(source)
+        byte_at = list(accumulate((len(c.encode()) for c in source), initial=0))
         tokens = zip(
             encoding.ids,
             encoding.tokens,
@@ -250,8 +265,8 @@ class Service:
                 "id": id_,
                 "text": name if special else source[start:stop],
                 "special": bool(special),
-                "start": None if special else len(source[:start].encode()),
-                "stop": None if special else len(source[:stop].encode()),
+                "start": None if special else byte_at[start],
+                "stop": None if special else byte_at[stop],
             }
             for id_, name, special, (start, stop) in tokens
         ]
@@ -265,7 +280,6 @@ class Service:
             if permits > self._permits:
                 raise Refused(overloaded())
             self._permits -= permits
-            self._faults.texts += permits
         try:
             time.sleep(self._faults.delay)
             yield

@@ -128,14 +128,16 @@ def _byte_places(text: str) -> Sequence[int]:
 
 def _load_session(threads: int) -> Any:
     """A session of the cached graph, or of a new one."""
-    cached = _cache_folder() / f"all-minilm-l6-v2-{LOCAL_MODEL_SHA[:12]}-{GRAPH_VERSION}.onnx"
-    if cached.is_file():
+    folder = _cache_folder()
+    cached = folder and folder / f"all-minilm-l6-v2-{LOCAL_MODEL_SHA[:12]}-{GRAPH_VERSION}.onnx"
+    if cached and cached.is_file():
         try:
             return _session(str(cached), threads)
         except Exception:  # noqa: S110 - a damaged file is made anew
             pass
     graph = build_graph(read_safetensors(_package_file("model.safetensors", LOCAL_MODEL_SHA)))
-    _write_whole(cached, graph)
+    if cached:
+        _write_whole(cached, graph)
     return _session(graph, threads)
 
 
@@ -166,9 +168,13 @@ def _write_whole(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _cache_folder() -> Path:
+def _cache_folder() -> Path | None:
+    """None for a user without a home, as in a container of a bare number."""
     root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path("~/.cache").expanduser()) / "chroma-sync"
+    try:
+        return (Path(root) if root else Path.home() / ".cache") / "chroma-sync"
+    except RuntimeError:
+        return None
 
 
 def _usable_cores() -> int:
