@@ -123,7 +123,7 @@ class World:
             self.cluster.kubectl("-n", namespace, "get", "sources,invocations", "-o", "yaml"),
             self.cluster.kubectl(
                 *("-n", namespace, "logs", "--tail=30", "--prefix"),
-                *("-l", "app.kubernetes.io/name=chroma-sync-worker"),
+                *("-l", "app.kubernetes.io/component=worker"),
                 check=False,
             ),
             self.cluster.kubectl(

@@ -1,0 +1,304 @@
+"""A run, pass by pass. Every pass goes through the checker of conditions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chroma_sync.api.contract import Result, Step
+from chroma_sync.api.invocation import (
+    ChunkCounts,
+    CollectionStatus,
+    DocumentCounts,
+    Failure,
+    Invocation,
+)
+from chroma_sync.reconcile.plan import CreateJob, DeleteInvocation, DeleteJob
+from unit.reconcile.build import (
+    begun,
+    ended,
+    invocation,
+    later,
+    message,
+    pass_invocation,
+    pass_source,
+    pod,
+    ready_source,
+    source,
+    step_job,
+    summary,
+)
+
+DONE = Result(
+    revision="c" * 40,
+    documents=DocumentCounts(discovered=3, indexed=2, skipped=1),
+    skipped={"Binary": 1},
+    chunks=ChunkCounts(produced=5, embedded=5, written=5),
+    bytes=99,
+    collection=CollectionStatus(name="docs-1", id="i", records=5),
+)
+
+
+def changed(run: Invocation, **spec: Any) -> Invocation:
+    metadata = run.metadata.model_copy(update={"generation": run.metadata.generation + 1})
+    return run.model_copy(update={"spec": run.spec.model_copy(update=spec), "metadata": metadata})
+
+
+@pytest.mark.parametrize(
+    ("src", "reason", "words"),
+    [
+        (None, "SourceNotFound", "docs"),
+        (source(), "SourceNotReady", "not checked yet"),
+        (ready_source(spec={"suspend": True}), "Suspended", "spec.suspend"),
+        (ready_source(), "Pending", "go first"),
+    ],
+)
+def test_what_a_run_waits_for(src: Any, reason: str, words: str) -> None:
+    after, plan = pass_invocation(invocation(), source=src)
+    assert summary(after) == ("Unknown", reason)
+    assert words in message(after)
+    assert plan.actions == []
+    assert after.status.start_time is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "words"),
+    [
+        ({"targetPolicy": "Update"}, "NotImplemented", "targetPolicy"),
+        ({"targetCollectionName": None}, "InvalidForSource", "targetCollectionName"),
+        (
+            {"github": {"refIdentifier": {"tag": "v1"}}},
+            "NotImplemented",
+            "github.refIdentifier.tag",
+        ),
+    ],
+)
+def test_what_is_refused(spec: dict[str, Any], reason: str, words: str) -> None:
+    after, plan = pass_invocation(invocation(spec=spec), source=ready_source())
+    assert summary(after) == ("False", reason)
+    assert words in message(after)
+    assert not any(isinstance(a, CreateJob) for a in plan.actions)
+    assert after.status.completion_time is not None
+
+
+def test_the_configuration_is_stored_before_the_job() -> None:
+    _, run, plan = begun()
+    assert summary(run) == ("Unknown", "Processing")
+    assert run.status.configuration is not None
+    assert run.status.start_time is not None
+    (action,) = plan.actions
+    assert isinstance(action, CreateJob)
+    assert action.manifest["metadata"]["name"] == step_job(run).name
+    assert len(action.manifest["metadata"]["name"]) <= 63
+
+
+def test_an_edited_source_does_not_change_the_run() -> None:
+    src, run, _ = begun()
+    edited = src.model_copy(deep=True)
+    edited.spec.chunking.max_size_bytes = 17
+    after, plan = pass_invocation(run, source=edited)
+    assert after.status.configuration == run.status.configuration
+    (action,) = plan.actions
+    assert isinstance(action, CreateJob)
+    value = action.manifest["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"]
+    assert '"maxSizeBytes":17' not in value
+
+
+def test_counts_come_from_the_pods() -> None:
+    src, run, _ = begun()
+    job = step_job(run)
+    at_work = pod(job)
+    told = Result(documents=DocumentCounts(discovered=2, indexed=1), chunks=ChunkCounts(written=4))
+    after, plan = pass_invocation(
+        run,
+        later(2),
+        source=src,
+        jobs=[job],
+        pods=[at_work],
+        progress={at_work.uid: told},
+        fresh=True,
+    )
+    assert after.status.documents.indexed == 1
+    assert after.status.chunks.written == 4
+    assert after.status.updated_at == "2026-11-24T12:00:02Z"
+    assert plan.requeue_after is not None and plan.requeue_after <= 2
+
+
+def test_the_end() -> None:
+    src, run, _ = begun()
+    job = step_job(run, complete=True, over=True, active=0)
+    after, plan = pass_invocation(run, later(9), source=src, jobs=[job], pods=[ended(job, 0, DONE)])
+    assert summary(after) == ("True", "Complete")
+    status = after.status
+    assert (status.revision, status.collection) == (DONE.revision, DONE.collection)
+    assert (status.documents, status.chunks, status.bytes) == (DONE.documents, DONE.chunks, 99)
+    assert status.skipped == {"Binary": 1}
+    assert status.completion_time == "2026-11-24T12:00:09Z"
+    assert plan.actions == [DeleteJob(job.name, job.uid)]
+    # For ever: whatever becomes of the Source and the Jobs.
+    again, plan = pass_invocation(after, later(99), source=None)
+    assert again.status == after.status
+    assert plan.actions == []
+
+
+def test_failed_documents_are_told() -> None:
+    src, run, _ = begun()
+    job = step_job(run, complete=True, over=True, active=0)
+    failure = Failure(document="a.txt", reason="EmbeddingRejected", message="no")
+    result = DONE.model_copy(
+        update={"documents": DocumentCounts(discovered=1, failed=1), "failures": [failure]}
+    )
+    after, _ = pass_invocation(run, source=src, jobs=[job], pods=[ended(job, 0, result)])
+    assert summary(after) == ("True", "CompleteWithFailures")
+    assert after.status.failures == [failure]
+
+
+@pytest.mark.parametrize(
+    ("code", "result", "job_reason", "reason"),
+    [
+        (64, Result(reason="RefNotFound", message="no branch"), "PodFailurePolicy", "RefNotFound"),
+        (
+            64,
+            Result(reason="CollectionAlreadyIngested", message="finished"),
+            "PodFailurePolicy",
+            "CollectionAlreadyIngested",
+        ),
+        (
+            75,
+            Result(reason="EmbeddingUnavailable", message="down"),
+            "BackoffLimitExceeded",
+            "EmbeddingUnavailable",
+        ),
+        (1, None, "BackoffLimitExceeded", "PodFailed"),
+        (0, None, "DeadlineExceeded", "DeadlineExceeded"),
+    ],
+)
+def test_a_failed_run_is_stalled(
+    code: int, result: Result | None, job_reason: str, reason: str
+) -> None:
+    src, run, _ = begun()
+    job = step_job(run, failure=(job_reason, "x"), over=True, active=0, failed=1)
+    pods = [ended(job, code, result)] if code else []
+    after, plan = pass_invocation(run, source=src, jobs=[job], pods=pods)
+    assert summary(after) == ("False", reason)
+    assert after.status.conditions[1].type == "Stalled"
+    if result is not None:
+        assert result.message in message(after)
+    assert plan.actions == [DeleteJob(job.name, job.uid)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"waiting": ("ImagePullBackOff", "x"), "phase": "Pending"}, "ImagePullFailed"),
+        ({"unschedulable": "no node", "phase": "Pending"}, "Unschedulable"),
+    ],
+)
+def test_trouble_is_told_while_it_lasts(fields: dict[str, Any], reason: str) -> None:
+    src, run, _ = begun()
+    job = step_job(run)
+    after, _ = pass_invocation(run, source=src, jobs=[job], pods=[pod(job, **fields)])
+    assert summary(after) == ("Unknown", reason)
+    again, _ = pass_invocation(after, source=src, jobs=[job], pods=[pod(job)])
+    assert summary(again) == ("Unknown", "Processing")
+
+
+def test_memory_is_told_between_two_tries() -> None:
+    src, run, _ = begun()
+    job = step_job(run, failed=1)
+    killed = ended(job, 137, None, reason="OOMKilled")
+    after, _ = pass_invocation(run, source=src, jobs=[job], pods=[killed])
+    assert summary(after) == ("Unknown", "OutOfMemory")
+    assert "limits.memory" in message(after)
+    assert after.status.attempts == 1
+
+
+def test_a_cancel_ends_the_pods_first() -> None:
+    src, run, _ = begun()
+    asked, job = changed(run, cancel=True), step_job(run)
+    after, plan = pass_invocation(asked, source=src, jobs=[job], pods=[pod(job)])
+    assert summary(after) == ("Unknown", "Processing")
+    assert plan.actions == [DeleteJob(job.name, job.uid)]
+    assert plan.requeue_after == 0.5
+    gone, _ = pass_invocation(after, source=src)
+    assert summary(gone) == ("False", "Cancelled")
+    assert [c.type for c in gone.status.conditions] == ["Succeeded"]
+
+
+def test_success_beats_a_cancel() -> None:
+    src, run, _ = begun()
+    job = step_job(run, complete=True, over=True, active=0)
+    after, _ = pass_invocation(
+        changed(run, cancel=True), source=src, jobs=[job], pods=[ended(job, 0, DONE)]
+    )
+    assert summary(after) == ("True", "Complete")
+
+
+def test_a_waiting_run_is_cancelled_at_once() -> None:
+    after, plan = pass_invocation(invocation(spec={"cancel": True}), source=None)
+    assert summary(after) == ("False", "Cancelled")
+    assert plan.actions == []
+
+
+def test_the_time_to_live() -> None:
+    src, run, _ = begun(invocation(spec={"ttlSecondsAfterFinished": 60}))
+    job = step_job(run, complete=True, over=True, active=0)
+    after, plan = pass_invocation(run, source=src, jobs=[job], pods=[ended(job, 0, DONE)])
+    assert plan.requeue_after == 60
+    # The Source takes notice of the end first.
+    _, plan = pass_invocation(after, later(60), source=src)
+    assert DeleteInvocation() not in plan.actions
+    free, _ = pass_source(ready_source())
+    _, plan = pass_invocation(after, later(60), source=free)
+    assert plan.actions == [DeleteInvocation()]
+
+
+def test_three_pods_are_planned_worked_and_finished() -> None:
+    src, run, plan = begun(jobTemplate={"parallelism": 3})
+    (action,) = plan.actions
+    assert isinstance(action, CreateJob)
+    assert action.manifest["spec"]["template"]["spec"]["containers"][0]["args"] == ["plan"]
+    planned = step_job(run, Step.PLAN, complete=True, over=True, active=0)
+    pods = [ended(planned, 0, Result(revision="c" * 40))]
+    run, plan = pass_invocation(run, source=src, jobs=[planned], pods=pods)
+    (action,) = plan.actions
+    assert isinstance(action, CreateJob)
+    spec = action.manifest["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 3, 3)
+    assert "c" * 40 in spec["template"]["spec"]["containers"][0]["env"][0]["value"]
+    assert run.status.configuration is not None
+    assert run.status.configuration["revision"] == "c" * 40
+
+    work = step_job(run, Step.WORK, complete=True, over=True, active=0)
+    shard = Result(documents=DocumentCounts(discovered=2, indexed=2), bytes=10)
+    pods += [ended(work, 0, shard, index=i) for i in range(3)]
+    run, plan = pass_invocation(run, source=src, jobs=[planned, work], pods=pods)
+    (action,) = plan.actions
+    assert isinstance(action, CreateJob)
+    assert action.manifest["spec"]["template"]["spec"]["containers"][0]["args"] == ["finish"]
+
+    finish = step_job(run, Step.FINISH, complete=True, over=True, active=0)
+    last = Result(documents=DocumentCounts(removed=1), collection=DONE.collection)
+    pods.append(ended(finish, 0, last))
+    run, plan = pass_invocation(run, source=src, jobs=[planned, work, finish], pods=pods)
+    assert summary(run) == ("True", "Complete")
+    assert run.status.documents == DocumentCounts(discovered=6, indexed=6, removed=1)
+    assert run.status.bytes == 30
+    assert len(plan.actions) == 3
+
+
+def test_a_plan_whose_result_is_lost_runs_again() -> None:
+    src, run, _ = begun(jobTemplate={"parallelism": 2})
+    planned = step_job(run, Step.PLAN, complete=True, over=True, active=0)
+    after, plan = pass_invocation(run, source=src, jobs=[planned], pods=[])
+    assert summary(after) == ("Unknown", "Processing")
+    assert plan.actions == [DeleteJob(planned.name, planned.uid)]
+
+
+def test_a_job_without_pods_says_so() -> None:
+    src, run, _ = begun()
+    job = step_job(run)
+    after, _ = pass_invocation(run, later(60), source=src, jobs=[job])
+    assert summary(after) == ("Unknown", "PodFailed")
+    assert f"kubectl describe job {job.name}" in message(after)

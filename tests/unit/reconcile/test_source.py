@@ -1,0 +1,181 @@
+"""A Source, pass by pass. Every pass goes through the checker of conditions."""
+
+from __future__ import annotations
+
+import pytest
+
+from chroma_sync.api.contract import Result
+from chroma_sync.api.meta import REQUESTED_AT
+from chroma_sync.reconcile.plan import CreateJob, DeleteJob
+from chroma_sync.reconcile.source import backoff
+from unit.reconcile.build import (
+    INSTALLATION,
+    check_job,
+    ended,
+    invocation,
+    later,
+    message,
+    pass_source,
+    pod,
+    ready_source,
+    source,
+    state,
+    summary,
+)
+
+
+def test_a_new_source_is_checked() -> None:
+    after, plan = pass_source(source())
+    assert summary(after) == ("Unknown", "Checking")
+    (action,) = plan.actions
+    assert isinstance(action, CreateJob)
+    assert action.manifest["metadata"]["name"] == check_job(source()).name
+    assert [e.type for e in plan.events] == ["Normal"]
+
+
+def test_a_check_that_goes_on_is_left_alone() -> None:
+    asked, _ = pass_source(source())
+    job = check_job(asked)
+    after, plan = pass_source(asked, jobs=[job], pods=[pod(job)])
+    assert summary(after) == ("Unknown", "Checking")
+    assert plan.actions == []
+    assert plan.requeue_after is not None
+
+
+def test_a_check_that_passed_makes_it_ready() -> None:
+    asked, _ = pass_source(source())
+    job = check_job(asked, complete=True, over=True, active=0)
+    after, plan = pass_source(asked, jobs=[job])
+    assert summary(after) == ("True", "Available")
+    assert plan.actions == [DeleteJob(job.name, job.uid)]
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (Result(reason="RepositoryNotFound", message="no such repository"), "RepositoryNotFound"),
+        (Result(reason="SecretNotFound", message="no such Secret"), "SecretNotFound"),
+        (Result(reason="DatabaseNotFound", message="no such database"), "DatabaseNotFound"),
+        (Result(reason="FromAnotherRelease", message="what?"), "PodFailed"),
+        (None, "PodFailed"),
+    ],
+)
+def test_a_check_that_failed_is_repeated(result: Result | None, reason: str) -> None:
+    asked, _ = pass_source(source())
+    job = check_job(asked, failure=("PodFailurePolicy", "x"), over=True, active=0, failed=1)
+    after, plan = pass_source(asked, jobs=[job], pods=[ended(job, 64, result)])
+    assert summary(after) == ("False", reason)
+    if result is not None:
+        assert result.message in message(after)
+    assert DeleteJob(job.name, job.uid) in plan.actions
+    assert plan.requeue_after is not None and plan.requeue_after <= 10
+    assert [e.type for e in plan.events] == ["Warning"]
+    # Not before its time, and then with another Job.
+    early, plan = pass_source(after, later(9))
+    assert plan.actions == []
+    late, plan = pass_source(early, later(10))
+    (action,) = plan.actions
+    assert isinstance(action, CreateJob)
+    assert action.manifest["metadata"]["name"] == check_job(asked, attempts=1).name
+    # The failure stands while the next check goes on.
+    assert summary(late) == ("False", reason)
+
+
+def test_backoff() -> None:
+    assert [backoff(n) for n in range(1, 9)] == [10, 20, 40, 80, 160, 300, 300, 300]
+    assert backoff(10_000) == 300
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "words"),
+    [
+        ({"waiting": ("ImagePullBackOff", "no such image")}, "ImagePullFailed", "no such image"),
+        ({"waiting": ("ErrImagePull", "refused")}, "ImagePullFailed", "refused"),
+        ({"unschedulable": "0/1 nodes fit"}, "Unschedulable", "0/1 nodes fit"),
+        ({"waiting": ("CreateContainerError", "bad mount")}, "PodFailed", "bad mount"),
+    ],
+)
+def test_what_keeps_a_check_is_told(fields: dict[str, object], reason: str, words: str) -> None:
+    asked, _ = pass_source(source())
+    job = check_job(asked)
+    after, plan = pass_source(asked, jobs=[job], pods=[pod(job, phase="Pending", **fields)])
+    assert summary(after) == ("False", reason)
+    assert words in message(after)
+    assert plan.actions == []
+    # When it has passed, the Source is being checked again.
+    again, _ = pass_source(after, jobs=[job], pods=[pod(job)])
+    assert summary(again) == ("Unknown", "Checking")
+
+
+def test_another_image_makes_another_check() -> None:
+    asked, _ = pass_source(source())
+    job = check_job(asked)
+    installation = INSTALLATION.model_copy(update={"worker_image": "registry.test/worker:2"})
+    _, plan = pass_source(asked, jobs=[job], installation=installation)
+    assert DeleteJob(job.name, job.uid) in plan.actions
+    assert any(isinstance(a, CreateJob) for a in plan.actions)
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "words"),
+    [
+        ({"embedding": {"dense": {"model": "acme/other"}}}, "ModelNotServed", "acme/other"),
+        ({"deletionPolicy": "Delete"}, "NotImplemented", "deletionPolicy"),
+        (
+            {"github": {"repository": "a/b", "includeVendored": True}},
+            "NotImplemented",
+            "includeVendored",
+        ),
+    ],
+)
+def test_what_needs_a_person_is_stalled(spec: dict[str, object], reason: str, words: str) -> None:
+    after, plan = pass_source(source(spec=spec))
+    assert summary(after) == ("False", reason)
+    assert after.status.conditions[1].type == "Stalled"
+    assert words in message(after)
+    assert plan.actions == []
+
+
+def test_a_changed_spec_is_checked_again() -> None:
+    ready = ready_source()
+    changed = ready.model_copy(
+        update={"metadata": ready.metadata.model_copy(update={"generation": 2})}
+    )
+    after, plan = pass_source(changed)
+    assert summary(after) == ("Unknown", "Checking")
+    assert isinstance(plan.actions[0], CreateJob)
+
+
+def test_a_check_on_request() -> None:
+    ready = ready_source()
+    metadata = ready.metadata.model_copy(update={"annotations": {REQUESTED_AT: "now"}})
+    after, plan = pass_source(ready.model_copy(update={"metadata": metadata}))
+    assert summary(after) == ("Unknown", "Checking")
+    assert after.status.last_handled_requested_at == "now"
+    assert isinstance(plan.actions[0], CreateJob)
+
+
+def test_a_run_that_failed_for_the_source_makes_it_unready() -> None:
+    ready = ready_source()
+    run = invocation()
+    admitted, _ = pass_source(ready, invocations=[state(run)])
+    failed = state(run)
+    failed = type(failed)(
+        **{**vars(failed), "succeeded": "False", "reason": "RepositoryNotFound", "message": "gone"}
+    )
+    after, plan = pass_source(admitted, invocations=[failed])
+    assert summary(after) == ("False", "RepositoryNotFound")
+    assert "gone" in message(after)
+    assert after.status.active_invocation is None
+    assert plan.requeue_after == 0
+
+
+def test_a_run_that_failed_for_its_own_reason_does_not() -> None:
+    run = invocation()
+    admitted, _ = pass_source(ready_source(), invocations=[state(run)])
+    failed = state(run)
+    failed = type(failed)(
+        **{**vars(failed), "succeeded": "False", "reason": "RefNotFound", "message": "no branch"}
+    )
+    after, _ = pass_source(admitted, invocations=[failed])
+    assert summary(after) == ("True", "Available")
