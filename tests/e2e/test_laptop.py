@@ -37,7 +37,7 @@ def git_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     root = tmp_path_factory.mktemp("host")
     (root / "acme").mkdir()
     repository.write(root / "acme" / "shop", [FILES])
-    many = {f"f{i:03}.py": f for i in range(150) for f in [FILES["src/bake.py"]]}
+    many = {f"f{i:03}.py": f for i in range(500) for f in [FILES["src/bake.py"]]}
     different = {k: repository.GeneratedFile(v.data + k.encode()) for k, v in many.items()}
     repository.write(root / "acme" / "many", [different])
     with serving(root) as url:
@@ -119,8 +119,8 @@ def test_ctrl_c_and_on(git_url: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout.splitlines()[-1])
     assert counts["documents"].get("unchanged", 0) + counts["chunks"].get("reused", 0) > 0
-    assert counts["documents"]["discovered"] == 150
-    assert counts["collection"]["records"] == 150
+    assert counts["documents"]["discovered"] == 500
+    assert counts["collection"]["records"] == 500
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 from chroma_sync.api.contract import Result
 
 _TICK_SECONDS = 0.5
-_LINE_SECONDS = 5.0
+_LINE_SECONDS = 2.0
 
 
 class Display:

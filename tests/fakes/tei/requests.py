@@ -47,9 +47,11 @@ def texts_of(body: dict[str, Any], raw: bytes) -> list[str]:
 
 def ids_of(body: dict[str, Any], raw: bytes) -> list[list[int]]:
     """The token ids of `/decode`: of one text, or of several."""
-    ids = inputs_of(body, raw, "ids") if isinstance(body.get("ids"), list) else None
-    if ids and all(isinstance(row, list) for row in ids):
-        return ids
+    ids = body.get("ids")
+    if isinstance(ids, list) and ids:
+        rows = [ids] if _is_input(ids) else ids
+        if all(isinstance(row, list) and _is_input(row) for row in rows):
+            return rows
     raise wrong_type("ids: data did not match any variant of untagged enum InputIds", len(raw) - 1)
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +18,7 @@ import httpx
 import numpy as np
 import pytest
 
+from chroma_sync.pipeline.embed import LocalMiniLM
 from fakes.tei.server import serving
 from fakes.tei.service import Options
 
@@ -108,6 +114,68 @@ def test_faults() -> None:
             assert http.post("/embed", json={"inputs": "a"}).status_code == status
         http.post("/_test/reset")
         assert http.post("/embed", json={"inputs": "a"}).status_code == 200
+
+
+def test_tokenize_and_decode_have_limits_too(servers: tuple[str, str]) -> None:
+    with httpx.Client(base_url=servers[0], trust_env=False) as http:
+
+        def post(path: str, value: Any) -> tuple[int, str]:
+            got = http.post(path, json=value)
+            return got.status_code, got.text
+
+        too_many = json.dumps(
+            {
+                "error": "batch size 33 > maximum allowed batch size 32",
+                "error_type": "Validation",
+            },
+            separators=(",", ":"),
+        )
+        assert post("/tokenize", {"inputs": ["a"] * 33}) == (422, too_many)
+        assert post("/tokenize", {"inputs": [""]})[0] == 400
+        assert post("/tokenize", {"inputs": "x" * 64_001})[0] == 422
+        assert post("/tokenize", {"inputs": [[1]]})[0] == 422
+        assert post("/decode", {"ids": [101, 7592, 102]}) == (200, '["hello"]')
+        assert post("/decode", {"ids": ["hello"]})[0] == 422
+        assert post("/decode", {})[0] == 422
+        assert post("/embed", {"inputs": "a", "dimensions": "many"})[0] == 422
+        assert len(http.post("/tokenize", json={"inputs": "x " * 3_000}).json()[0]) == 3_002
+
+
+def test_vectors_are_kept_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = Options(cache=str(tmp_path / "vectors.sqlite"))
+    text = {"inputs": "a text that was not seen before"}
+    with serving(options) as url:
+        first = httpx.post(f"{url}/embed", json=text, trust_env=False).content
+    monkeypatch.setattr(LocalMiniLM, "pool", lambda self, ids: pytest.fail("made again"))
+    with serving(options) as url:
+        assert httpx.post(f"{url}/embed", json=text, trust_env=False).content == first
+
+
+def test_the_command_serves() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "fakes.tei", "--port", str(port), "--model-id", "acme/x"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "KEY": "sesame"}
+    with subprocess.Popen([*command, "--api-key-env", "KEY"], env=environment) as process:
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+                _wait_until_healthy(http)
+                assert http.get("/info").status_code == 401
+                info = http.get("/info", headers={"Authorization": "Bearer sesame"}).json()
+        finally:
+            process.terminate()
+    assert info["model_id"] == "acme/x"
+
+
+def _wait_until_healthy(http: httpx.Client) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            assert http.get("/health").status_code == 200
+            return
+        except httpx.ConnectError:
+            assert time.monotonic() < end, "it never listened"
+            time.sleep(0.05)
 
 
 def _without_place(text: str) -> str:

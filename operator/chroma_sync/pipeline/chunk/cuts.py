@@ -125,7 +125,25 @@ def line_cuts(data: bytes, max_size: int, max_lines: int | None) -> list[int]:
             end = len(data)
         start = _lines_end(data, start, end, max_lines)
         cuts.append(start)
-    return cuts
+    return _join_lines(data, cuts, max_size, max_lines) if cuts else cuts
+
+
+def _join_lines(data: bytes, cuts: list[int], max_size: int, max_lines: int | None) -> list[int]:
+    """Joins the end of a long line with what comes next where both fit into one chunk."""
+    joined: list[int] = []
+    start, end = 0, cuts[0]
+    for cut in cuts[1:]:
+        fits = cut - start <= max_size
+        if not fits or (max_lines is not None and _line_count(data, start, cut) > max_lines):
+            joined.append(end)
+            start = end
+        end = cut
+    joined.append(end)
+    return joined
+
+
+def _line_count(data: bytes, start: int, end: int) -> int:
+    return data.count(b"\n", start, end) + (data[end - 1] != LINE_FEED)
 
 
 def _lines_end(data: bytes, start: int, end: int, max_lines: int | None) -> int:
