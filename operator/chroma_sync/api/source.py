@@ -324,9 +324,6 @@ class FinishedCollection(ApiModel):
 class CheckStatus(ApiModel):
     """The check of the Source: how often it was tried, and when it is tried again."""
 
-    generation: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="The generation of the spec that is checked."
-    )
     attempts: Annotated[int, Field(ge=0)] = Field(
         default=0, description="Checks that failed one after the other."
     )

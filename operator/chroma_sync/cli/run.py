@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from chroma_sync.api.configuration import (
     ChromaServer,
     Configuration,
@@ -22,7 +24,7 @@ from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import Invocation
 from chroma_sync.api.load import InvalidObject, load_objects
 from chroma_sync.api.reasons import Reason
-from chroma_sync.api.source import Source
+from chroma_sync.api.source import DenseEmbedding, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
 from chroma_sync.cli.outcome import UsageError
 from chroma_sync.cli.places import LOCAL_URL, open_database, open_model
@@ -31,7 +33,7 @@ from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.progress import Progress
-from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
 
 _INTERRUPTED = 130
 
@@ -111,7 +113,7 @@ def _run_one(
         display = stack.enter_context(Display(title, progress.result))
         fetched = make_source(configuration, scratch)
         stack.callback(fetched.close)
-        model = open_model(arguments, configuration.embedding.model, _sleep(stop))
+        model = open_model(arguments, configuration.embedding.model, stoppable_sleep(stop))
         stack.callback(model.close)
         database = open_database(arguments, configuration.database, configuration.chroma.tenant)
         stack.callback(database.close)
@@ -125,7 +127,7 @@ def _configuration(
     """The configuration of a run here. `--chroma` and `--path` stand for the installation's server,
     and a run here has a UID of its own."""
     if arguments.model:
-        source.spec.embedding.dense.model = arguments.model
+        source.spec.embedding.dense = _other_model(arguments.model)
     invocation.metadata.uid = str(uuid.uuid4())
     url = arguments.tei or LOCAL_URL
     settings = Settings(
@@ -138,12 +140,13 @@ def _configuration(
         raise Misconfigured(Reason.MODEL_NOT_SERVED, str(error)) from None
 
 
-def _sleep(stop: StopSignal):  # type: ignore[no-untyped-def]
-    def sleep(seconds: float) -> None:
-        stop.wait(seconds)
-        stop.check()
-
-    return sleep
+def _other_model(model: str) -> DenseEmbedding:
+    """Another model in place of the Source's. Instructions that were written for one model are not
+    another's: they are left out."""
+    try:
+        return DenseEmbedding(model=model)
+    except ValidationError as error:
+        raise UsageError(f"--model: {error.errors()[0]['msg']}") from None
 
 
 def _summary(result: Result) -> str:

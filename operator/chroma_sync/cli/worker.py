@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -38,7 +38,7 @@ from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.progress import Progress
-from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
 
 _LOG_SECONDS = 10.0
 # A check answers soon or is repeated by the operator; a run bridges a restart of a server itself.
@@ -105,7 +105,7 @@ def _toolbox(
 ) -> steps.Toolbox:
     configuration = _configuration(environment)
     patience = _CHECK_PATIENCE_SECONDS if step is Step.CHECK else _RUN_PATIENCE_SECONDS
-    sleep = _stoppable_sleep(stop)
+    sleep = stoppable_sleep(stop)
     scratch = Path(SCRATCH)
     chroma, embedding = configuration.chroma, configuration.embedding
     chroma_token = _token(SecretUse.CHROMA, chroma.token_secret)
@@ -160,14 +160,6 @@ def _token(use: SecretUse, secret: str | None) -> str | None:
         )
         raise Misconfigured(Reason.SECRET_NOT_FOUND, message)
     return token
-
-
-def _stoppable_sleep(stop: StopSignal) -> Callable[[float], None]:
-    def sleep(seconds: float) -> None:
-        stop.wait(seconds)
-        stop.check()
-
-    return sleep
 
 
 @contextmanager

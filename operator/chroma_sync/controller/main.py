@@ -40,6 +40,8 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(
         level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    # kopf tells of each event of each object at the level of information.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     try:
         installation = load(arguments.settings)
     except SettingsError as error:

@@ -44,6 +44,16 @@ class StopSignal:
             raise Stopped
 
 
+def stoppable_sleep(stop: StopSignal) -> Callable[[float], None]:
+    """A `sleep` that raises `Stopped` as soon as the run is asked to stop."""
+
+    def sleep(seconds: float) -> None:
+        stop.wait(seconds)
+        stop.check()
+
+    return sleep
+
+
 class BoundedQueue(Generic[T]):
     """A queue of at most `size` items between two stages. Blocked calls raise `Stopped` when the
     run stops. `close` tells the readers that nothing more comes."""
