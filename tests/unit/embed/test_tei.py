@@ -17,9 +17,11 @@ from chroma_sync.pipeline.embed import (
     EmbeddingMisconfigured,
     EmbeddingRejected,
     EmbeddingUnavailable,
+    Info,
     LocalMiniLM,
     TeiModel,
     Vectors,
+    embed_long,
 )
 from chroma_sync.pipeline.embed.local import LOCAL_MODEL
 from chroma_sync.pipeline.embed.tei_answers import is_named
@@ -328,3 +330,54 @@ def test_batches_fit_the_server() -> None:
     assert counts["requests"] == 3
     cosines = (got * LocalMiniLM().embed(texts)).sum(axis=1)
     assert cosines.min() >= 0.9999
+
+
+def test_a_request_asks_for_whole_texts_and_unit_vectors() -> None:
+    bodies: list[Any] = []
+
+    def script(path: str, body: bytes) -> Reply:
+        if path == "/embed":
+            bodies.append(json.loads(body))
+        return sound(path, body)
+
+    with scripted(script) as url, client(url) as model:
+        model.embed(["a", "b"])
+    assert bodies == [{"inputs": ["a", "b"], "truncate": False, "normalize": True}]
+
+
+def test_a_vector_of_zeros_is_rejected() -> None:
+    def script(path: str, body: bytes) -> Reply:
+        if path != "/embed":
+            return sound(path, body)
+        return ok([[0.0, 0.0 if text == "b" else 1.0] for text in json.loads(body)["inputs"]])
+
+    with scripted(script) as url, client(url) as model:
+        with pytest.raises(EmbeddingRejected, match="no direction") as caught:
+            model.embed(["a", "b"])
+    assert caught.value.index == 1
+
+
+def test_limits_are_those_that_hold() -> None:
+    """A batch over the permits is refused for ever, and a text over a whole batch is cut."""
+    info = json.loads(recorded("info")[2])
+    info |= {"max_concurrent_requests": 16, "max_input_length": 32_768, "model_sha": "c0ffee"}
+
+    def script(path: str, body: bytes) -> Reply:
+        return ok(info) if path == "/info" else sound(path, body)
+
+    with scripted(script) as url, client(url) as model:
+        assert model.info() == Info(
+            model_id="all-MiniLM-L6-v2",
+            model_sha="c0ffee",
+            max_input_tokens=16_384,
+            special_tokens=2,
+            max_batch=16,
+            max_concurrent_inputs=16,
+        )
+
+
+def test_a_text_too_long_to_be_tokenized_is_rejected() -> None:
+    with serving() as url, client(url, model=LOCAL_MODEL) as model:
+        with pytest.raises(EmbeddingRejected, match="64000 characters") as caught:
+            embed_long(model, ["a", "x" * 64_001])
+    assert caught.value.index == 1
