@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ TEXTS = repository.text_files()
 
 
 @pytest.fixture(scope="session")
-def reference(world: World) -> tuple[str, dict[str, Any]]:
+def reference(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
     """One undisturbed run, which the others are compared with: its collection and Invocation."""
-    namespace, collection = "reference", unique("reference")
+    namespace, collection = unique("reference"), unique("reference")
     world.cluster.apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         world.source(namespace),
@@ -39,7 +40,8 @@ def reference(world: World) -> tuple[str, dict[str, Any]]:
         *("-n", namespace, "wait", "--for=condition=Succeeded", "invocation/run"),
         "--timeout=300s",
     )
-    return collection, world.succeeded(namespace)
+    yield collection, world.succeeded(namespace)
+    world.cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 def test_every_file_comes_out(world: World, reference: tuple[str, dict[str, Any]]) -> None:
