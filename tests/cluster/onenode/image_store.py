@@ -1,7 +1,8 @@
 """Images in the cache, as one OCI image layout: what images share is stored once.
 
-`index.json` names the images, newest last; its annotation `org.opencontainers.image.ref.name`
-is the full reference. Layers are not compressed: they never leave the machine.
+`index.json` names the images, the last one asked for last; the annotation
+`org.opencontainers.image.ref.name` is the full reference. Layers are not compressed: they never
+leave the machine.
 """
 
 import hashlib
@@ -35,8 +36,16 @@ def has(reference: str) -> bool:
     return any(entry["annotations"].get(REF_NAME) == reference for entry in _index())
 
 
+def touch(reference: str) -> bool:
+    """Make the image the last one asked for, which pruning spares; False when it is not here."""
+    if not has(reference):
+        return False
+    _put_last(_descriptor(reference))
+    return True
+
+
 def resolve(name: str) -> str:
-    """The full reference of `name`: itself, or the newest build of that bare name."""
+    """The full reference of `name`: itself, or the last build asked for under that bare name."""
     known = [str(entry["annotations"].get(REF_NAME)) for entry in _index()]
     if name in known:
         return name
@@ -100,7 +109,7 @@ def adopt(reference: str, pushed: Path) -> None:
 
 
 def prune() -> list[str]:
-    """Forget all but the newest builds of each name, and blobs of none; returns the references."""
+    """Forget all but the last builds of each name, and blobs of none; returns the references."""
     kept: list[dict[str, Any]] = []
     dropped: list[str] = []
     counts: dict[str, int] = {}
@@ -127,6 +136,11 @@ def _part(media_type: str, digest: str, size: int) -> dict[str, Any]:
 def _add_image(reference: str, manifest: bytes) -> None:
     digest, size = _store(manifest)
     entry = _part(MANIFEST, digest, size) | {"annotations": {REF_NAME: reference}}
+    _put_last(entry)
+
+
+def _put_last(entry: dict[str, Any]) -> None:
+    reference = entry["annotations"][REF_NAME]
     _write_index([*(e for e in _index() if e["annotations"].get(REF_NAME) != reference), entry])
 
 

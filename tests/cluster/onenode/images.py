@@ -31,7 +31,7 @@ def build(name: str, context: Path, dockerfile: Path, arguments: dict[str, str])
     files = _copied_files(context, dockerfile)
     reference = f"{image_store.PREFIX}/{name}:{_key(context, dockerfile, files, arguments)}"
     with locked("images"):
-        if not image_store.has(reference):
+        if not image_store.touch(reference):
             _import_base(base)
             with tempfile.TemporaryDirectory(dir=_work_folder()) as staged:
                 _stage(context, files, Path(staged))

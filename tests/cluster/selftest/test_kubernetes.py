@@ -193,6 +193,7 @@ def test_a_pod_without_rights_is_refused_by_rbac(image: str, namespace: str) -> 
 
 def test_exec_keeps_the_folder_and_finds_the_tools() -> None:
     require_machine()
+    run("up")
     script = 'pwd; for tool in helm kubeconform kubectl ctr; do command -v "$tool"; done'
     done = subprocess.run(
         command("exec", "--", "bash", "-c", script),
@@ -204,3 +205,25 @@ def test_exec_keeps_the_folder_and_finds_the_tools() -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == str(SCRIPT.parent)
     assert len(done.stdout.splitlines()) == 5
+
+
+def test_exec_passes_on_code_signal_and_input() -> None:
+    require_machine()
+    run("up")
+    assert run("exec", "--", "sh", "-c", "exit 7", check=False).returncode == 7
+    assert run("exec", "--", "sh", "-c", "kill -9 $$", check=False).returncode == 137
+    assert run("exec", "--", "no-such-program", check=False).returncode == 127
+    assert run("exec", "--", "cat", text="through").stdout == "through"
+
+    script = "trap 'echo caught; exit 5' TERM; echo ready; while :; do sleep 0.1; done"
+    running = subprocess.Popen(
+        command("exec", "--", "sh", "-c", script),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "ready\n"
+        running.terminate()
+        assert running.stdout.read() == "caught\n"
+    assert running.returncode == 5
