@@ -44,6 +44,7 @@ CALM: Final = frozenset(
         Reason.CHECKING,
         Reason.AVAILABLE,
         Reason.SUSPENDED,
+        Reason.SOURCE_NOT_READY,  # the Source itself says what is wrong
     }
 )
 

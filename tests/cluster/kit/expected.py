@@ -12,17 +12,16 @@ from typing import Any
 import httpx
 import numpy as np
 
-_BATCH = 32
-
 
 def expected_vectors(tei: httpx.Client, texts: list[str]) -> tuple[Any, list[int]]:
     """The vectors of some texts, (n, dimension) float32, and how many windows each took."""
-    limit = int(tei.get("/info").raise_for_status().json()["max_input_length"])
+    info = tei.get("/info").raise_for_status().json()
+    limit, batch_size = int(info["max_input_length"]), int(info["max_client_batch_size"])
     pieces: list[str] = []
     weights: list[int] = []
     windows: list[int] = []
-    for start in range(0, len(texts), _BATCH):
-        batch = texts[start : start + _BATCH]
+    for start in range(0, len(texts), batch_size):
+        batch = texts[start : start + batch_size]
         answer = tei.post("/tokenize", json={"inputs": batch}).raise_for_status()
         for text, tokens in zip(batch, answer.json(), strict=True):
             special = sum(1 for t in tokens if t["special"])
@@ -31,7 +30,7 @@ def expected_vectors(tei: httpx.Client, texts: list[str]) -> tuple[Any, list[int
             pieces += [piece for piece, _ in cut]
             weights += [weight for _, weight in cut]
             windows.append(len(cut))
-    vectors = _embed(tei, pieces)
+    vectors = _embed(tei, pieces, batch_size)
     rows, at = [], 0
     for count in windows:
         mean = np.average(vectors[at : at + count], axis=0, weights=weights[at : at + count])
@@ -56,9 +55,9 @@ def _windows(
     return cut
 
 
-def _embed(tei: httpx.Client, texts: list[str]) -> Any:
+def _embed(tei: httpx.Client, texts: list[str], batch_size: int) -> Any:
     vectors: list[list[float]] = []
-    for start in range(0, len(texts), _BATCH):
-        body = {"inputs": texts[start : start + _BATCH], "truncate": False}
+    for start in range(0, len(texts), batch_size):
+        body = {"inputs": texts[start : start + batch_size], "truncate": False}
         vectors += tei.post("/embed", json=body, timeout=120).raise_for_status().json()
     return np.asarray(vectors, dtype=np.float32)
