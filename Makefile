@@ -1,7 +1,7 @@
 # chroma-sync. `make help` lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-cluster cluster-up cluster-down cluster-status \
+.PHONY: help setup demo test test-unit test-e2e test-cluster cluster-up cluster-down cluster-status \
         generate check-generated requirements lint bench clean
 
 PYTHON ?= python3
@@ -26,10 +26,13 @@ $(VENV)/.ready: tests/requirements.txt pyproject.toml
 demo: setup ## index this checkout on this machine and ask two questions
 	@$(BIN)/python tests/demo.py
 
-test: lint check-generated test-unit demo test-cluster ## everything, from unit tests to the real cluster
+test: lint check-generated test-unit test-e2e demo test-cluster ## everything, from unit tests to the real cluster
 
-test-unit: setup ## unit tests alone: no cluster, under a minute
-	$(BIN)/pytest tests/unit tests/e2e
+test-unit: setup ## unit tests alone: no cluster, about a minute
+	$(BIN)/pytest tests/unit
+
+test-e2e: setup ## the laptop commands, as a person types them
+	$(BIN)/pytest tests/e2e
 
 test-cluster: setup ## the operator on a real Kubernetes; KUBECONFIG=FILE for one of your own
 	@$(BIN)/python tests/cluster/run.py
