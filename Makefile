@@ -11,7 +11,7 @@ TESTBED := $(PYTHON) tests/cluster/testbed.py
 export PYTHONDONTWRITEBYTECODE := 1
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## make .venv with everything, and the chroma-sync command in it
 
