@@ -19,7 +19,7 @@ SERVICE_ACCOUNT = f"{RELEASE}-operator"
 def install(cluster: Cluster, operator: str, worker: str) -> None:
     """Install or change the release, and wait until the operator is Ready."""
     # Helm installs CRDs once and never changes them; the tests want those of this checkout.
-    cluster.kubectl("apply", "--server-side", "-f", str(CHART / "crds"))
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CHART / "crds"))
     values = {
         "image": {"operator": operator, "worker": worker},
         "chroma": {"url": servers.CHROMA_URL},
