@@ -40,7 +40,7 @@ def install(cluster: Cluster, operator: str, worker: str) -> None:
 def uninstall(cluster: Cluster) -> None:
     """Take the release away. The CRDs stay, as Helm leaves them."""
     helm("uninstall", RELEASE, "--namespace", NAMESPACE, "--wait")
-    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
 
 
 def helm(*arguments: str, stdin: str | None = None) -> str:

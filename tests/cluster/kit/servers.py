@@ -68,7 +68,7 @@ def start_late_tei(cluster: Cluster, image: str) -> None:
 
 def stop(cluster: Cluster) -> None:
     """Take the servers away."""
-    cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
 
 
 def kill_main_process(cluster: Cluster, server: str) -> None:
