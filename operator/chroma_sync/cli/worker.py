@@ -159,6 +159,10 @@ def _token(use: SecretUse, secret: str | None) -> str | None:
             "Create it in the namespace of the Source."
         )
         raise Misconfigured(Reason.SECRET_NOT_FOUND, message)
+    if not (token.isascii() and token.isprintable()):
+        # Said here, for an HTTP client would quote it.
+        message = f"The token in Secret {secret!r} holds characters that no HTTP header may hold."
+        raise Misconfigured(Reason.CREDENTIALS_REJECTED, message)
     return token
 
 

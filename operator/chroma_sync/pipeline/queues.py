@@ -24,9 +24,10 @@ class StopSignal:
         self.error: BaseException | None = None
 
     def stop(self, error: BaseException | None = None) -> None:
-        """Ask all stages to stop. Only the first error is remembered."""
+        """Ask all stages to stop. Only the first word counts: an error after a deliberate stop is
+        its consequence."""
         with self._lock:
-            if self.error is None:
+            if not self._event.is_set():
                 self.error = error
             self._event.set()
 

@@ -21,7 +21,13 @@ from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION, Model
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.fetch import Entry, Source
 from chroma_sync.pipeline.index.chroma import Collection, Database, text_metadata
-from chroma_sync.pipeline.index.claim import Claim, claimed, finished, is_finished_by
+from chroma_sync.pipeline.index.claim import (
+    Claim,
+    begun_revision,
+    claimed,
+    finished,
+    is_finished_by,
+)
 from chroma_sync.pipeline.index.records import Configs, document_sha, short_hash
 from chroma_sync.pipeline.index.state import TargetState
 from chroma_sync.pipeline.progress import Progress
@@ -76,14 +82,18 @@ def run(tools: Toolbox) -> None:
 def plan(tools: Toolbox) -> str | None:
     """Resolve the revision and claim the collection. None: this very run is finished already."""
     identity = _identity(tools)
-    revision = tools.source.resolve()
+    standing = tools.database.find(identity.collection)
+    if standing is not None and is_finished_by(standing, identity.uid):
+        # A pod died between the mark and its exit: nothing else is asked for any more.
+        tools.progress.revision = text_metadata(standing.metadata, "revision") or None
+        tools.progress.collection = _status(standing)
+        return None
+    begun = begun_revision(standing.metadata, identity.uid) if standing is not None else None
+    revision = begun or tools.source.resolve()
     claim = _claim(tools, identity)
     collection = claimed(tools.database, identity.collection, claim, revision)
     revision = text_metadata(collection.metadata, "revision") or revision
     tools.progress.revision = revision
-    if is_finished_by(collection, identity.uid):
-        tools.progress.collection = _status(collection)
-        return None
     return revision
 
 
@@ -94,6 +104,7 @@ def work(tools: Toolbox, revision: str) -> None:
     collection = _own_collection(tools, identity)
     if is_finished_by(collection, identity.uid):
         return
+    _same_configs(tools, collection)
     tools.source.open(revision)
     with _target_state(tools.scratch / "work.sqlite") as state, _watched(tools, identity):
         state.load(collection.records())
@@ -119,19 +130,22 @@ def finish(tools: Toolbox, revision: str) -> None:
     tools.progress.revision = revision
     collection = _own_collection(tools, identity)
     if not is_finished_by(collection, identity.uid):
+        _same_configs(tools, collection)
         tools.source.open(revision)
         with _target_state(tools.scratch / "finish.sqlite") as state:
-            state.load_listing((e.key, e.version) for e in tools.source.entries())
+            # What the listing alone skips has no records in a run from nothing.
+            entries = tools.source.entries()
+            state.load_listing((e.key, e.version) for e in entries if e.skip is None)
             state.load(collection.records())
             # Paging has ended: from here on it is safe to delete.
-            collection = _own_collection(tools, identity)
             removed: set[str] = set()
             for ids in state.leftovers(tools.configs):
                 tools.stop.check()
-                collection.delete(ids)
+                _own_collection(tools, identity).delete(ids)
                 removed.update(id_.rpartition("-")[0] for id_ in ids if id_.endswith("-0"))
             tools.progress.removed(len(removed))
         tools.stop.check()
+        collection = _own_collection(tools, identity)
         collection.replace_metadata(finished(collection.metadata, identity.uid))
     tools.progress.collection = _status(collection)
 
@@ -183,6 +197,19 @@ def _own_collection(tools: Toolbox, identity: RunIdentity) -> Collection:
         message = f"Collection {identity.collection!r} {what}; this run has stopped."
         raise Misconfigured(Reason.RUN_LOST, message)
     return collection
+
+
+def _same_configs(tools: Toolbox, collection: Collection) -> None:
+    """Stop when this pod would make other records than plan said: its image or the model's server
+    was changed in mid-run. Without this, finish would take every document for a leftover."""
+    metadata, configs = collection.metadata, tools.configs
+    said = metadata.get("document_config"), metadata.get("embedding_config")
+    if said != (configs.document, configs.embedding):
+        message = (
+            f"The worker's release or the model's server was changed while collection "
+            f"{collection.name!r} was being written. Apply the Invocation again."
+        )
+        raise Misconfigured(Reason.COLLECTION_MODEL_MISMATCH, message)
 
 
 @contextmanager

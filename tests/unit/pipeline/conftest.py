@@ -68,6 +68,7 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
         model: HashModel | None = None,
         shard: tuple[int, int] = (0, 1),
         model_name: str = "hash",
+        max_file_size: int = 1_000_000,
     ) -> Toolbox:
         url, commits = git_url
         identity = RunIdentity.model_validate(
@@ -84,7 +85,13 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
             chroma=ChromaServer(url="embedded"),
             embedding=EmbeddingConfiguration(model=model_name, url="none"),
             chunking=Chunking.model_validate({"type": "tree_sitter", "maxSizeBytes": 100}),
-            github=GithubSource.model_validate({"repository": "acme/shop", "baseUrl": url}),
+            github=GithubSource.model_validate(
+                {
+                    "repository": "acme/shop",
+                    "baseUrl": url,
+                    "maxFileSizeBytes": max_file_size,
+                }
+            ),
             job_template=JobTemplate(),
             run=identity,
         )

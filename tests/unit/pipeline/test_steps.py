@@ -220,3 +220,47 @@ def test_an_error_of_a_stage_ends_the_run(make_tools: MakeTools) -> None:
     with pytest.raises(EmbeddingUnavailable):
         steps.run(tools)
     assert "finished_ingest" not in metadata(tools)
+
+
+def test_a_step_that_would_make_other_records_stops(
+    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker's image is changed between two steps: nothing may be deleted as a leftover."""
+    tools = make_tools(run="r")
+    revision = steps.plan(tools)
+    assert revision is not None
+    steps.work(tools, revision)
+    before = contents(tools)
+    monkeypatch.setattr(steps, "CHUNKER_VERSION", "another")
+    for step in (steps.work, steps.finish):
+        with pytest.raises(Misconfigured) as caught:
+            step(make_tools(run="r"), revision)
+        assert caught.value.reason is Reason.COLLECTION_MODEL_MISMATCH
+    assert contents(tools) == before
+    assert "finished_ingest" not in metadata(tools)
+    # The whole run again, with the new image, is fine.
+    steps.run(make_tools(run="r"))
+    assert metadata(tools)["finished_ingest"] is True
+
+
+def test_a_file_that_is_too_large_by_now_goes(make_tools: MakeTools) -> None:
+    tools = make_tools(run="one")
+    revision = steps.plan(tools)
+    assert revision is not None
+    steps.work(tools, revision)
+    limited = make_tools(run="two", max_file_size=1000)
+    steps.run(limited)
+    keys = {dict(pairs)["document_key"] for _, pairs, _ in contents(limited).values()}
+    assert keys == {"small.md", "same.txt"}
+    assert limited.progress.result().skipped == {"Binary": 1, "TooLarge": 1}
+
+
+def test_a_finished_run_asks_nobody_anything(
+    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps.run(make_tools(run="r"))
+    again = make_tools(run="r", model=HashModel(dimension=16, breaks_after=0))
+    monkeypatch.setattr(again.source, "resolve", lambda: pytest.fail("the Git host was asked"))
+    steps.run(again)
+    result = again.progress.result()
+    assert result.collection is not None and result.collection.records > 0

@@ -55,7 +55,9 @@ _SYMPTOMS: Sequence[tuple[str, Reason, type[StepError], str]] = (
 
 
 class GitSource:
-    """A repository at `url` (http or https), read at one commit."""
+    """A repository at `url` (http or https), read at one commit.
+
+    git runs in sessions of its own, so that Ctrl-C at a terminal reaches only the run itself."""
 
     def __init__(
         self,
@@ -112,6 +114,7 @@ class GitSource:
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             env=_environment(),
+            start_new_session=True,
         ) as listing:
             assert listing.stdout is not None  # noqa: S101 - a pipe was asked for
             try:
@@ -132,6 +135,7 @@ class GitSource:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env=_environment(),
+                start_new_session=True,
             )
         stdin, stdout = self._reader.stdin, self._reader.stdout
         assert stdin is not None and stdout is not None  # noqa: S101 - pipes were asked for
@@ -180,6 +184,7 @@ class GitSource:
                 capture_output=True,
                 stdin=subprocess.DEVNULL,
                 env=_environment(),
+                start_new_session=True,
                 timeout=seconds,
                 check=False,
             )
