@@ -64,8 +64,9 @@ class RunIdentity(ApiModel):
 
 
 class Configuration(ApiModel):
-    """See the module. `run` is absent for a check of the Source alone. `revision` is set for the
-    steps after plan."""
+    """See the module. `run` is absent for a check of the Source alone. `worker_image` is the image
+    of all the run's pods, so that an upgrade in mid-run changes the next run only; a laptop has
+    none."""
 
     source: str  # namespace/name
     database: str
@@ -75,7 +76,7 @@ class Configuration(ApiModel):
     github: GithubSource
     job_template: JobTemplate
     run: RunIdentity | None = None
-    revision: str | None = None
+    worker_image: str | None = None
 
 
 def endpoint_for(model: str, endpoints: Sequence[Endpoint]) -> Endpoint:

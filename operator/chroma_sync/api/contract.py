@@ -7,13 +7,21 @@ the termination message, and `GET /progress`, the same `Result` while the step s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from pathlib import PurePosixPath
 from typing import Final
 
 from pydantic import Field, ValidationError
 
-from chroma_sync.api.invocation import ChunkCounts, CollectionStatus, DocumentCounts, Failure
+from chroma_sync.api.invocation import (
+    COUNT_MAX,
+    ChunkCounts,
+    CollectionStatus,
+    Count,
+    DocumentCounts,
+    Failure,
+)
 from chroma_sync.api.meta import ApiModel
 
 CONFIGURATION_VARIABLE: Final = "CHROMA_SYNC_CONFIGURATION"
@@ -26,6 +34,7 @@ TERMINATION_LOG: Final = PurePosixPath("/dev/termination-log")
 RESULT_MAX_BYTES: Final = 3_500
 NAME_MAX: Final = 200
 FAILURES_MAX: Final = 20
+SKIP_REASONS_MAX: Final = 32
 SCRATCH: Final = PurePosixPath("/scratch")
 SECRETS: Final = PurePosixPath("/var/run/chroma-sync/secrets")
 
@@ -65,13 +74,13 @@ def secret_file(use: SecretUse, key: str = "token") -> PurePosixPath:
 class Result(ApiModel):
     """What a step came to, or has come to so far."""
 
-    reason: str = ""  # a Reason; empty while all is well
+    reason: str = Field(default="", max_length=64)  # a Reason; empty while all is well
     message: str = ""
-    revision: str | None = None
+    revision: str | None = Field(default=None, max_length=256)
     documents: DocumentCounts = Field(default_factory=DocumentCounts)
-    skipped: dict[str, int] = Field(default_factory=dict)
+    skipped: dict[str, Count] = Field(default_factory=dict, max_length=SKIP_REASONS_MAX)
     chunks: ChunkCounts = Field(default_factory=ChunkCounts)
-    bytes: int = 0
+    bytes: Count = 0
     collection: CollectionStatus | None = None
     failures: list[Failure] = Field(default_factory=list, max_length=FAILURES_MAX)
 
@@ -118,8 +127,8 @@ def merge_results(results: list[Result]) -> Result:
     """Sum up the shards of one run. The first reason, message, revision and collection stand."""
 
     def total(counts: list[dict[str, int]]) -> dict[str, int]:
-        keys = dict.fromkeys(key for count in counts for key in count)
-        return {key: sum(count.get(key, 0) for count in counts) for key in keys}
+        keys = list(dict.fromkeys(key for count in counts for key in count))[:SKIP_REASONS_MAX]
+        return {key: _sum(count.get(key, 0) for count in counts) for key in keys}
 
     first = next((r for r in results if r.reason), None)
     return Result(
@@ -129,10 +138,14 @@ def merge_results(results: list[Result]) -> Result:
         documents=DocumentCounts(**total([r.documents.model_dump() for r in results])),
         skipped=total([r.skipped for r in results]),
         chunks=ChunkCounts(**total([r.chunks.model_dump() for r in results])),
-        bytes=sum(r.bytes for r in results),
+        bytes=_sum(r.bytes for r in results),
         collection=next((r.collection for r in results if r.collection), None),
         failures=[f for r in results for f in r.failures][:FAILURES_MAX],
     )
+
+
+def _sum(counts: Iterable[int]) -> int:
+    return min(sum(counts), COUNT_MAX)
 
 
 def _dump(result: Result) -> bytes:

@@ -185,7 +185,9 @@ class InvocationSpec(ApiModel):
     )
 
 
-Count = Annotated[int, Field(ge=0)]
+# Up to the largest whole number that every reader of JSON takes exactly.
+COUNT_MAX = 2**53 - 1
+Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 
 
 class DocumentCounts(ApiModel):
@@ -236,6 +238,29 @@ class Failure(ApiModel):
     reason: str = Field(max_length=64, description="Why, in one word. Example: EmbeddingRejected.")
     message: Annotated[str, Field(max_length=1024), _cut(1024)] = Field(
         default="", description="Why, in a sentence."
+    )
+
+
+class FinishedShards(ApiModel):
+    """What those pods of a run came to that share its documents and have ended well."""
+
+    indexes: list[Annotated[int, Field(ge=0, le=99)]] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Completion indexes of the pods that are counted here.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    documents: DocumentCounts = section(DocumentCounts, "Their documents.")
+    skipped: dict[str, Count] | None = Field(
+        default=None, max_length=32, description="Their skipped documents by reason."
+    )
+    chunks: ChunkCounts = section(ChunkCounts, "Their chunks.")
+    bytes: Count = Field(default=0, description="Size of their indexed documents, in bytes.")
+    failures: list[Failure] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Documents of theirs that could not be indexed, the first 20.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
 
 
@@ -292,6 +317,11 @@ class InvocationStatus(ApiModel):
         max_length=32,
         description="When the counts were last read from the workers.",
         json_schema_extra={"format": "date-time"},
+    )
+    finished_shards: FinishedShards | None = Field(
+        default=None,
+        description="Counts of the pods that have ended well, where several share the documents: "
+        "a pod may be gone before the run ends. They are part of the counts above.",
     )
     attempts: Count = Field(default=0, description="Pods that failed and were followed by others.")
 

@@ -81,19 +81,14 @@ def _attempt(
 
 
 def _do(step: Step, tools: steps.Toolbox) -> None:
-    revision = tools.configuration.revision
-    if step is Step.CHECK:
-        steps.check(tools)
-    elif step is Step.RUN:
-        steps.run(tools)
-    elif step is Step.PLAN:
-        steps.plan(tools)
-    elif revision is None:
-        raise Misconfigured(Reason.INTERNAL_ERROR, "this step needs the revision that plan found")
-    elif step is Step.WORK:
-        steps.work(tools, revision)
-    else:
-        steps.finish(tools, revision)
+    actions = {
+        Step.CHECK: steps.check,
+        Step.RUN: steps.run,
+        Step.PLAN: steps.plan,
+        Step.WORK: steps.work,
+        Step.FINISH: steps.finish,
+    }
+    actions[step](tools)
 
 
 def _toolbox(

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Final, Literal
+from typing import Final
 
 from chroma_sync.api.contract import Result
-from chroma_sync.cluster.errors import ConflictError, NotFoundError
+from chroma_sync.cluster.errors import ClusterError, ConflictError, NotFoundError
 from chroma_sync.cluster.events import EventRecorder
-from chroma_sync.cluster.interface import Kind, Object
+from chroma_sync.cluster.interface import Kind, ListedKind, Listing, Object
 from chroma_sync.cluster.progress import ProgressReader
-from chroma_sync.cluster.rest import Rest
+from chroma_sync.cluster.rest import JSON, Rest
 from chroma_sync.reconcile.names import LABEL_SOURCE
 from chroma_sync.reconcile.observed import PodState, job_state, pod_state
 from chroma_sync.reconcile.plan import Event
 
 API: Final = "/apis/chromasync.dev/v1alpha1"
 PLURALS: Final[dict[Kind, str]] = {"Source": "sources", "Invocation": "invocations"}
+# Names and uids are enough, and much smaller.
+METADATA_ONLY: Final = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PAGE: Final = 500
 PAGES_MAX: Final = 1000
 
@@ -65,7 +67,7 @@ class KubernetesCluster:
 
     async def pods(self, namespace: str, selector: str) -> list[PodState]:
         pages = self._pages(_pods(namespace), selector)
-        return [pod_state(pod) async for page in pages for pod in page]
+        return [pod_state(pod) async for page in pages for pod in page["items"]]
 
     async def delete_invocation(self, namespace: str, name: str, uid: str) -> None:
         await self._delete(_path("Invocation", namespace, name), uid, "Background")
@@ -76,27 +78,33 @@ class KubernetesCluster:
     async def read_progress(self, address: str) -> Result | None:
         return await self._progress.read(address)
 
-    async def places(self, kind: Kind | Literal["Job"]) -> set[tuple[str, str]]:
-        """(namespace, name) of each object of a kind in all namespaces; of Jobs, of our own."""
-        if kind == "Job":
-            pages = self._pages("/apis/batch/v1/jobs", LABEL_SOURCE)
-        else:
-            pages = self._pages(f"{API}/{PLURALS[kind]}", "")
-        return {
-            (item["metadata"]["namespace"], item["metadata"]["name"])
-            async for page in pages
-            for item in page
-        }
+    async def list_all(self, kind: ListedKind) -> Listing:
+        """What exists of a kind in all namespaces; of Jobs, our own."""
+        path = "/apis/batch/v1/jobs" if kind == "Job" else f"{API}/{PLURALS[kind]}"
+        selector = LABEL_SOURCE if kind == "Job" else ""
+        version, found = 0, []
+        async for page in self._pages(path, selector, accept=METADATA_ONLY):
+            # All pages show the state of the first one.
+            version = version or int(page["metadata"]["resourceVersion"])
+            found += [item["metadata"] for item in page["items"]]
+        return Listing(
+            version,
+            frozenset((m["namespace"], m["name"]) for m in found),
+            frozenset(m["uid"] for m in found),
+        )
 
-    async def _pages(self, path: str, selector: str) -> AsyncIterator[list[Object]]:
+    async def _pages(
+        self, path: str, selector: str, *, accept: str = JSON
+    ) -> AsyncIterator[Object]:
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         for _ in range(PAGES_MAX):
-            page = await self._rest.get(path, query)
-            yield page["items"]
+            page = await self._rest.get(path, query, accept=accept)
+            yield page
             token = (page.get("metadata") or {}).get("continue")
             if not token:
                 return
             query["continue"] = token
+        raise ClusterError(0, f"GET {path}: more than {PAGE * PAGES_MAX} objects")
 
     async def _delete(self, path: str, uid: str, propagation: str) -> None:
         body = {"propagationPolicy": propagation, "preconditions": {"uid": uid}}

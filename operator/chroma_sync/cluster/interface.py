@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from chroma_sync.api.contract import Result
@@ -10,6 +11,16 @@ from chroma_sync.reconcile.plan import Event
 
 Object = dict[str, Any]
 Kind = Literal["Source", "Invocation"]
+ListedKind = Literal["Source", "Invocation", "Job"]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All objects of a kind as they were at one resourceVersion: (namespace, name) and uids."""
+
+    version: int
+    places: frozenset[tuple[str, str]]
+    uids: frozenset[str]
 
 
 class Cluster(Protocol):

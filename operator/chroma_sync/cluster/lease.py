@@ -66,10 +66,8 @@ class Leadership:
             await asyncio.sleep(RETRY_PERIOD)
             try:
                 async with asyncio.timeout(RENEW_DEADLINE / 2):
-                    await self._write(self._spec(acquired=None))
-                renewed = self._clock()
-            except ConflictError:
-                await self._check_still_ours()
+                    if await self._renew():
+                        renewed = self._clock()
             except (ClusterError, TimeoutError) as error:
                 logger.warning("the Lease could not be renewed: %s", error)
             if self._clock() - renewed > RENEW_DEADLINE:
@@ -123,6 +121,15 @@ class Leadership:
         except ClusterError as error:
             logger.info("the Lease could not be made: %s", error)
         return self._lease is not None
+
+    async def _renew(self) -> bool:
+        """Write once. Returns whether it was taken. Raises `LeaseLostError` for another holder."""
+        try:
+            await self._write(self._spec(acquired=None))
+        except ConflictError:
+            await self._check_still_ours()
+            return False
+        return True
 
     async def _check_still_ours(self) -> None:
         """After a conflict: somebody wrote. That is harmless only if the holder is still us."""

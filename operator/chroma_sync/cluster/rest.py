@@ -42,8 +42,10 @@ class Rest:
     async def close(self) -> None:
         await self._api.close()
 
-    async def get(self, path: str, query: dict[str, str] | None = None) -> Object:
-        return await self._request("GET", path, query=query)
+    async def get(
+        self, path: str, query: dict[str, str] | None = None, *, accept: str = JSON
+    ) -> Object:
+        return await self._request("GET", path, query=query, accept=accept)
 
     async def post(self, path: str, body: Object) -> Object:
         return await self._request("POST", path, body=body)
@@ -65,13 +67,14 @@ class Rest:
         query: dict[str, str] | None = None,
         body: Object | None = None,
         content_type: str = JSON,
+        accept: str = JSON,
     ) -> Object:
         try:
             prepared = await self._api.param_serialize(
                 method,
                 path,
                 query_params=list((query or {}).items()),
-                header_params={"Accept": JSON, "Content-Type": content_type},
+                header_params={"Accept": accept, "Content-Type": content_type},
                 body=body,
                 auth_settings=["BearerToken"],
             )

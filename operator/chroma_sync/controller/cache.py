@@ -1,7 +1,14 @@
-"""What the watches have shown so far: a few fields of each object, so that it stays small."""
+"""What the watches have shown so far: a few fields of each object, so that it stays small.
+
+News of one object can overtake each other, for the operator also keeps what its own writes return.
+Versions (resourceVersion) tell which is newer: Kubernetes lets them be compared as numbers. And a
+watch that had a gap never tells of what was deleted meanwhile: so what a later list lacks is
+dropped.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -26,16 +33,19 @@ class Shelf(Generic[T]):
     def __init__(self) -> None:
         self._entries: dict[Place, _Entry[T]] = {}
         self._groups: dict[Place, dict[Place, T]] = {}
+        # The last versions of what was removed, so that late news can't bring it back.
+        self._removed: dict[Place, int] = {}
+        self._last_list = 0
 
     def get(self, place: Place) -> T | None:
         entry = self._entries.get(place)
         return entry.state if entry else None
 
     def put(self, place: Place, uid: str, version: int, state: T, group: Place) -> bool:
-        """Keep the state of an object at a resourceVersion. Returns whether it is news. An older
-        version is ignored: news of an object and of its successor can overtake each other."""
+        """Keep the state of an object at a version. Returns whether it is news. What is older than
+        what is known is ignored."""
         before = self._entries.get(place)
-        if before is not None and version < before.version:
+        if version < (before.version if before else self._removed.get(place, 0)):
             return False
         if before is not None:
             self._drop(place)
@@ -43,14 +53,29 @@ class Shelf(Generic[T]):
         self._groups.setdefault(group, {})[place] = state
         return before is None or (before.uid, before.state) != (uid, state)
 
-    def remove(self, place: Place, uid: str) -> bool:
-        """Forget the object, unless another one has its place by now. Returns whether it was
-        there."""
+    def remove(self, place: Place, uid: str, version: int) -> bool:
+        """Forget the object that was deleted at a version, unless another one has its place by now.
+        Returns whether it was there."""
+        self._removed[place] = max(version, self._removed.get(place, 0))
         entry = self._entries.get(place)
         if entry is None or entry.uid != uid:
             return False
         self._drop(place)
         return True
+
+    def drop_missing(self, there: Set[str], version: int) -> list[tuple[Place, T]]:
+        """Forget what a list of all uids, read at a version, lacks. Returns what that was."""
+        # No news that is still under way is older than the list before this one.
+        self._removed = {p: v for p, v in self._removed.items() if v > self._last_list}
+        self._last_list = version
+        lost = [
+            (place, entry)
+            for place, entry in self._entries.items()
+            if entry.uid not in there and entry.version <= version
+        ]
+        for place, entry in lost:
+            self.remove(place, entry.uid, version)
+        return [(place, entry.state) for place, entry in lost]
 
     def of(self, group: Place) -> list[T]:
         return list(self._groups.get(group, {}).values())

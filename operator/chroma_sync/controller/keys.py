@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
+from chroma_sync.cluster.interface import ListedKind
 from chroma_sync.controller.cache import Cache, Place
-from chroma_sync.reconcile.observed import invocation_state, job_state, source_state
+from chroma_sync.reconcile.observed import (
+    InvocationState,
+    JobState,
+    invocation_state,
+    job_state,
+    source_state,
+)
 
 Object = dict[str, Any]
 
@@ -24,7 +32,7 @@ def source_changed(cache: Cache, source: Object, *, deleted: bool) -> list[Key]:
     place, uid, version = _identity(source)
     before = cache.sources.get(place)
     if deleted:
-        return [*waiting(cache, place)] if cache.sources.remove(place, uid) else []
+        return waiting(cache, place) if cache.sources.remove(place, uid, version) else []
     state = source_state(source)
     if not cache.sources.put(place, uid, version, state, place):
         return []
@@ -51,10 +59,10 @@ def invocation_changed(cache: Cache, invocation: Object, *, deleted: bool) -> li
     state = invocation_state(invocation)
     source = (place[0], state.source)
     if deleted:
-        news = cache.invocations.remove(place, uid)
+        news = cache.invocations.remove(place, uid, version)
     else:
         news = cache.invocations.put(place, uid, version, state, source)
-    return [Key("Invocation", *place), Key("Source", *source)] if news else []
+    return _of_invocation(place, state) if news else []
 
 
 def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Key]:
@@ -62,18 +70,39 @@ def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Key]:
     place, uid, version = _identity(job)
     state = job_state(job)
     if deleted:
-        news = cache.jobs.remove(place, uid)
+        news = cache.jobs.remove(place, uid, version)
     else:
         news = cache.jobs.put(place, uid, version, state, (place[0], state.source))
-    if not news:
-        return []
-    owner = (place[0], state.owner_name)
+    return _of_job(cache, place[0], state, deleted=deleted) if news else []
+
+
+def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) -> list[Key]:
+    """Forget what a list of all uids of a kind, read at a version, lacks: the watch had a gap when
+    it was deleted. Returns the keys that its end wakes."""
+    if kind == "Source":
+        lost_sources = cache.sources.drop_missing(there, version)
+        return [key for place, _ in lost_sources for key in waiting(cache, place)]
+    if kind == "Invocation":
+        lost = cache.invocations.drop_missing(there, version)
+        return [key for place, state in lost for key in _of_invocation(place, state)]
+    lost_jobs = cache.jobs.drop_missing(there, version)
+    return [
+        key for place, state in lost_jobs for key in _of_job(cache, place[0], state, deleted=True)
+    ]
+
+
+def _of_invocation(place: Place, state: InvocationState) -> list[Key]:
+    return [Key("Invocation", *place), Key("Source", place[0], state.source)]
+
+
+def _of_job(cache: Cache, namespace: str, state: JobState, *, deleted: bool) -> list[Key]:
+    owner = (namespace, state.owner_name)
     if state.owner_kind == "Source":
         return [Key("Source", *owner)]
     keys = [Key("Invocation", *owner)]
     invocation = cache.invocations.get(owner)
     if deleted and invocation is not None:
-        keys.append(Key("Source", place[0], invocation.source))
+        keys.append(Key("Source", namespace, invocation.source))
     return keys
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from chroma_sync.cluster.client import KubernetesCluster
 from chroma_sync.cluster.errors import ClusterError, LeaseLostError
+from chroma_sync.cluster.interface import ListedKind
 from chroma_sync.cluster.lease import Leadership
 from chroma_sync.cluster.rest import connect
+from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.http import Health, serve
 from chroma_sync.controller.keys import Key
@@ -25,6 +27,8 @@ from chroma_sync.reconcile.installation import Installation
 
 LEASE = "chroma-sync-operator"
 SYNC_PERIOD = 0.2
+LIST_PERIOD = 60.0
+LISTED: tuple[ListedKind, ...] = ("Source", "Invocation", "Job")
 SYNC_LOOKS = 25  # after so many, what exists is asked for once more
 
 logger = logging.getLogger(__name__)
@@ -98,6 +102,7 @@ async def _work(
             logger.info("reconciling")
             health.working = True
             group.create_task(queue.run())
+            group.create_task(_drop_missing(cluster, cache, queue))
     finally:
         health.working = False
         await leadership.release()
@@ -116,9 +121,9 @@ async def _synced(cluster: KubernetesCluster, cache: Cache) -> None:
     passes could take an object that was not listed yet for one that is gone."""
     while True:
         try:
-            sources = await cluster.places("Source")
-            invocations = await cluster.places("Invocation")
-            jobs = await cluster.places("Job")
+            sources = (await cluster.list_all("Source")).places
+            invocations = (await cluster.list_all("Invocation")).places
+            jobs = (await cluster.list_all("Job")).places
         except ClusterError as error:
             logger.warning("the objects could not be listed: %s", error)
             await asyncio.sleep(SYNC_PERIOD * SYNC_LOOKS)
@@ -133,6 +138,20 @@ async def _synced(cluster: KubernetesCluster, cache: Cache) -> None:
                 return
             await asyncio.sleep(SYNC_PERIOD)
         logger.info("waiting for the watches to show %d objects", missing)
+
+
+async def _drop_missing(cluster: KubernetesCluster, cache: Cache, queue: WorkQueue[Key]) -> None:
+    """Forget every now and then what is gone and no watch has told of. Never returns."""
+    while True:
+        await asyncio.sleep(LIST_PERIOD)
+        for kind in LISTED:
+            try:
+                there = await cluster.list_all(kind)
+            except ClusterError as error:
+                logger.warning("the objects could not be listed: %s", error)
+                continue
+            for key in keys.drop_missing(cache, kind, there.uids, there.version):
+                queue.add(key)
 
 
 def _identity() -> tuple[str, str, str]:

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
-from chroma_sync.api.contract import Result, Step
+from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import Invocation, InvocationStatus
 from chroma_sync.api.source import Source, SourceStatus
 from chroma_sync.cluster.errors import ClusterError, InvalidError
 from chroma_sync.cluster.interface import Cluster, Object
 from chroma_sync.controller import keys
-from chroma_sync.controller.cache import Cache
+from chroma_sync.controller.cache import Cache, Place
 from chroma_sync.controller.keys import Key
 from chroma_sync.controller.merge import merge_patch
 from chroma_sync.controller.metrics import Metrics
@@ -25,7 +26,7 @@ from chroma_sync.reconcile import names, run
 from chroma_sync.reconcile import source as source_pass
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import InvocationState, PodState, invocation_state
-from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Plan
+from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Event, Plan
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +51,10 @@ class Passes:
         self._metrics = metrics
         self._now = now
         self._refused: dict[Key, str] = {}
-        # What pods told last, by the Invocation's uid and the pod's.
-        self._told: dict[str, dict[str, Result]] = {}
+        # What the pods of each Invocation told last, by the pod's uid.
+        self._told: dict[Key, dict[str, Result]] = {}
+        # One for each Source: a Job of one of its runs is never made while admission looks.
+        self._locks: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
         self._polls = asyncio.Semaphore(POLLS_AT_ONCE)
         self.wake: Callable[[Key], None] = lambda _: None
 
@@ -61,7 +64,8 @@ class Passes:
         began, result = monotonic(), "error"
         try:
             if key.kind == "Source":
-                again = await self._source(key)
+                async with self._lock_of(key.namespace, key.name):
+                    again = await self._source(key)
             else:
                 again = await self._invocation(key)
             result = "ok"
@@ -108,7 +112,7 @@ class Passes:
         raw = await self._cluster.read("Invocation", key.namespace, key.name)
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             # Its Jobs go with it: they are its dependents.
-            self._forget(key, raw)
+            self._forget(key)
             return None
         invocation = Invocation.model_validate(raw)
         uid, source_name = invocation.metadata.uid or "", invocation.spec.source_ref.name
@@ -119,7 +123,7 @@ class Passes:
             source = Source.model_validate(raw_source) if raw_source is not None else None
         if not finished and invocation.status.start_time is not None:
             pods = await self._cluster.pods(key.namespace, f"{names.LABEL_INVOCATION_UID}={uid}")
-            fresh = await self._ask(uid, pods)
+            fresh = await self._ask(key, pods)
         jobs = self._cache.jobs_of(key.namespace, source_name)
         seen = run.Seen(
             invocation,
@@ -127,7 +131,7 @@ class Passes:
             source,
             [job for job in jobs if job.owner_uid == uid],
             pods,
-            self._told.get(uid, {}),
+            self._told.get(key, {}),
             fresh,
             self._refused.get(key, ""),
         )
@@ -136,10 +140,13 @@ class Passes:
         if not finished and invocation_pass.is_finished(plan.status):
             reason = plan.status.conditions[0].reason
             self._metrics.finished.labels(reason).inc()
-            self._forget(key, raw)
+            self._forget(key)
         return plan.requeue_after
 
-    async def _ask(self, uid: str, pods: list[PodState]) -> bool:
+    def _lock_of(self, namespace: str, source: str) -> asyncio.Lock:
+        return self._locks.setdefault((namespace, source), asyncio.Lock())
+
+    async def _ask(self, key: Key, pods: list[PodState]) -> bool:
         """Ask the pods at work how far they are. Returns whether any of them answered."""
         at_work = [p for p in pods if p.phase == "Running" and p.address and not p.terminated]
 
@@ -147,8 +154,8 @@ class Passes:
             async with self._polls:
                 return await self._cluster.read_progress(pod.address)
 
-        answers = await asyncio.gather(*(ask(pod) for pod in at_work if pod.step is not Step.CHECK))
-        told = self._told.setdefault(uid, {})
+        answers = await asyncio.gather(*(ask(pod) for pod in at_work))
+        told = self._told.setdefault(key, {})
         here = {pod.uid for pod in pods}
         for gone in [pod_uid for pod_uid in told if pod_uid not in here]:
             del told[gone]
@@ -167,16 +174,29 @@ class Passes:
             for other in changed(self._cache, raw, deleted=False):
                 if other != key:
                     self.wake(other)
-        for action in plan.actions:
-            await self._act(key, raw, action)
-        for event in plan.events:
-            try:
-                await self._cluster.post_event(key.kind, raw, event)
-            except ClusterError as error:
-                logger.warning("%s: an event could not be posted: %s", key, error)
+        try:
+            for action in plan.actions:
+                await self._act(key, raw, action)
+        finally:
+            # The status that they tell of is written, and the next pass does not repeat them.
+            for event in plan.events:
+                await self._tell(key, raw, event)
+
+    async def _tell(self, key: Key, raw: Object, event: Event) -> None:
+        try:
+            await self._cluster.post_event(key.kind, raw, event)
+        except ClusterError as error:
+            logger.warning("%s: an event could not be posted: %s", key, error)
 
     async def _act(self, key: Key, raw: Object, action: Any) -> None:
-        if isinstance(action, CreateJob):
+        if isinstance(action, CreateJob) and key.kind == "Invocation":
+            source = raw["spec"]["sourceRef"]["name"]
+            async with self._lock_of(key.namespace, source):
+                now = await self._cluster.read("Invocation", key.namespace, key.name)
+                # Deleted meanwhile, it may have been followed by another run already.
+                if _is_alive(now, raw["metadata"]["uid"]):
+                    await self._create_job(key, action)
+        elif isinstance(action, CreateJob):
             await self._create_job(key, action)
         elif isinstance(action, DeleteJob):
             await self._cluster.delete_job(key.namespace, action.name, action.uid)
@@ -192,10 +212,14 @@ class Passes:
         self._refused.pop(key, None)
         keys.job_changed(self._cache, job, deleted=False)
 
-    def _forget(self, key: Key, raw: Object | None) -> None:
+    def _forget(self, key: Key) -> None:
         self._refused.pop(key, None)
-        if raw is not None:
-            self._told.pop(raw["metadata"]["uid"], None)
+        self._told.pop(key, None)
+
+
+def _is_alive(obj: Object | None, uid: str) -> bool:
+    metadata = obj["metadata"] if obj is not None else {}
+    return metadata.get("uid") == uid and "deletionTimestamp" not in metadata
 
 
 def dump(status: SourceStatus | InvocationStatus) -> Object:

@@ -61,6 +61,15 @@ class Progress:
         """So many more chunks were `produced`, `embedded`, `reused` or `written`."""
         self._count(self._chunks, kind, count)
 
+    def check_all_accounted_for(self) -> None:
+        """Raise `RuntimeError` when a document was listed of which nothing became. It would be a
+        fault of the program, and a collection that lacks it must not be marked finished."""
+        with self._lock:
+            became = sum(self._documents[k] for k in ("indexed", "unchanged", "skipped", "failed"))
+            listed = self._documents["discovered"]
+        if became != listed:
+            raise RuntimeError(f"{listed} documents were listed, but {became} accounted for")
+
     def result(self, reason: str = "", message: str = "") -> Result:
         """A snapshot."""
         with self._lock:

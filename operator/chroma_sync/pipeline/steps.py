@@ -72,36 +72,30 @@ class Toolbox:
 
 def run(tools: Toolbox) -> None:
     """Plan, work and finish in one process."""
-    revision = plan(tools)
-    if revision is None:
-        return
-    work(tools, revision)
-    finish(tools, revision)
+    plan(tools)
+    work(tools)
+    finish(tools)
 
 
-def plan(tools: Toolbox) -> str | None:
-    """Resolve the revision and claim the collection. None: this very run is finished already."""
+def plan(tools: Toolbox) -> None:
+    """Resolve the revision and claim the collection. The later steps find it there."""
     identity = _identity(tools)
     standing = tools.database.find(identity.collection)
     if standing is not None and is_finished_by(standing, identity.uid):
         # A pod died between the mark and its exit: nothing else is asked for any more.
-        tools.progress.revision = text_metadata(standing.metadata, "revision") or None
-        tools.progress.collection = _status(standing)
-        return None
+        return
     begun = begun_revision(standing.metadata, identity.uid) if standing is not None else None
     revision = begun or tools.source.resolve()
     claim = _claim(tools, identity)
     collection = claimed(tools.database, identity.collection, claim, revision)
-    revision = text_metadata(collection.metadata, "revision") or revision
-    tools.progress.revision = revision
-    return revision
+    _revision(tools, collection)
 
 
-def work(tools: Toolbox, revision: str) -> None:
+def work(tools: Toolbox) -> None:
     """Bring this shard's documents into the collection. Deletes nothing."""
     identity = _identity(tools)
-    tools.progress.revision = revision
     collection = _own_collection(tools, identity)
+    revision = _revision(tools, collection)
     if is_finished_by(collection, identity.uid):
         return
     _same_configs(tools, collection)
@@ -122,13 +116,14 @@ def work(tools: Toolbox, revision: str) -> None:
             progress=tools.progress,
         )
         Stream(stages, tools.stop).run(_mine(tools.source.entries(), tools.shard))
+    tools.progress.check_all_accounted_for()
 
 
-def finish(tools: Toolbox, revision: str) -> None:
+def finish(tools: Toolbox) -> None:
     """Delete what a run from nothing would not have, and set the finished mark."""
     identity = _identity(tools)
-    tools.progress.revision = revision
     collection = _own_collection(tools, identity)
+    revision = _revision(tools, collection)
     if not is_finished_by(collection, identity.uid):
         _same_configs(tools, collection)
         tools.source.open(revision)
@@ -197,6 +192,16 @@ def _own_collection(tools: Toolbox, identity: RunIdentity) -> Collection:
         message = f"Collection {identity.collection!r} {what}; this run has stopped."
         raise Misconfigured(Reason.RUN_LOST, message)
     return collection
+
+
+def _revision(tools: Toolbox, collection: Collection) -> str:
+    """What plan has written on the collection. It is told from here on."""
+    revision = text_metadata(collection.metadata, "revision")
+    if not revision:
+        message = f"Collection {collection.name!r} has lost its metadata; this run has stopped."
+        raise Misconfigured(Reason.RUN_LOST, message)
+    tools.progress.revision = revision
+    return revision
 
 
 def _same_configs(tools: Toolbox, collection: Collection) -> None:

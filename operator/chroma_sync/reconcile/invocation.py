@@ -65,7 +65,10 @@ def _cancel(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | 
         plan.again_in(CANCEL_LOOK_AGAIN)
         message = "The run is being cancelled; its pods are ending."
         return conditions.unfinished(Reason.PROCESSING, message)
-    return conditions.cancelled("The run was cancelled. Its collection is not finished.")
+    return conditions.cancelled(
+        "The run was cancelled. Its collection is not finished, unless the cancel came at the very "
+        "end: then its metadata say finished_ingest."
+    )
 
 
 def _refuse(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | None:
@@ -101,9 +104,11 @@ def _wait(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | No
         message = f"Other runs of Source {name} go first, in the order of their creation."
         return conditions.unfinished(Reason.PENDING, message)
     try:
-        run.store(plan.status, resolve(source, seen.installation, seen.invocation))
+        configuration = resolve(source, seen.installation, seen.invocation)
     except ModelNotServedError as error:
         return conditions.unfinished(Reason.SOURCE_NOT_READY, str(error))
+    image = seen.installation.worker_image
+    run.store(plan.status, configuration.model_copy(update={"worker_image": image}))
     plan.status.start_time = timestamp(now)
     return None
 

@@ -189,7 +189,7 @@ def _container(
 ) -> Object:
     return {
         "name": CONTAINER,
-        "image": to.worker_image,
+        "image": configuration.worker_image or to.worker_image,
         "imagePullPolicy": to.worker_image_pull_policy,
         "args": [step.value],
         "env": [

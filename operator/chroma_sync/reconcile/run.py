@@ -1,8 +1,8 @@
 """The Jobs of a run that has begun: `run` alone, or `plan`, `work` and `finish`.
 
-Nothing but the Jobs, their pods and the stored configuration says how far a run is: so a restarted
-operator goes on where the last one stopped. All Jobs of a run stay until it has ended, for the
-termination messages of their pods are its results.
+Nothing but the Jobs, their pods and the status says how far a run is: so a restarted operator goes
+on where the last one stopped. All Jobs of a run stay until it has ended, for they say which steps
+are done, even when their pods are gone with their node.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from chroma_sync.reconcile import conditions, counts, jobs, pods
 from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import JobState, PodState
-from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Plan
+from chroma_sync.reconcile.plan import CreateJob, Plan
 
 # While pods are there: nothing wakes the operator when one changes, and its counts are asked for.
 LOOK_AGAIN: Final = 2.0
 # A Job without any pod for so long is in trouble: a quota, a missing ServiceAccount, a webhook.
 NO_POD_SECONDS: Final = 15.0
+NEXT: Final = {Step.PLAN: Step.WORK, Step.WORK: Step.FINISH}
 DOING: Final = {
     Step.RUN: "The run is going.",
     Step.PLAN: "The revision is resolved and the collection claimed.",
@@ -86,9 +87,7 @@ def is_complete(seen: Seen, status: InvocationStatus) -> bool:
 def count(seen: Seen, status: InvocationStatus, now: datetime) -> None:
     """Bring the counts up to date."""
     before = status.model_copy(deep=True)
-    latest = [pod for step in Step for pod in pods.latest(_own(seen), step).values()]
-    results = [pods.result_of(pod) or seen.progress.get(pod.uid) for pod in latest]
-    counts.show(status, [result for result in results if result is not None])
+    counts.show(status, _own(seen), seen.progress)
     status.attempts = sum(max(0, j.failed - (j.failure is not None)) for j in seen.jobs)
     if seen.fresh or status != before:
         status.updated_at = timestamp(now)
@@ -104,17 +103,9 @@ def advance(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State:
         )
         return conditions.failed(Reason.INTERNAL_ERROR, message)
     for step in _steps(configuration):
-        if step is Step.PLAN and configuration.revision is not None:
-            continue
         look = _look(seen, configuration, step)
         if not look.done:
             return _drive(seen, plan, configuration, look, now)
-        if step is Step.PLAN:
-            found = _planned(look)
-            if found is None:
-                return _again(plan, look)
-            configuration = configuration.model_copy(update={"revision": found})
-            store(plan.status, configuration)
     return _completed(plan.status)
 
 
@@ -138,9 +129,9 @@ def _look(seen: Seen, configuration: Configuration, step: Step) -> _Look:
     shards = configuration.job_template.parallelism if step is Step.WORK else 1
     all_well = all(i in latest and pods.succeeded(latest[i]) for i in range(shards))
     done = job is not None and (job.complete or all_well)
-    if step is Step.WORK and not done:
+    if not done and step in NEXT:
         # The next step was only ever begun after this one.
-        done = _look(seen, configuration, Step.FINISH).job is not None
+        done = _look(seen, configuration, NEXT[step]).job is not None
     return _Look(step, job, latest, done)
 
 
@@ -186,22 +177,6 @@ def _trouble(seen: Seen, look: _Look, job: JobState, now: datetime) -> pods.Trou
         )
         return pods.Trouble(Reason.POD_FAILED, message)
     return next(iter([*of_pods, *of_workers]), None)
-
-
-def _planned(look: _Look) -> str | None:
-    """The revision that plan found; None when its pod is lost."""
-    pod = look.latest.get(0)
-    result = pods.result_of(pod) if pod else None
-    return result.revision if result else None
-
-
-def _again(plan: Plan[InvocationStatus], look: _Look) -> State:
-    """A step whose result was lost with its pod: run it once more."""
-    if look.job is not None and not look.job.deleting:
-        plan.actions.append(DeleteJob(look.job.name, look.job.uid))
-    plan.again_in(LOOK_AGAIN)
-    message = "The result of a step was lost with its pod. The step runs again."
-    return conditions.unfinished(Reason.PROCESSING, message)
 
 
 def _completed(status: InvocationStatus) -> State:

@@ -109,15 +109,14 @@ def test_the_collection_of_another_is_left_alone(make_tools: MakeTools) -> None:
 def test_shards_make_the_same_collection(make_tools: MakeTools) -> None:
     whole = make_tools(collection="whole")
     steps.run(whole)
-    revision = steps.plan(make_tools(collection="parts", run="r"))
-    assert revision is not None
+    steps.plan(make_tools(collection="parts", run="r"))
     indexed = 0
     for index in (2, 0, 1):
         tools = make_tools(collection="parts", run="r", shard=(index, 3))
-        steps.work(tools, revision)
+        steps.work(tools)
         indexed += tools.progress.result().documents.indexed
     last = make_tools(collection="parts", run="r")
-    steps.finish(last, revision)
+    steps.finish(last)
     assert indexed == 3
     assert contents(last, "parts") == contents(whole, "whole")
 
@@ -158,9 +157,8 @@ def test_a_broken_run_goes_on_without_embedding_again(
 
 def test_an_unfinished_collection_is_brought_to_another_commit(make_tools: MakeTools) -> None:
     begun = make_tools(sha=0, run="one")
-    revision = steps.plan(begun)
-    assert revision is not None
-    steps.work(begun, revision)
+    steps.plan(begun)
+    steps.work(begun)
     other = make_tools(sha=1, run="two")
     steps.run(other)
     fresh = make_tools(sha=1, collection="fresh")
@@ -173,18 +171,23 @@ def test_an_unfinished_collection_is_brought_to_another_commit(make_tools: MakeT
 
 
 def test_a_retry_keeps_the_revision_it_began_with(make_tools: MakeTools) -> None:
-    begun = steps.plan(make_tools(sha=0, run="r"))
-    assert steps.plan(make_tools(sha=1, run="r")) == begun
-    assert steps.plan(make_tools(sha=1, run="other")) != begun
+    def planned(sha: int, run: str) -> str | None:
+        tools = make_tools(sha=sha, run=run)
+        steps.plan(tools)
+        assert tools.progress.revision == metadata(tools)["revision"]
+        return tools.progress.revision
+
+    begun = planned(0, "r")
+    assert planned(1, "r") == begun
+    assert planned(1, "other") != begun
 
 
 def test_a_run_that_lost_its_collection_stops(make_tools: MakeTools) -> None:
-    revision = steps.plan(make_tools(run="one"))
-    assert revision is not None
-    assert steps.plan(make_tools(run="two")) is not None
+    steps.plan(make_tools(run="one"))
+    steps.plan(make_tools(run="two"))
     for step in (steps.work, steps.finish):
         with pytest.raises(Misconfigured) as caught:
-            step(make_tools(run="one"), revision)
+            step(make_tools(run="one"))
         assert caught.value.reason is Reason.RUN_LOST
 
 
@@ -227,14 +230,13 @@ def test_a_step_that_would_make_other_records_stops(
 ) -> None:
     """The worker's image is changed between two steps: nothing may be deleted as a leftover."""
     tools = make_tools(run="r")
-    revision = steps.plan(tools)
-    assert revision is not None
-    steps.work(tools, revision)
+    steps.plan(tools)
+    steps.work(tools)
     before = contents(tools)
     monkeypatch.setattr(steps, "CHUNKER_VERSION", "another")
     for step in (steps.work, steps.finish):
         with pytest.raises(Misconfigured) as caught:
-            step(make_tools(run="r"), revision)
+            step(make_tools(run="r"))
         assert caught.value.reason is Reason.COLLECTION_MODEL_MISMATCH
     assert contents(tools) == before
     assert "finished_ingest" not in metadata(tools)
@@ -243,11 +245,22 @@ def test_a_step_that_would_make_other_records_stops(
     assert metadata(tools)["finished_ingest"] is True
 
 
+def test_a_document_that_is_lost_on_the_way_stops_the_run(make_tools: MakeTools) -> None:
+    """A fault of the program, made on purpose: nothing may be marked finished."""
+    begun = make_tools(run="r")
+    steps.plan(begun)
+    steps.work(begun)
+    again = make_tools(run="r")
+    again.progress.unchanged = lambda: None  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="accounted for"):
+        steps.run(again)
+    assert "finished_ingest" not in metadata(again)
+
+
 def test_a_file_that_is_too_large_by_now_goes(make_tools: MakeTools) -> None:
     tools = make_tools(run="one")
-    revision = steps.plan(tools)
-    assert revision is not None
-    steps.work(tools, revision)
+    steps.plan(tools)
+    steps.work(tools)
     limited = make_tools(run="two", max_file_size=1000)
     steps.run(limited)
     keys = {dict(pairs)["document_key"] for _, pairs, _ in contents(limited).values()}

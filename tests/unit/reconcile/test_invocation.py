@@ -16,6 +16,7 @@ from chroma_sync.api.invocation import (
 )
 from chroma_sync.reconcile.plan import CreateJob, DeleteInvocation, DeleteJob
 from unit.reconcile.build import (
+    INSTALLATION,
     begun,
     ended,
     invocation,
@@ -266,9 +267,7 @@ def test_three_pods_are_planned_worked_and_finished() -> None:
     assert isinstance(action, CreateJob)
     spec = action.manifest["spec"]
     assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 3, 3)
-    assert "c" * 40 in spec["template"]["spec"]["containers"][0]["env"][0]["value"]
-    assert run.status.configuration is not None
-    assert run.status.configuration["revision"] == "c" * 40
+    assert run.status.revision == "c" * 40
 
     work = step_job(run, Step.WORK, complete=True, over=True, active=0)
     shard = Result(documents=DocumentCounts(discovered=2, indexed=2), bytes=10)
@@ -288,12 +287,45 @@ def test_three_pods_are_planned_worked_and_finished() -> None:
     assert len(plan.actions) == 3
 
 
-def test_a_plan_whose_result_is_lost_runs_again() -> None:
-    src, run, _ = begun(jobTemplate={"parallelism": 2})
+def test_the_pods_of_finished_steps_may_be_gone() -> None:
+    """A node went away with them: their Jobs still say that they were done, and what they came to
+    stands in status."""
+    src, run, _ = begun(jobTemplate={"parallelism": 3})
     planned = step_job(run, Step.PLAN, complete=True, over=True, active=0)
-    after, plan = pass_invocation(run, source=src, jobs=[planned], pods=[])
-    assert summary(after) == ("Unknown", "Processing")
-    assert plan.actions == [DeleteJob(planned.name, planned.uid)]
+    work = step_job(run, Step.WORK)
+    shard = Result(documents=DocumentCounts(discovered=2, indexed=2), skipped={}, bytes=10)
+    pods = [ended(work, 0, shard, index=0), pod(work, 1), pod(work, 2)]
+    told = {pods[1].uid: shard, pods[2].uid: shard}
+    seen = {"source": src, "jobs": [planned, work]}
+    run, _ = pass_invocation(run, **seen, pods=pods, progress=told)
+    assert run.status.documents.indexed == 6
+    # The node of shard 0 is gone, and shard 1 has ended.
+    pods = [ended(work, 0, shard, index=1), pods[2]]
+    run, _ = pass_invocation(run, **seen, pods=pods, progress=told)
+    assert run.status.documents.indexed == 6
+    run, plan = pass_invocation(run, **seen, pods=[ended(work, 0, shard, index=2)])
+    assert run.status.documents.indexed == 6
+    assert run.status.bytes == 30
+    assert run.status.finished_shards is not None
+    assert run.status.finished_shards.indexes == [0, 1, 2]
+    assert plan.actions == []
+    done = step_job(run, Step.WORK, complete=True, over=True, active=0)
+    run, plan = pass_invocation(run, source=src, jobs=[planned, done], pods=[])
+    (action,) = plan.actions
+    assert isinstance(action, CreateJob)
+    assert action.manifest["spec"]["template"]["spec"]["containers"][0]["args"] == ["finish"]
+    assert run.status.documents.indexed == 6
+
+
+def test_an_upgrade_in_mid_run_changes_the_next_run_only() -> None:
+    src, run, plan = begun(jobTemplate={"parallelism": 2})
+    planned = step_job(run, Step.PLAN, complete=True, over=True, active=0)
+    upgraded = INSTALLATION.model_copy(update={"worker_image": "registry.test/worker:2"})
+    _, plan = pass_invocation(run, source=src, jobs=[planned], pods=[], installation=upgraded)
+    (action,) = plan.actions
+    assert isinstance(action, CreateJob)
+    container = action.manifest["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == INSTALLATION.worker_image
 
 
 def test_a_job_without_pods_says_so() -> None:

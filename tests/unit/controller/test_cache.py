@@ -1,0 +1,105 @@
+"""The cache: late news brings nothing back, and what a list lacks is dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chroma_sync.controller import keys
+from chroma_sync.controller.cache import Cache
+from chroma_sync.controller.keys import Key
+
+RUN = ("team", "run")
+
+
+def run(version: int, *, uid: str = "u1", **status: Any) -> dict[str, Any]:
+    """An Invocation of Source `docs`."""
+    return {
+        "metadata": {
+            "name": "run",
+            "namespace": "team",
+            "uid": uid,
+            "resourceVersion": str(version),
+            "creationTimestamp": "2026-11-24T12:00:00Z",
+        },
+        "spec": {"sourceRef": {"name": "docs"}},
+        "status": status,
+    }
+
+
+def job(version: int) -> dict[str, Any]:
+    """A Job of the run."""
+    owner = {"kind": "Invocation", "name": "run", "uid": "u1", "controller": True}
+    metadata = run(version)["metadata"]
+    labels = {"chromasync.dev/source": "docs", "chromasync.dev/step": "run"}
+    whole = {**metadata, "name": "job", "uid": "j1", "labels": labels, "ownerReferences": [owner]}
+    return {"metadata": whole}
+
+
+BOTH = [Key("Invocation", "team", "run"), Key("Source", "team", "docs")]
+
+
+def test_news_wakes_the_run_and_its_source_once() -> None:
+    cache = Cache()
+    assert keys.invocation_changed(cache, run(1), deleted=False) == BOTH
+    assert keys.invocation_changed(cache, run(2), deleted=False) == []
+    assert keys.invocation_changed(cache, run(3, startTime="x"), deleted=False) == BOTH
+    assert keys.invocation_changed(cache, run(4), deleted=True) == BOTH
+    assert cache.invocations.places() == set()
+
+
+def test_older_news_is_ignored() -> None:
+    cache = Cache()
+    keys.invocation_changed(cache, run(5, startTime="x"), deleted=False)
+    assert keys.invocation_changed(cache, run(4), deleted=False) == []
+    state = cache.invocations.get(RUN)
+    assert state is not None and state.started
+
+
+def test_the_answer_to_a_write_does_not_bring_back_what_was_deleted() -> None:
+    cache = Cache()
+    keys.invocation_changed(cache, run(5), deleted=False)
+    keys.invocation_changed(cache, run(7), deleted=True)
+    assert keys.invocation_changed(cache, run(6), deleted=False) == []
+    assert cache.invocations.get(RUN) is None
+    # One that was not known yet when its end was told, too.
+    keys.job_changed(cache, job(9), deleted=True)
+    assert keys.job_changed(cache, job(8), deleted=False) == []
+    assert cache.jobs.all() == []
+
+
+def test_a_successor_of_the_same_name_is_kept() -> None:
+    cache = Cache()
+    keys.invocation_changed(cache, run(5), deleted=False)
+    keys.invocation_changed(cache, run(8, uid="u2"), deleted=False)
+    assert keys.invocation_changed(cache, run(7), deleted=True) == []
+    state = cache.invocations.get(RUN)
+    assert state is not None and state.uid == "u2"
+
+
+def test_what_a_list_lacks_is_dropped() -> None:
+    cache = Cache()
+    keys.invocation_changed(cache, run(5), deleted=False)
+    keys.job_changed(cache, job(6), deleted=False)
+    assert keys.drop_missing(cache, "Invocation", {"u1"}, 10) == []
+    assert keys.drop_missing(cache, "Job", set(), 10) == BOTH
+    assert cache.jobs.all() == []
+    assert keys.drop_missing(cache, "Invocation", set(), 10) == BOTH
+    assert cache.invocations.places() == set()
+    # What the watch had still under way does not bring it back.
+    assert keys.invocation_changed(cache, run(5), deleted=False) == []
+
+
+def test_what_came_after_the_list_is_kept() -> None:
+    cache = Cache()
+    keys.invocation_changed(cache, run(11), deleted=False)
+    assert keys.drop_missing(cache, "Invocation", set(), 10) == []
+    assert cache.invocations.places() == {RUN}
+
+
+def test_what_was_removed_long_ago_takes_no_memory() -> None:
+    cache = Cache()
+    for version in range(1, 100):
+        keys.invocation_changed(cache, run(version, uid=f"u{version}"), deleted=True)
+    keys.drop_missing(cache, "Invocation", set(), 200)
+    keys.drop_missing(cache, "Invocation", set(), 300)
+    assert cache.invocations._removed == {}
