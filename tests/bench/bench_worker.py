@@ -78,15 +78,14 @@ def measure(url: str, name: str, embedder: str) -> None:
     )
     progress = Progress()
     with tempfile.TemporaryDirectory() as scratch:
-        source = make_source(configuration, Path(scratch))
+        stop = StopSignal()
+        source = make_source(configuration, Path(scratch), stop)
         database = Database.connect(
             configuration.chroma.url, "default_tenant", configuration.database
         )
         start = time.monotonic()
         steps.run(
-            steps.Toolbox(
-                *(configuration, source, database, model, Path(scratch), progress, StopSignal())
-            )
+            steps.Toolbox(configuration, source, database, model, Path(scratch), progress, stop)
         )
         seconds = time.monotonic() - start
         source.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -106,12 +107,18 @@ def _run_one(
     arguments: argparse.Namespace, source: Source, invocation: Invocation, stop: StopSignal
 ) -> None:
     configuration = _configuration(arguments, source, invocation)
+    if source.spec.chroma is not None and source.spec.chroma.url != arguments.chroma:
+        here = arguments.chroma or f"folder {arguments.path}"
+        note = (
+            f"spec.chroma of Source {source.metadata.name} counts on a cluster only; here: {here}."
+        )
+        print(f"chroma-sync: {note}", file=sys.stderr)
     progress = Progress()
     title = f"{invocation.metadata.name} into {configuration.run.collection}"  # type: ignore[union-attr]
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-")))
         display = stack.enter_context(Display(title, progress.result))
-        fetched = make_source(configuration, scratch)
+        fetched = make_source(configuration, scratch, stop)
         stack.callback(fetched.close)
         model = open_model(arguments, configuration.embedding.model, stoppable_sleep(stop))
         stack.callback(model.close)

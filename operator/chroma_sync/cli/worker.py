@@ -105,12 +105,13 @@ def _toolbox(
     chroma, embedding = configuration.chroma, configuration.embedding
     chroma_token = _token(SecretUse.CHROMA, chroma.token_secret)
     tei_token = _token(SecretUse.TEI, embedding.token_secret)
-    source = make_source(configuration, scratch)
+    source = make_source(configuration, scratch, stop)
     stack.callback(source.close)
     database = Database.connect(
         *(chroma.url, chroma.tenant, configuration.database, chroma_token),
         retry_seconds=patience,
         sleep=sleep,
+        on_wait=progress.waits(Reason.CHROMA_UNAVAILABLE),
     )
     stack.callback(database.close)
     model = TeiModel(
@@ -119,6 +120,7 @@ def _toolbox(
         token=tei_token,
         retry_budget_seconds=patience,
         sleep=sleep,
+        on_wait=progress.waits(Reason.EMBEDDING_UNAVAILABLE),
     )
     stack.callback(model.close)
     index = int(environment.get(INDEX_VARIABLE, "0"))

@@ -8,10 +8,12 @@ from chroma_sync.api.configuration import Configuration
 from chroma_sync.pipeline.fetch import Source
 from chroma_sync.pipeline.fetch.git import GitSource
 from chroma_sync.pipeline.fetch.globs import Globs
+from chroma_sync.pipeline.queues import StopSignal
 
 
-def make_source(configuration: Configuration, scratch: Path) -> Source:
-    """The source of a run, or of a check when the configuration has no run."""
+def make_source(configuration: Configuration, scratch: Path, stop: StopSignal) -> Source:
+    """The source of a run, or of a check when the configuration has no run. `stop` ends what it
+    has under way."""
     github = configuration.github
     ref = configuration.run.github_ref if configuration.run else None
     return GitSource(
@@ -21,4 +23,5 @@ def make_source(configuration: Configuration, scratch: Path) -> Source:
         globs=Globs(github.include_globs, github.exclude_globs),
         max_file_size=github.max_file_size_bytes,
         scratch=scratch,
+        stop=stop,
     )

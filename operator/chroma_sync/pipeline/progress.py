@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 from chroma_sync.api.contract import FAILURES_MAX, NAME_MAX, Result
 from chroma_sync.api.invocation import ChunkCounts, CollectionStatus, DocumentCounts, Failure
-from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.api.reasons import DocumentReason, Reason
 
 
 class Progress:
@@ -20,6 +21,7 @@ class Progress:
         self._skipped: Counter[str] = Counter()
         self._bytes = 0
         self._failures: list[Failure] = []
+        self._waits: dict[Reason, str] = {}
         self.revision: str | None = None
         self.collection: CollectionStatus | None = None
 
@@ -61,6 +63,18 @@ class Progress:
         """So many more chunks were `produced`, `embedded`, `reused` or `written`."""
         self._count(self._chunks, kind, count)
 
+    def waits(self, reason: Reason) -> Callable[[str], None]:
+        """A function to tell of a server: the trouble while it is waited for, an empty text when it
+        is back."""
+
+        def tell(trouble: str) -> None:
+            with self._lock:
+                self._waits.pop(reason, None)
+                if trouble:
+                    self._waits[reason] = trouble
+
+        return tell
+
     def check_all_accounted_for(self) -> None:
         """Raise `RuntimeError` when a document was listed of which nothing became. It would be a
         fault of the program, and a collection that lacks it must not be marked finished."""
@@ -71,8 +85,10 @@ class Progress:
             raise RuntimeError(f"{listed} documents were listed, but {became} accounted for")
 
     def result(self, reason: str = "", message: str = "") -> Result:
-        """A snapshot."""
+        """A snapshot. While a server is waited for, that is its reason."""
         with self._lock:
+            if not reason and not message and self._waits:
+                reason, message = next(iter(self._waits.items()))
             return Result(
                 reason=reason,
                 message=message,

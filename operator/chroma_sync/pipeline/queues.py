@@ -56,11 +56,16 @@ def stoppable_sleep(stop: StopSignal) -> Callable[[float], None]:
 
 
 class BoundedQueue(Generic[T]):
-    """A queue of at most `size` items between two stages. Blocked calls raise `Stopped` when the
-    run stops. `close` tells the readers that nothing more comes."""
+    """A queue of at most `size` between two stages: so many items, or items that `weigh` so much
+    together. One item always fits. Blocked calls raise `Stopped` when the run stops. `close` tells
+    the readers that nothing more comes."""
 
-    def __init__(self, size: int, stop: StopSignal) -> None:
+    def __init__(
+        self, size: int, stop: StopSignal, weigh: Callable[[T], int] = lambda _: 1
+    ) -> None:
         self._items: deque[T] = deque()
+        self._weight = 0
+        self._weigh = weigh
         self._size = size
         self._stop = stop
         self._changed = threading.Condition()
@@ -68,9 +73,11 @@ class BoundedQueue(Generic[T]):
 
     def put(self, item: T) -> None:
         """Add an item; wait while the queue is full."""
+        weight = self._weigh(item)
         with self._changed:
-            self._wait_for(lambda: len(self._items) < self._size, None)
+            self._wait_for(lambda: not self._items or self._weight + weight <= self._size, None)
             self._items.append(item)
+            self._weight += weight
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -87,6 +94,7 @@ class BoundedQueue(Generic[T]):
             if not self._items:
                 return None
             item = self._items.popleft()
+            self._weight -= self._weigh(item)
             self._changed.notify_all()
             return item
 

@@ -133,12 +133,11 @@ def finish(tools: Toolbox) -> None:
             state.load_listing((e.key, e.version) for e in entries if e.skip is None)
             state.load(collection.records())
             # Paging has ended: from here on it is safe to delete.
-            removed: set[str] = set()
             for ids in state.leftovers(tools.configs):
                 tools.stop.check()
                 _own_collection(tools, identity).delete(ids)
-                removed.update(id_.rpartition("-")[0] for id_ in ids if id_.endswith("-0"))
-            tools.progress.removed(len(removed))
+                # A document that goes loses its chunk 0, one that only lost its tail does not.
+                tools.progress.removed(sum(id_.endswith("-0") for id_ in ids))
         tools.stop.check()
         collection = _own_collection(tools, identity)
         collection.replace_metadata(finished(collection.metadata, identity.uid))

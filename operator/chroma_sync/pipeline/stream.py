@@ -37,7 +37,8 @@ from chroma_sync.pipeline.index.state import Known, TargetState, is_unchanged
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
 
-DOCUMENTS_BOUND = 8  # documents read and not yet chunked
+DOCUMENTS_BOUND = 8 * 1024 * 1024  # bytes of documents read and not yet chunked
+_DOCUMENT_MIN = 64 * 1024  # what the smallest one counts, for all that comes with it
 CHUNKS_BOUND = 256  # chunks not yet taken by an embedding thread
 RECORDS_BOUND = 100  # records not yet taken by the index thread
 # How long the index thread lets a write fill up.
@@ -96,7 +97,9 @@ class Stream:
         self._s = stages
         self._stop = stop
         self._documents: BoundedQueue[tuple[Entry, bytes, list[Known]]]
-        self._documents = BoundedQueue(DOCUMENTS_BOUND, stop)
+        self._documents = BoundedQueue(
+            DOCUMENTS_BOUND, stop, lambda item: max(len(item[1]), _DOCUMENT_MIN)
+        )
         self._chunks: BoundedQueue[Item] = BoundedQueue(CHUNKS_BOUND, stop)
         self._records: BoundedQueue[Embedded] = BoundedQueue(RECORDS_BOUND, stop)
         self._embedders_left = stages.embed_threads

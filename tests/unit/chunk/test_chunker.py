@@ -103,8 +103,8 @@ def test_a_child_in_trouble_costs_one_file_its_syntax(
     data = SNIPPETS["a.py"].encode()
     with Chunker(CONFIG, timeout_seconds=1) as chunker:
         before = chunker.chunk("a.py", data)
-        assert chunker.child_pid is not None
-        os.kill(chunker.child_pid, sent)
+        assert chunker._parser is not None and chunker._parser.pid is not None
+        os.kill(chunker._parser.pid, sent)
         hit = chunker.chunk("a.py", data)
         check(hit, data, CONFIG)
         assert hit.fallback in reasons

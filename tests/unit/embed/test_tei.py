@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -220,10 +221,16 @@ def test_a_connection_that_breaks_is_tried_again() -> None:
 
 def test_a_storm_of_refusals_is_waited_out_by_all_threads() -> None:
     options = Options(max_concurrent_requests=40)
-    waited: list[float] = []
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        time.sleep(seconds)
+
     texts = [[f"text {i} of {thread}" for i in range(8)] for thread in range(6)]
     with serving(options) as url:
-        model = TeiModel(url, model=LOCAL_MODEL, on_backpressure=waited.append)
+        told: list[str] = []
+        model = TeiModel(url, model=LOCAL_MODEL, sleep=sleep, on_wait=told.append)
         httpx.post(f"{url}/_test/delay", json={"seconds": 0.1}, trust_env=False)
         with ThreadPoolExecutor(6) as pool:
             got = list(pool.map(model.embed, texts))
@@ -231,21 +238,44 @@ def test_a_storm_of_refusals_is_waited_out_by_all_threads() -> None:
         counts = httpx.get(f"{url}/_test/counts", trust_env=False).json()
         expected = [model.embed(some) for some in texts]
         model.close()
-    assert waited
+    assert pauses
+    assert told == [], "overload is no trouble"
     assert counts["texts"] == 48
     for vectors, reference in zip(got, expected, strict=True):
         assert np.allclose(vectors, reference, atol=1e-5)
 
 
-def test_waits_are_told() -> None:
-    told: list[float] = []
-    clock = Clock()
-    with client(
-        "http://127.0.0.1:1", clock, retry_budget_seconds=1, on_backpressure=told.append
-    ) as m:
-        with pytest.raises(EmbeddingUnavailable):
-            m.info()
-    assert told == clock.sleeps != []
+def test_a_wait_is_told_and_its_end() -> None:
+    told: list[str] = []
+
+    def script(path: str, body: bytes) -> Reply:
+        return (503, "", b"") if path == "/embed" and next(breaks, False) else sound(path, body)
+
+    breaks = iter([True, True])
+    with scripted(script) as url, client(url, on_wait=told.append) as model:
+        model.embed(["a"])
+    assert told == [f"{url}/embed answered 503"] * 2 + [""]
+
+
+@pytest.mark.parametrize("field", ["model_sha", "max_input_length"])
+def test_a_model_that_is_changed_during_an_interruption_is_refused(field: str) -> None:
+    """Vectors of two models must never stand in one collection."""
+
+    def script(path: str, body: bytes) -> Reply:
+        if path == "/info" and interrupted:
+            status, kind, data = sound(path, body)
+            changed = {"model_sha": "another", "max_input_length": 17}[field]
+            return status, kind, json.dumps({**json.loads(data), field: changed}).encode()
+        if path == "/embed" and not interrupted:
+            interrupted.append(True)
+            return 503, "", b""
+        return sound(path, body)
+
+    interrupted: list[bool] = []
+    with scripted(script) as url, client(url) as model:
+        with pytest.raises(EmbeddingMisconfigured, match="its model was changed") as caught:
+            model.embed(["a"])
+    assert caught.value.reason == "ModelNotServed"
 
 
 @pytest.mark.parametrize("url", ["", "tei:8080", "ftp://tei", "http://"])

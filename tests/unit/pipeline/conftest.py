@@ -97,11 +97,12 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
         )
         scratch = tmp_path / str(uuid.uuid4())
         scratch.mkdir()
-        fetched = make_source(configuration, scratch)
+        stop = StopSignal()
+        fetched = make_source(configuration, scratch, stop)
         closing.append(fetched.close)
         return Toolbox(
             *(configuration, fetched, database, model or HashModel(dimension=16), scratch),
-            *(Progress(), StopSignal()),
+            *(Progress(), stop),
             shard=shard,
         )
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chroma_sync.api.reasons import DocumentReason, Reason
-from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
+from chroma_sync.pipeline.errors import Misconfigured, StepError, Stopped, Temporary
 from chroma_sync.pipeline.fetch.content import content_verdict
 from chroma_sync.pipeline.fetch.git import GitSource
+from chroma_sync.pipeline.fetch.git_command import GitCommand, GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
+from chroma_sync.pipeline.queues import StopSignal
 from fakes import repository
 from fakes.git_host import serving
 
@@ -38,10 +44,22 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[s
 
 
 def source(
-    url: str, scratch: Path, *, branch: str | None = None, sha: str | None = None
+    url: str,
+    scratch: Path,
+    *,
+    branch: str | None = None,
+    sha: str | None = None,
+    globs: Globs | None = None,
+    stop: StopSignal | None = None,
 ) -> GitSource:
     return GitSource(
-        url, branch=branch, sha=sha, globs=Globs([], []), max_file_size=1000, scratch=scratch
+        url,
+        branch=branch,
+        sha=sha,
+        globs=globs or Globs([], []),
+        max_file_size=1000,
+        scratch=scratch,
+        stop=stop or StopSignal(),
     )
 
 
@@ -99,6 +117,63 @@ def test_a_host_that_is_down_is_temporary(tmp_path: Path) -> None:
     with pytest.raises(Temporary) as caught:
         source("http://127.0.0.1:1/acme/shop", tmp_path).resolve()
     assert caught.value.reason is Reason.HOST_UNREACHABLE
+
+
+@pytest.fixture
+def silent_host() -> Iterator[str]:
+    """A host that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/acme/shop"
+
+
+def test_a_stop_ends_git_at_once(silent_host: str, tmp_path: Path) -> None:
+    stop = StopSignal()
+    git = source(silent_host, tmp_path, stop=stop)
+    threading.Timer(0.5, stop.stop).start()
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        git.resolve()
+    assert time.monotonic() - began < 10
+    # git's helper, which has the connection, is gone as well.
+    assert _processes_that_name(silent_host) == []
+
+
+def test_a_host_that_says_nothing_is_given_up(silent_host: str, tmp_path: Path) -> None:
+    command = GitCommand(StopSignal())
+    with pytest.raises(GitTimeout):
+        command.run("ls-remote", silent_host, "HEAD", seconds=0.5)
+    assert _processes_that_name(silent_host) == []
+
+
+def _processes_that_name(text: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().decode("utf-8", "replace")
+        except OSError:
+            continue  # it ended just now
+        if text in line:
+            found.append(line)
+    return found
+
+
+def test_globs_choose_before_verdicts(tmp_path: Path) -> None:
+    """A file that nobody asked for is no skipped file, whatever its name is."""
+    repo = tmp_path / "acme" / "odd"
+    subprocess.run(["git", "init", "-q", str(repo)], check=True)
+    for name in (b"src/ok.py", b"src/caf\xe9.py", b"doc/caf\xe9.md"):
+        path = repo / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x = 1\n")
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+    subprocess.run(["git", "-C", str(repo), "add", "."], check=True)
+    subprocess.run(["git", "-C", str(repo), *identity, "commit", "-qm", "odd"], check=True)
+    with serving(tmp_path) as url:
+        git = source(f"{url}/acme/odd", tmp_path / "s", globs=Globs(["src/*"], []))
+        git.open(git.resolve())
+        found = {entry.key: entry.skip for entry in git.entries()}
+        git.close()
+    assert found == {"src/ok.py": None, r"src/caf\xe9.py": DocumentReason.NOT_UTF8}
 
 
 def test_a_local_path_is_no_repository(tmp_path: Path) -> None:

@@ -70,7 +70,6 @@ def test_leftovers_are_what_a_run_from_nothing_would_not_have(state: TargetState
     left = {id_ for batch in state.leftovers(CONFIGS) for id_ in batch}
     expected = [("tail", 1), ("tail", 2), ("broken", 1), ("broken", 2), ("changed", 0), ("gone", 0)]
     assert left == {record_id(document_sha(key), n) for key, n in expected}
-    assert state.totals(CONFIGS) == (2, 3)
 
 
 def test_records_with_foreign_ids_are_left_alone(state: TargetState) -> None:

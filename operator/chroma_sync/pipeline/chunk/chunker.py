@@ -46,11 +46,6 @@ class Chunker:
     ) -> None:
         self.close()
 
-    @property
-    def child_pid(self) -> int | None:
-        """The process id of the child; None while there is none."""
-        return None if self._parser is None else self._parser.pid
-
     def close(self) -> None:
         """Ends the child."""
         if self._parser is not None:

@@ -59,7 +59,8 @@ class TeiModel:
 
     `timeout` (seconds) bounds one request. Overload (429), 5xx and broken connections are waited
     out with backoff, until nothing has succeeded for `retry_budget_seconds`: then a call raises
-    `EmbeddingUnavailable`. `on_backpressure` is told the seconds of each such wait.
+    `EmbeddingUnavailable`. `on_wait` is told the trouble of a server that is waited for, then an
+    empty text when it is back; overload is no trouble.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class TeiModel:
         retry_budget_seconds: float = 600.0,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
-        on_backpressure: Callable[[float], None] | None = None,
+        on_wait: Callable[[str], None] = lambda _: None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -81,7 +82,7 @@ class TeiModel:
         self._server = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
         self._model = model
         self._budget = retry_budget_seconds
-        self._sleep, self._clock, self._on_backpressure = sleep, clock, on_backpressure
+        self._sleep, self._clock, self._on_wait = sleep, clock, on_wait
         # A server that hangs must not outlast the budget by much.
         self._http = _http_client(url, token, min(timeout, max(1.0, retry_budget_seconds)))
         self._lock = Lock()
@@ -170,11 +171,23 @@ class TeiModel:
         with self._lock:
             known = self._dimension = self._dimension or dimension
         if dimension != known:
-            raise EmbeddingMisconfigured(
-                f"{self._server} gave vectors of {dimension} dimensions after some of {known}: "
-                "its model was changed. Start the run again.",
-                "ModelNotServed",
-            )
+            self._was_changed(f"gave vectors of {dimension} dimensions after some of {known}")
+
+    def _check_same_model(self, now: Info) -> None:
+        """Who answers after an interruption may be another server, with another model."""
+        known = self._info
+        if known is None:
+            return
+        if (now.model_id, now.model_sha) != (known.model_id, known.model_sha):
+            self._was_changed(f"serves {_shown(now)} after {_shown(known)}")
+        if now.max_input_tokens != known.max_input_tokens:
+            limits = f"{now.max_input_tokens} tokens a text after {known.max_input_tokens}"
+            self._was_changed(f"takes {limits}")
+
+    def _was_changed(self, how: str) -> NoReturn:
+        raise EmbeddingMisconfigured(
+            f"{self._server} {how}: its model was changed. Start the run again.", "ModelNotServed"
+        )
 
     # Batches, and who in a batch is to blame
 
@@ -247,15 +260,18 @@ class TeiModel:
         while True:
             try:
                 if interrupted:
-                    # Who answers now may be another server, with another model.
-                    self._ask_info()
+                    self._check_same_model(self._ask_info())
                 result = ask()
             except Trouble as trouble:
-                interrupted = interrupted or not trouble.overloaded
+                if not trouble.overloaded:
+                    interrupted = True
+                    self._on_wait(str(trouble))
                 self._pause(attempt, began, str(trouble))
                 attempt += 1
             else:
                 self._last_success = self._clock()
+                if interrupted:
+                    self._on_wait("")
                 return result
 
     def _pause(self, attempt: int, began: float, trouble: str) -> None:
@@ -267,8 +283,6 @@ class TeiModel:
         pause = min(_FIRST_PAUSE * 2.0 ** min(attempt, 16), _LAST_PAUSE)
         # Jitter keeps the workers of one run from coming back all at once.
         pause = min(left, pause * random.uniform(0.5, 1.0))  # noqa: S311
-        if self._on_backpressure is not None:
-            self._on_backpressure(pause)
         self._sleep(pause)
 
     def _once(self, method: str, path: str, body: bytes | None) -> bytes:
@@ -316,6 +330,10 @@ def _tls() -> ssl.SSLContext:
     import httpx
 
     return httpx.create_ssl_context()
+
+
+def _shown(info: Info) -> str:
+    return f"{info.model_id!r} ({info.model_sha or 'no commit'})"
 
 
 def _reject(refused: InputsRefused, index: int) -> NoReturn:

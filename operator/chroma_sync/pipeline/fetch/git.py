@@ -1,13 +1,11 @@
 """Git over HTTP without a checkout: no path or link of a repository ever touches the disk.
 
 A bare repository on the scratch folder takes one shallow fetch of one commit; `ls-tree` lists it
-and one `cat-file --batch` process hands out blobs. git runs without the user's configuration,
-without prompts, and with http and https only.
+and one `cat-file --batch` process hands out blobs.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -16,8 +14,10 @@ from typing import IO
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
+from chroma_sync.pipeline.fetch.git_command import GitCommand, GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
 from chroma_sync.pipeline.fetch.model import Entry
+from chroma_sync.pipeline.queues import StopSignal
 
 _LIST_SECONDS = 60
 _FETCH_SECONDS = 1800
@@ -55,9 +55,7 @@ _SYMPTOMS: Sequence[tuple[str, Reason, type[StepError], str]] = (
 
 
 class GitSource:
-    """A repository at `url` (http or https), read at one commit.
-
-    git runs in sessions of its own, so that Ctrl-C at a terminal reaches only the run itself."""
+    """A repository at `url` (http or https), read at one commit."""
 
     def __init__(
         self,
@@ -68,7 +66,9 @@ class GitSource:
         globs: Globs,
         max_file_size: int,
         scratch: Path,
+        stop: StopSignal,
     ) -> None:
+        self._command = GitCommand(stop)
         self._url = url
         self._branch = branch
         self._sha = sha
@@ -109,13 +109,7 @@ class GitSource:
 
     def entries(self) -> Iterator[Entry]:
         command = ("-C", str(self._repository), "ls-tree", "-r", "-l", "-z", "--full-tree")
-        with subprocess.Popen(
-            ["git", *command, self._revision],
-            stdout=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            env=_environment(),
-            start_new_session=True,
-        ) as listing:
+        with self._command.start(*command, self._revision) as listing:
             assert listing.stdout is not None  # noqa: S101 - a pipe was asked for
             try:
                 for record in _split_nul(listing.stdout):
@@ -130,13 +124,8 @@ class GitSource:
 
     def read(self, entry: Entry) -> bytes:
         if self._reader is None:
-            self._reader = subprocess.Popen(
-                ["git", "-C", str(self._repository), "cat-file", "--batch"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=_environment(),
-                start_new_session=True,
-            )
+            command = ("-C", str(self._repository), "cat-file", "--batch")
+            self._reader = self._command.start(*command, stdin=subprocess.PIPE)
         stdin, stdout = self._reader.stdin, self._reader.stdout
         assert stdin is not None and stdout is not None  # noqa: S101 - pipes were asked for
         stdin.write(entry.version.encode() + b"\n")
@@ -161,13 +150,11 @@ class GitSource:
     def _entry(self, record: bytes) -> Entry | None:
         head, _, raw_path = record.partition(b"\t")
         mode, _, blob, size = head.decode("ascii").split()
-        try:
-            path = raw_path.decode("utf-8")
-        except UnicodeDecodeError:
-            shown = raw_path.decode("utf-8", "backslashreplace")
-            return Entry(shown, blob, 0, DocumentReason.NOT_UTF8)
+        path = raw_path.decode("utf-8", "backslashreplace")
         if not self._globs.chosen(path):
             return None
+        if path.encode() != raw_path:
+            return Entry(path, blob, 0, DocumentReason.NOT_UTF8)
         if mode == "120000":
             return Entry(path, blob, 0, DocumentReason.SYMLINK)
         if mode == "160000":
@@ -179,20 +166,10 @@ class GitSource:
     def _git(self, *arguments: str, seconds: int = _LIST_SECONDS, empty_is: str = "") -> bytes:
         """Run one git command. `empty_is`: the ref that is missing when nothing is found."""
         try:
-            done = subprocess.run(
-                ["git", *arguments],
-                capture_output=True,
-                stdin=subprocess.DEVNULL,
-                env=_environment(),
-                start_new_session=True,
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
+            done = self._command.run(*arguments, seconds=seconds)
+        except GitTimeout:
             message = f"{self._url}: the Git host did not answer within {seconds} seconds"
             raise Temporary(Reason.HOST_UNREACHABLE, message) from None
-        except FileNotFoundError:
-            raise Misconfigured(Reason.INTERNAL_ERROR, "git is not installed here") from None
         if done.returncode == 0:
             return done.stdout
         if done.returncode == 2 and empty_is:
@@ -211,33 +188,6 @@ class GitSource:
         what = "has no commit yet" if ref == "HEAD" else f"has no branch or commit {name!r}"
         advice = "Check spec.github.refIdentifier of the Invocation."
         return Misconfigured(Reason.REF_NOT_FOUND, f"{self._url} {what}. {advice}")
-
-
-def _environment() -> dict[str, str]:
-    """git's environment: none of the user's settings, no prompts, http and https only."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or "SSL" in k}
-    settings = {
-        "http.followRedirects": "false",
-        # Give up on a host that sends less than 1 kB/s for a minute.
-        "http.lowSpeedLimit": "1000",
-        "http.lowSpeedTime": "60",
-        "gc.auto": "0",
-    }
-    numbered = enumerate(settings.items())
-    config = {f"GIT_CONFIG_{part}_{i}": pair[p] for i, pair in numbered for p, part in _PARTS}
-    return {
-        **kept,
-        **config,
-        "GIT_CONFIG_COUNT": str(len(settings)),
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ALLOW_PROTOCOL": "http:https",
-        "LC_ALL": "C",
-    }
-
-
-_PARTS = ((0, "KEY"), (1, "VALUE"))
 
 
 def _split_nul(stream: IO[bytes], block: int = 1 << 16) -> Iterator[bytes]:

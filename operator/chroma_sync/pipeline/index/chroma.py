@@ -1,34 +1,28 @@
 """Chroma, seen through what the index stage needs of it. The only module that imports chromadb.
 
-Every call is retried with backoff while the server is down or restarting, for at most
-`RETRY_SECONDS`; then the step ends with a temporary error. chromadb's HTTP client has no time-outs
-of its own: they are set on the sessions that it holds, and since it talks to the server while it is
-made, the server must first answer a heartbeat in time.
+chromadb's HTTP client has no time-outs of its own: they are set on the sessions that it holds, and
+since it talks to the server while it is made, the server must first answer a heartbeat in time.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 
-from chroma_sync.api.reasons import Reason
-from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary, Unusable
+from chroma_sync.pipeline.index.calls import COLLECTION_GONE, Calls
 from chroma_sync.pipeline.index.records import Record, Scalar, Vector
 
 RETRY_SECONDS = 300.0
 _REQUEST_SECONDS = 60.0
 _PAGE = 1_000
 _WRITE_MAX = 300  # the hosted product's limit of records a write; larger gains nothing
-_BACKOFF_FIRST, _BACKOFF_MAX = 0.2, 5.0
 
-T = TypeVar("T")
 Metadata = dict[str, Any]
 
 
@@ -53,9 +47,10 @@ class Hit:
 class Database:
     """One database of a Chroma server, or of an embedded Chroma on a laptop."""
 
-    def __init__(self, client: Any, retries: _Retries) -> None:
+    def __init__(self, client: Any, calls: Calls) -> None:
         self._client = client
-        self._call = retries.call
+        self._call = calls.call
+        self._of_collections = replace(calls, missing=COLLECTION_GONE).call
 
     @classmethod
     def connect(
@@ -67,9 +62,13 @@ class Database:
         *,
         retry_seconds: float = RETRY_SECONDS,
         sleep: Callable[[float], None] = time.sleep,
+        on_wait: Callable[[str], None] = lambda _: None,
     ) -> Database:
-        """Open a database of a server. Raises `Misconfigured` when it does not exist."""
-        retries = _Retries(f"{url}, database {database!r}", retry_seconds, sleep)
+        """Open a database of a server. Raises `Misconfigured` when it does not exist.
+
+        Each call waits for a server that is down or restarting, so many seconds at most, and tells
+        `on_wait` of it: the trouble, then an empty text when it is over."""
+        calls = Calls(f"{url}, database {database!r}", retry_seconds, sleep, on_wait)
 
         def opened() -> Any:
             import chromadb
@@ -90,7 +89,7 @@ class Database:
                 session.timeout = _REQUEST_SECONDS
             return client
 
-        return cls(retries.call(opened), retries)
+        return cls(calls.call(opened), calls)
 
     @classmethod
     def embedded(cls, path: Path, database: str) -> Database:
@@ -98,14 +97,14 @@ class Database:
         import chromadb
         from chromadb.config import Settings
 
-        retries = _Retries(f"{path}, database {database!r}", 0.0, time.sleep)
+        calls = Calls(f"{path}, database {database!r}", 0.0, time.sleep, lambda _: None)
 
         def opened() -> Any:
             return chromadb.PersistentClient(
                 path=path, settings=Settings(anonymized_telemetry=False), database=database
             )
 
-        return cls(retries.call(opened), retries)
+        return cls(calls.call(opened), calls)
 
     def close(self) -> None:
         """Give connections and files back."""
@@ -130,7 +129,7 @@ class Database:
                 return None
 
         handle = self._call(found)
-        return None if handle is None else Collection(handle, self._call)
+        return None if handle is None else Collection(handle, self._of_collections)
 
     def create(self, name: str, metadata: Mapping[str, Scalar]) -> Collection:
         """Create a collection with the cosine space, or get the one that stands there by now."""
@@ -142,7 +141,7 @@ class Database:
                 embedding_function=None,
             )
         )
-        return Collection(handle, self._call)
+        return Collection(handle, self._of_collections)
 
 
 class Collection:
@@ -223,52 +222,6 @@ def _sessions(client: Any) -> list[Any]:
     """The HTTP sessions of a client: its own, and that of the admin client inside it."""
     servers = [client._server, client._admin_client._server]
     return [server._session for server in servers if hasattr(server, "_session")]
-
-
-@dataclass(frozen=True)
-class _Retries:
-    """Does something at a server again and again while its trouble looks temporary."""
-
-    where: str
-    seconds: float
-    sleep: Callable[[float], None]
-
-    def call(self, action: Callable[[], T]) -> T:
-        give_up_at = time.monotonic() + self.seconds
-        pause = _BACKOFF_FIRST
-        while True:
-            try:
-                return action()
-            except Exception as error:
-                explained = _explain(error, self.where)
-                if not isinstance(explained, Temporary) or time.monotonic() + pause > give_up_at:
-                    raise explained from error
-            self.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
-            pause = min(pause * 2, _BACKOFF_MAX)
-
-
-def _explain(error: Exception, where: str) -> StepError:
-    """What an exception of chromadb means for the step."""
-    from chromadb import errors
-
-    said = str(error).strip().splitlines()[:1] or [type(error).__name__]
-    text = f"Chroma at {where}: {said[0][:300]}"
-    if isinstance(error, errors.NotFoundError):
-        if "ollection" in said[0]:
-            advice = "Someone deleted the collection during the run. Apply the Invocation again."
-            return Misconfigured(Reason.RUN_LOST, f"{text}. {advice}")
-        advice = "Nobody creates a database on the side: create it, or correct spec.databaseName."
-        return Misconfigured(Reason.DATABASE_NOT_FOUND, f"{text} {advice}")
-    if isinstance(error, errors.AuthorizationError | errors.ChromaAuthError):
-        advice = "Check the token in the Secret that spec.chroma.tokenSecretRef names."
-        return Misconfigured(Reason.CREDENTIALS_REJECTED, f"{text}. {advice}")
-    if isinstance(error, errors.InvalidDimensionException) or "dimension" in said[0]:
-        return Misconfigured(Reason.COLLECTION_MODEL_MISMATCH, text)
-    if isinstance(
-        error, errors.InvalidArgumentError | errors.BatchSizeExceededError | errors.QuotaError
-    ):
-        return Unusable(Reason.INTERNAL_ERROR, text)
-    return Temporary(Reason.CHROMA_UNAVAILABLE, text)
 
 
 def text_metadata(metadata: Metadata, key: str) -> str:

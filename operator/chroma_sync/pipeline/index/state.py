@@ -80,15 +80,6 @@ class TargetState:
             for start in range(0, len(ids), _BATCH):
                 yield ids[start : start + _BATCH]
 
-    def totals(self, configs: Configs) -> tuple[int, int]:
-        """How many documents stand whole in their listed version, and how many chunks they have."""
-        documents = chunks = 0
-        for _, version, records in self._documents():
-            if version is not None and is_unchanged(records, version, configs.document):
-                documents += 1
-                chunks += records[0].chunk_count or 0
-        return documents, chunks
-
     def _documents(self) -> Iterator[tuple[bytes, str | None, list[Known]]]:
         """Each document of the target with its listed version (None: the source lacks it)."""
         rows = self._db.execute(

@@ -1,0 +1,94 @@
+"""git as a child process: none of the user's settings, no prompts, http and https only, and an end
+when the run stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from typing import Final
+
+from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline.errors import Misconfigured
+from chroma_sync.pipeline.queues import StopSignal
+
+_TICK_SECONDS: Final = 0.2
+_SETTINGS: Final = {
+    "http.followRedirects": "false",
+    # Give up on a host that sends less than 1 kB/s for a minute.
+    "http.lowSpeedLimit": "1000",
+    "http.lowSpeedTime": "60",
+    "gc.auto": "0",
+}
+_PARTS: Final = ((0, "KEY"), (1, "VALUE"))
+
+
+class GitTimeout(Exception):
+    """A command took longer than it may."""
+
+
+class GitCommand:
+    """Starts git. Each command has a session of its own, so that Ctrl-C at a terminal reaches only
+    the run itself, which then ends git with all that git has started."""
+
+    def __init__(self, stop: StopSignal) -> None:
+        self._stop = stop
+
+    def run(self, *arguments: str, seconds: float) -> subprocess.CompletedProcess[bytes]:
+        """Run one command to its end. Raises `GitTimeout`, or `Stopped` when the run stops."""
+        with self.start(*arguments, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            try:
+                output, errors = self._outcome(process, time.monotonic() + seconds)
+            except BaseException:
+                _kill_session(process)
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def start(
+        self, *arguments: str, stdin: int = subprocess.DEVNULL, stderr: int | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a command whose output the caller reads."""
+        try:
+            return subprocess.Popen(
+                ["git", *arguments],
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                env=_environment(),
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            raise Misconfigured(Reason.INTERNAL_ERROR, "git is not installed here") from None
+
+    def _outcome(self, process: subprocess.Popen[bytes], give_up_at: float) -> tuple[bytes, bytes]:
+        while True:
+            self._stop.check()
+            try:
+                return process.communicate(timeout=_TICK_SECONDS)
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > give_up_at:
+                    raise GitTimeout from None
+
+
+def _kill_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill git and its helpers: one that lived on would hold the pipes open."""
+    with suppress(ProcessLookupError):  # it ended by itself just now
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _environment() -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or "SSL" in k}
+    numbered = enumerate(_SETTINGS.items())
+    config = {f"GIT_CONFIG_{part}_{i}": pair[p] for i, pair in numbered for p, part in _PARTS}
+    return {
+        **kept,
+        **config,
+        "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ALLOW_PROTOCOL": "http:https",
+        "LC_ALL": "C",
+    }
