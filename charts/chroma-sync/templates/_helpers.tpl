@@ -34,7 +34,7 @@ endpoints: []
 {{- with .Values.tei.tokenSecret }}
 teiTokenSecret: {{ . | quote }}
 {{- end }}
-workerImage: {{ .Values.image.worker | quote }}
+workerImage: {{ required "image.worker: name the worker's image, as in --set image.worker=REGISTRY/worker:TAG" .Values.image.worker | quote }}
 workerImagePullPolicy: {{ .Values.image.pullPolicy | quote }}
 {{- with .Values.image.pullSecrets }}
 workerImagePullSecrets:

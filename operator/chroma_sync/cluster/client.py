@@ -86,7 +86,8 @@ class KubernetesCluster:
         async for page in self._pages(path, selector, accept=METADATA_ONLY):
             # All pages show the state of the first one.
             version = version or int(page["metadata"]["resourceVersion"])
-            found += [item["metadata"] for item in page["items"]]
+            # Of nothing, a list of metadata holds null.
+            found += [item["metadata"] for item in page["items"] or []]
         return Listing(
             version,
             frozenset((m["namespace"], m["name"]) for m in found),
