@@ -1,23 +1,14 @@
-"""One installation of the operator and one set of servers for all cluster tests."""
+"""One installation of the operator and one set of servers for all cluster tests: see inside.py."""
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from cluster.kit import installation, servers
 from cluster.kit.cluster import Cluster, kubectl_proxy
 from cluster.kit.world import World
-
-
-def image(variable: str) -> str:
-    """The image that the runner built."""
-    value = os.environ.get(variable)
-    assert value, f"{variable} is not set: run these tests with `make test-cluster`"
-    return value
 
 
 @pytest.fixture(scope="session")
@@ -28,14 +19,10 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def world(cluster: Cluster) -> Iterator[World]:
-    """The operator is installed by Helm, and its servers answer."""
-    servers.start(cluster, image("FAKES_IMAGE"))
-    installation.install(cluster, image("OPERATOR_IMAGE"), image("WORKER_IMAGE"))
+    """The operator and the servers, which `inside.py` has installed for all processes of tests."""
     connected = World(cluster)
     yield connected
     connected.close()
-    installation.uninstall(cluster)
-    servers.stop(cluster)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ TESTBED = [sys.executable, "tests/cluster/testbed.py"]
 PYTEST = str(Path(sys.executable).parent / "pytest")
 # The tests of the one-machine cluster itself start and stop clusters: they run outside of it.
 OUTSIDE = [PYTEST, "tests/cluster/selftest"]
-INSIDE = [PYTEST, "tests/cluster", "--ignore=tests/cluster/selftest"]
+INSIDE = [sys.executable, "tests/cluster/inside.py"]
 BENCH = [sys.executable, "tests/bench/bench_operator.py"]
 IMAGES = {
     "OPERATOR_IMAGE": ("operator", "images/operator/Dockerfile"),

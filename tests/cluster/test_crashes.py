@@ -15,7 +15,7 @@ from cluster.kit.cluster import Object, eventually
 from cluster.kit.world import Records, World, same_records, unique
 from fakes import repository
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.disturbs]
 
 # Small chunks, so that a run has many more of them than may be in flight.
 CHUNKING = {"type": "tree_sitter", "maxSizeBytes": 128}

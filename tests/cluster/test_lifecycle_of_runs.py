@@ -71,6 +71,7 @@ def test_twenty_invocations_at_once(world: World, namespace: str) -> None:
 ACTIVE = ("Pending", "Running")
 
 
+@pytest.mark.disturbs
 @pytest.mark.usefixtures("slow")
 def test_a_source_is_edited_in_mid_run(world: World, namespace: str) -> None:
     collection = unique("edited")
@@ -90,6 +91,7 @@ def test_a_source_is_edited_in_mid_run(world: World, namespace: str) -> None:
     assert {m["chunk_strategy"] for m in world.records(after).metadata} == {"lines"}
 
 
+@pytest.mark.disturbs
 @pytest.mark.usefixtures("slow")
 def test_cancel(world: World, namespace: str) -> None:
     collection = unique("cancelled")
@@ -111,6 +113,7 @@ def test_a_waiting_run_is_cancelled(world: World, namespace: str) -> None:
     assert condition(world.ended(namespace, seconds=5), "Succeeded")["reason"] == "Cancelled"
 
 
+@pytest.mark.disturbs
 @pytest.mark.usefixtures("slow")
 def test_counts_move_and_stay_fresh(world: World, namespace: str) -> None:
     world.cluster.apply(world.source(namespace), world.invocation(namespace, unique("fresh")))
@@ -132,6 +135,7 @@ def test_counts_move_and_stay_fresh(world: World, namespace: str) -> None:
     world.succeeded(namespace)
 
 
+@pytest.mark.disturbs
 @pytest.mark.usefixtures("slow")
 def test_deleted_and_applied_again_at_once(world: World, namespace: str) -> None:
     collection = unique("again")
@@ -148,6 +152,7 @@ def test_deleted_and_applied_again_at_once(world: World, namespace: str) -> None
     assert second["status"]["chunks"]["reused"] + second["status"]["documents"]["unchanged"] > 0
 
 
+@pytest.mark.disturbs
 @pytest.mark.usefixtures("slow")
 def test_a_source_is_deleted_in_mid_run(world: World, namespace: str) -> None:
     collection = unique("orphan")

@@ -21,7 +21,8 @@ from cluster.kit.expected import expected_vectors
 from cluster.kit.world import World, cosines, read_records, same_records, unique
 from fakes import repository
 
-pytestmark = pytest.mark.cluster
+# All share one reference run.
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("runs")]
 
 TEXTS = repository.text_files()
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from cluster.conftest import image
 from cluster.kit import installation, servers
 from cluster.kit.cluster import condition, eventually
 from cluster.kit.world import World, unique
@@ -89,8 +88,9 @@ def test_a_memory_limit(world: World, namespace: str) -> None:
     assert "memory" in seen["message"]
 
 
+@pytest.mark.disturbs
 def test_an_image(world: World, namespace: str) -> None:
-    operator, worker = image("OPERATOR_IMAGE"), image("WORKER_IMAGE")
+    operator, worker = installation.image("OPERATOR_IMAGE"), installation.image("WORKER_IMAGE")
     installation.install(world.cluster, operator, "localhost/chroma-sync/absent:1")
     try:
         world.cluster.apply(world.source(namespace))
@@ -129,5 +129,5 @@ def test_a_tei_server_that_comes_late(world: World, namespace: str) -> None:
     late = {"dense": {"model": servers.LATE_MODEL}}
     world.cluster.apply(world.source(namespace, embedding=late))
     world.reason("Source", namespace, "shop", "Ready", "EmbeddingUnavailable")
-    servers.start_late_tei(world.cluster, image("FAKES_IMAGE"))
+    servers.start_late_tei(world.cluster, installation.image("FAKES_IMAGE"))
     world.ready(namespace, seconds=120)

@@ -26,7 +26,8 @@ from cluster.api.invalid_objects import (
     changed,
 )
 
-pytestmark = pytest.mark.cluster
+# All share the CRDs, which one of them installs.
+pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("api")]
 
 CRDS = Path(__file__).parents[3] / "crds"
 SAMPLES = [

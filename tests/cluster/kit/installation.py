@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,13 @@ CHART = ROOT / "charts" / "chroma-sync"
 NAMESPACE = "chroma-sync-system"
 RELEASE = "chroma-sync"
 SERVICE_ACCOUNT = f"{RELEASE}-operator"
+
+
+def image(variable: str) -> str:
+    """The image that the runner built."""
+    value = os.environ.get(variable)
+    assert value, f"{variable} is not set: run these tests with `make test-cluster`"
+    return value
 
 
 def install(cluster: Cluster, operator: str, worker: str) -> None:
