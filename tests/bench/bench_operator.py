@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +63,10 @@ def apply_to_job(world: World) -> list[float]:
             world.cluster.create("Invocation", NAMESPACE, item)
             start = time.monotonic()
             uid = (world.cluster.get("Invocation", NAMESPACE, run) or {})["metadata"]["uid"]
-            selector = f"chromasync.dev/invocation-uid={uid}"
-            eventually(
-                f"the Job of {run}",
-                lambda s=selector: world.cluster.list("Job", NAMESPACE, s),
-                60,
-                pause=0.01,
+            find = partial(
+                world.cluster.list, "Job", NAMESPACE, f"chromasync.dev/invocation-uid={uid}"
             )
+            eventually(f"the Job of {run}", find, 60, pause=0.01)
             delays.append(time.monotonic() - start)
             world.cluster.patch("Invocation", NAMESPACE, run, {"spec": {"cancel": True}})
             world.ended(NAMESPACE, run, seconds=60)

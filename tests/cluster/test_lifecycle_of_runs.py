@@ -190,7 +190,7 @@ def test_a_new_check_is_asked_for(world: World, namespace: str) -> None:
 
     def handled() -> bool:
         status = (world.cluster.get("Source", namespace, "shop") or {})["status"]
-        return status.get("lastHandledRequestedAt") == "now-1"
+        return bool(status.get("lastHandledRequestedAt") == "now-1")
 
     eventually("the request is handled", handled, 60)
     world.ready(namespace)

@@ -11,9 +11,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-NOUNS = ("account", "basket", "cursor", "device", "engine")
+NOUNS: tuple[str, ...] = ("account", "basket", "cursor", "device", "engine")
 NOUNS += ("folder", "garden", "handle", "island", "journal")
-VERBS = ("append", "balance", "collect", "divide", "encode")
+VERBS: tuple[str, ...] = ("append", "balance", "collect", "divide", "encode")
 VERBS += ("filter", "gather", "hash", "insert", "join")
 
 PYTHON = '''"""Works on each {noun} of the {other}."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,7 +56,7 @@ class Case:
     field: str
     says: str
     server: str = ""
-    set: Mapping[str, Any] = field(default_factory=dict)
+    set: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     remove: Sequence[str] = ()
 
     @property
@@ -71,7 +72,7 @@ class Case:
 class Update(Case):
     """A change that only the API server sees: from the base with `before` set, to `object`."""
 
-    before: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def stored(self) -> Object:

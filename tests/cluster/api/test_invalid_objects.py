@@ -47,13 +47,14 @@ class Api:
 
     def create(self, obj: Object) -> Object:
         """What the API server would store, were this not a dry run."""
-        return self._objects.create_namespaced_custom_object(
+        made: Object = self._objects.create_namespaced_custom_object(
             **self._place(obj), field_validation="Strict", dry_run="All"
         )
+        return made
 
     def apply(self, obj: Object) -> Object:
         """Server-side apply: what the object says no more goes."""
-        return self._objects.patch_namespaced_custom_object(
+        applied: Object = self._objects.patch_namespaced_custom_object(
             **self._place(obj),
             name=obj["metadata"]["name"],
             field_validation="Strict",
@@ -61,6 +62,7 @@ class Api:
             force=True,
             _content_type="application/apply-patch+yaml",
         )
+        return applied
 
     def _place(self, obj: Object) -> Object:
         return {

@@ -124,7 +124,12 @@ def test_the_graph_is_kept_and_made_anew_when_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: LocalMiniLM, graph: bytes
 ) -> None:
     made: list[object] = []
-    monkeypatch.setattr(local, "build_graph", lambda weights: made.append(weights) or graph)
+
+    def build(weights: object) -> bytes:
+        made.append(weights)
+        return graph
+
+    monkeypatch.setattr(local, "build_graph", build)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     LocalMiniLM()
     assert len(made) == 1

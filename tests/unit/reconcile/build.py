@@ -12,7 +12,7 @@ from chroma_sync.api.meta import API_VERSION
 from chroma_sync.api.source import Source, SourceStatus
 from chroma_sync.controller.passes import dump
 from chroma_sync.reconcile import invocation as invocation_pass
-from chroma_sync.reconcile import jobs, run
+from chroma_sync.reconcile import jobs, names, run
 from chroma_sync.reconcile import source as source_pass
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import (
@@ -116,7 +116,7 @@ def state(obj: Invocation) -> InvocationState:
 def check_job_name(obj: Source, attempts: int = 0) -> str:
     requested = obj.status.last_handled_requested_at or ""
     attempt = f"check/{obj.metadata.generation}/{attempts}/{requested}/{INSTALLATION.worker_image}"
-    return jobs.names.job_name(obj.metadata.name, obj.metadata.uid or "", attempt)
+    return names.job_name(obj.metadata.name, obj.metadata.uid or "", attempt)
 
 
 def check_job(obj: Source, attempts: int = 0, **fields: Any) -> JobState:

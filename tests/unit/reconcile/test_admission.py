@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -24,10 +25,9 @@ def waiting(name: str, seconds: float = 0) -> InvocationState:
     return state(invocation(name=name, uid=f"uid-{name}", created=later(seconds)))
 
 
-def chosen(invocations: list[InvocationState], **options: object) -> str | None:
-    after, _ = pass_source(
-        options.pop("source", None) or ready_source(), invocations=invocations, **options
-    )  # type: ignore[arg-type]
+def chosen(invocations: list[InvocationState], **options: Any) -> str | None:
+    source = options.pop("source", None) or ready_source()
+    after, _ = pass_source(source, invocations=invocations, **options)
     active = after.status.active_invocation
     return active.name if active else None
 

@@ -296,7 +296,7 @@ def test_the_pods_of_finished_steps_may_be_gone() -> None:
     shard = Result(documents=DocumentCounts(discovered=2, indexed=2), skipped={}, bytes=10)
     pods = [ended(work, 0, shard, index=0), pod(work, 1), pod(work, 2)]
     told = {pods[1].uid: shard, pods[2].uid: shard}
-    seen = {"source": src, "jobs": [planned, work]}
+    seen: dict[str, Any] = {"source": src, "jobs": [planned, work]}
     run, _ = pass_invocation(run, **seen, pods=pods, progress=told)
     assert run.status.documents.indexed == 6
     # The node of shard 0 is gone, and shard 1 has ended.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chroma_sync.api.contract import Result
@@ -95,7 +97,7 @@ def test_backoff() -> None:
         ({"waiting": ("CreateContainerError", "bad mount")}, "PodFailed", "bad mount"),
     ],
 )
-def test_what_keeps_a_check_is_told(fields: dict[str, object], reason: str, words: str) -> None:
+def test_what_keeps_a_check_is_told(fields: dict[str, Any], reason: str, words: str) -> None:
     asked, _ = pass_source(source())
     job = check_job(asked)
     after, plan = pass_source(asked, jobs=[job], pods=[pod(job, phase="Pending", **fields)])
