@@ -65,9 +65,6 @@ PROGRAMS = {
         )
     ],
     "coredns": [("coredns", ".", "")],
-    "kubeconform": [
-        ("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "-X main.version=v0.8.0")
-    ],
     "pause": [("pause", ".", "")],
 }
 COMPONENTS = (
