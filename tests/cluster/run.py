@@ -63,8 +63,6 @@ def build_images() -> dict[str, str]:
     images: dict[str, str] = {}
     for variable, (name, dockerfile) in IMAGES.items():
         command = [*TESTBED, "image", "build", name, "--context", ".", "--file", dockerfile]
-        if name == "fakes":
-            command += ["--build-arg", f"BASE={images['WORKER_IMAGE']}"]
         images[variable] = must(f"building the {name} image", command).strip().splitlines()[-1]
     return images
 
