@@ -108,7 +108,11 @@ def test_tei_is_overloaded_and_then_down(
     begin(world, namespace, collection)
     world.tei_fault(429, 8)
     time.sleep(8)
-    world.tei_fault(503, 8)
+    world.tei_fault(503, 15)
+    # The worker waits, and says for what.
+    seen = world.reason("Invocation", namespace, "run", "Succeeded", "EmbeddingUnavailable")
+    assert seen["status"] == "Unknown"
+    assert servers.TEI_URL in seen["message"]
     world.tei_delay(0)
     world.succeeded(namespace)
     same_records(world.records(collection), undisturbed[0])

@@ -123,6 +123,26 @@ def test_ctrl_c_and_on(git_url: str, tmp_path: Path) -> None:
     assert counts["collection"]["records"] == 500
 
 
+def test_a_server_that_is_down_is_named_while_it_is_waited_for(
+    git_url: str, tmp_path: Path
+) -> None:
+    files = written(tmp_path, objects(git_url))
+    command = [*COMMAND, "run", *files, "--tei", "http://127.0.0.1:1"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    deadline = time.monotonic() + 25
+    while "reason" not in (line := json.loads(process.stdout.readline())):
+        assert time.monotonic() < deadline
+    assert line["reason"] == "EmbeddingUnavailable"
+    assert "http://127.0.0.1:1/info can't be reached" in line["message"]
+    # Ctrl-C ends the wait too.
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130, errors
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -159,9 +179,11 @@ def test_another_model_is_what_the_collection_records(git_url: str, tmp_path: Pa
         (["query", "x", "--collection", "c", "--limit", "0"], "--limit"),
         (["query", " ", "--collection", "c"], "TEXT"),
         (["run", "-f", "absent.yaml"], "absent.yaml can't be read"),
+        (["query", "x", "--collection", "c", "--path", "a-file"], "there is no folder a-file"),
     ],
 )
 def test_wrong_usage(tmp_path: Path, arguments: list[str], words: str) -> None:
+    (tmp_path / "a-file").touch()
     done = chroma_sync(tmp_path, *arguments)
     assert done.returncode == 2
     assert words in done.stderr

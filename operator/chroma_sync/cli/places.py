@@ -7,27 +7,55 @@ import time
 from collections.abc import Callable
 
 from chroma_sync.api.reasons import Reason
+from chroma_sync.cli.outcome import UsageError
 from chroma_sync.pipeline.embed import LOCAL_MODEL, LocalMiniLM, Model, TeiModel
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Database
 
 LOCAL_URL = "local"
+# A person sits in front of it: long enough for a server that restarts.
+_PATIENCE_SECONDS = 30.0
 
 
-def open_database(arguments: argparse.Namespace, database: str, tenant: str) -> Database:
-    """The database in `--path`, or of the server `--chroma`."""
+def open_database(
+    arguments: argparse.Namespace,
+    database: str,
+    tenant: str,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    on_wait: Callable[[str], None] = lambda _: None,
+) -> Database:
+    """The database in `--path`, or of the server `--chroma`. `on_wait` is told when the server is
+    waited for."""
     if arguments.chroma:
-        return Database.connect(arguments.chroma, tenant, database, retry_seconds=10.0)
+        return Database.connect(
+            *(arguments.chroma, tenant, database),
+            retry_seconds=_PATIENCE_SECONDS,
+            sleep=sleep,
+            on_wait=on_wait,
+        )
+    if arguments.path.exists() and not arguments.path.is_dir():
+        raise UsageError(f"--path: {arguments.path} is not a folder; name a folder or a new one")
     return Database.embedded(arguments.path, database)
 
 
 def open_model(
-    arguments: argparse.Namespace, model: str, sleep: Callable[[float], None] = time.sleep
+    arguments: argparse.Namespace,
+    model: str,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    on_wait: Callable[[str], None] = lambda _: None,
 ) -> Model:
-    """The model behind `--tei`, or the small one that runs in this process. Raises
-    `Misconfigured` when nobody serves it here."""
+    """The model behind `--tei`, or the small one that runs in this process. `on_wait` is told when
+    the server is waited for. Raises `Misconfigured` when nobody serves the model here."""
     if arguments.tei:
-        return TeiModel(arguments.tei, model=model, retry_budget_seconds=60.0, sleep=sleep)
+        return TeiModel(
+            arguments.tei,
+            model=model,
+            retry_budget_seconds=_PATIENCE_SECONDS,
+            sleep=sleep,
+            on_wait=on_wait,
+        )
     if model == LOCAL_MODEL:
         return LocalMiniLM()
     raise Misconfigured(

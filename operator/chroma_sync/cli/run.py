@@ -113,16 +113,24 @@ def _run_one(
             f"spec.chroma of Source {source.metadata.name} counts on a cluster only; here: {here}."
         )
         print(f"chroma-sync: {note}", file=sys.stderr)
-    progress = Progress()
+    progress, sleep = Progress(), stoppable_sleep(stop)
     title = f"{invocation.metadata.name} into {configuration.run.collection}"  # type: ignore[union-attr]
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-")))
         display = stack.enter_context(Display(title, progress.result))
         fetched = make_source(configuration, scratch, stop)
         stack.callback(fetched.close)
-        model = open_model(arguments, configuration.embedding.model, stoppable_sleep(stop))
+        model = open_model(
+            *(arguments, configuration.embedding.model),
+            sleep=sleep,
+            on_wait=progress.waits(Reason.EMBEDDING_UNAVAILABLE),
+        )
         stack.callback(model.close)
-        database = open_database(arguments, configuration.database, configuration.chroma.tenant)
+        database = open_database(
+            *(arguments, configuration.database, configuration.chroma.tenant),
+            sleep=sleep,
+            on_wait=progress.waits(Reason.CHROMA_UNAVAILABLE),
+        )
         stack.callback(database.close)
         steps.run(steps.Toolbox(configuration, fetched, database, model, scratch, progress, stop))
         display.finish(_summary(progress.result()))

@@ -21,6 +21,7 @@ class Display:
     def __init__(self, title: str, snapshot: Callable[[], Result]) -> None:
         self._title = title
         self._snapshot = snapshot
+        self._told = ""  # what was last said of a server that is waited for
         self._done = threading.Event()
         self._bars = sys.stdout.isatty()
         loop = self._loop_bars if self._bars else self._loop_lines
@@ -78,3 +79,6 @@ class Display:
         done = d.indexed + d.unchanged + d.skipped + d.failed
         bars.update(documents, completed=done, total=d.discovered or None)
         bars.update(chunks, completed=c.written, total=c.produced or None)
+        if result.message != self._told:
+            self._told = result.message
+            bars.console.print(result.message or "It is back.")

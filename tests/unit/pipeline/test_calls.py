@@ -13,6 +13,8 @@ from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Database
 
+ADVICE = "Check that the server runs and that its address is right."
+
 
 class Scripted:
     """Raises one exception after the other, then returns 7."""
@@ -36,8 +38,8 @@ def test_trouble_is_waited_out_and_told() -> None:
     script = Scripted(httpx.ConnectError("refused"), Exception("<html>502</html>"))
     assert calls(told).call(script) == 7
     assert told == [
-        "Chroma at http://chroma:8000: refused",
-        "Chroma at http://chroma:8000: <html>502</html>",
+        f"Chroma at http://chroma:8000: refused. {ADVICE}",
+        f"Chroma at http://chroma:8000: <html>502</html>. {ADVICE}",
         "",
     ]
 

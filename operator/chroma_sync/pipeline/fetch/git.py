@@ -181,7 +181,9 @@ class GitSource:
             if re.search(pattern, stderr):
                 return kind(reason, f"{self._url}: {advice}")
         last = stderr.strip().splitlines()[-1:] or ["git gave no reason"]
-        return Temporary(Reason.HOST_UNREACHABLE, f"{self._url}: {last[0][:300]}")
+        said = last[0].removeprefix("fatal: ")[:300]
+        advice = "Check spec.github.baseUrl, and that the host can be reached from here."
+        return Temporary(Reason.HOST_UNREACHABLE, f"{self._url}: {said}. {advice}")
 
     def _no_ref(self, ref: str) -> Misconfigured:
         name = ref.removeprefix("refs/heads/")

@@ -85,4 +85,5 @@ class Calls:
             error, errors.InvalidArgumentError | errors.BatchSizeExceededError | errors.QuotaError
         ):
             return Unusable(Reason.INTERNAL_ERROR, text)
-        return Temporary(Reason.CHROMA_UNAVAILABLE, text)
+        advice = "Check that the server runs and that its address is right."
+        return Temporary(Reason.CHROMA_UNAVAILABLE, f"{text}. {advice}")
