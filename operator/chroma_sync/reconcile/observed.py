@@ -144,9 +144,16 @@ def invocation_state(invocation: Object) -> InvocationState:
         succeeded=succeeded.get("status", "Unknown"),
         reason=succeeded.get("reason", ""),
         message=succeeded.get("message", "") if finished else "",
-        collection=(status.get("collection") or {}).get("name", "") if finished else "",
+        collection=_collection(spec, status) if finished else "",
         revision=(status.get("revision") or "") if finished else "",
     )
+
+
+def _collection(spec: Object, status: Object) -> str:
+    """The collection that a run wrote to. Its pod, which tells of it, may be gone with its node
+    before it was looked at: then it is the one that was asked for."""
+    told = (status.get("collection") or {}).get("name")
+    return str(told or spec.get("targetCollectionName") or "")
 
 
 def job_state(job: Object) -> JobState:

@@ -27,6 +27,7 @@ from unit.reconcile.build import (
     pod,
     ready_source,
     source,
+    state,
     step_job,
     summary,
 )
@@ -315,6 +316,17 @@ def test_the_pods_of_finished_steps_may_be_gone() -> None:
     assert isinstance(action, CreateJob)
     assert action.manifest["spec"]["template"]["spec"]["containers"][0]["args"] == ["finish"]
     assert run.status.documents.indexed == 6
+
+
+def test_the_last_pod_may_be_gone_before_it_is_looked_at() -> None:
+    """Its Job says that it is done; the Source learns which collection is finished all the same."""
+    src, run, _ = begun()
+    done = step_job(run, complete=True, over=True, active=0)
+    run, _ = pass_invocation(run, source=src, jobs=[done], pods=[])
+    assert summary(run) == ("True", "Complete")
+    src, _ = pass_source(src, invocations=[state(run)])
+    assert src.status.last_finished_collection is not None
+    assert src.status.last_finished_collection.name == "docs-1"
 
 
 def test_an_upgrade_in_mid_run_changes_the_next_run_only() -> None:
