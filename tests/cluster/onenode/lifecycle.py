@@ -105,7 +105,11 @@ def _wait_until_ready(cluster: Cluster) -> None:
         phase = _phase(cluster).get("phase")
         if phase == "ready":
             return
-        if phase == "failed" or namespaces.running_pid(cluster) is None:
+        pid = namespaces.running_pid(cluster)
+        if phase == "failed" and pid is not None:
+            # It has said why, and is ending: nothing of it runs any more when this returns.
+            namespaces.kill(pid)
+        if phase == "failed" or pid is None:
             details = "\n".join(_failure(cluster))
             raise TestbedError(f"the cluster did not start; its logs: {cluster.logs}\n{details}")
         time.sleep(0.1)

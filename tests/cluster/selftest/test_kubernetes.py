@@ -204,7 +204,7 @@ def test_exec_keeps_the_folder_and_finds_the_tools() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == str(SCRIPT.parent)
-    assert len(done.stdout.splitlines()) == 5
+    assert len(done.stdout.splitlines()) == 4
 
 
 def test_exec_passes_on_code_signal_and_input() -> None:
