@@ -1,5 +1,6 @@
 """The process that is a cluster: start it, know it again, run commands inside, kill it."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -86,7 +87,8 @@ def require_pid(cluster: Cluster) -> int:
 def kill(pid: int) -> None:
     """Kill the first process: the kernel takes everything in its namespaces with it."""
     began = _start_time(pid)
-    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
+        os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + KILL_SECONDS
     while began is not None and _start_time(pid) == began:
         if time.monotonic() > deadline:
