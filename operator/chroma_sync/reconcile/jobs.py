@@ -70,7 +70,6 @@ def check_job(owner: Owner, attempt: str, configuration: Configuration, to: Inst
 def step_job(owner: Owner, step: Step, configuration: Configuration, to: Installation) -> Object:
     """The Job of one step of a run. `work` has one pod for each shard."""
     job = _job(owner, step, step.value, configuration, to)
-    job["spec"]["backoffLimit"] = BACKOFF_LIMIT
     template = configuration.job_template
     if template.active_deadline_seconds is not None:
         job["spec"]["activeDeadlineSeconds"] = template.active_deadline_seconds
@@ -79,7 +78,12 @@ def step_job(owner: Owner, step: Step, configuration: Configuration, to: Install
             "completionMode": "Indexed",
             "completions": template.parallelism,
             "parallelism": template.parallelism,
+            # Each shard has its own retries: a short outage hits all pods at once.
+            "backoffLimitPerIndex": BACKOFF_LIMIT,
+            "maxFailedIndexes": 0,
         }
+    else:
+        job["spec"]["backoffLimit"] = BACKOFF_LIMIT
     return job
 
 

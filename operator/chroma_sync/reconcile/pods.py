@@ -22,6 +22,10 @@ IMAGE_REASONS: Final = frozenset(
         "SignatureValidationFailed",
     }
 )
+# Why the Job controller gave a Job up: the whole of it, or one shard.
+_NO_MORE_ATTEMPTS: Final = frozenset(
+    {"BackoffLimitExceeded", "MaxFailedIndexesExceeded", "FailedIndexes"}
+)
 STARTING_REASONS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 
 
@@ -83,7 +87,7 @@ def failure(job: JobState, pods: Iterable[PodState]) -> Trouble:
     found = next((t for t in [*final, *ended] if t), None)
     if found is None:
         return Trouble(Reason.POD_FAILED, _cut(f"The Job failed: {reason}: {message}"))
-    if reason == "BackoffLimitExceeded":
+    if reason in _NO_MORE_ATTEMPTS:
         return Trouble(found.reason, _cut(f"{found.message} (after {job.failed} attempts)"))
     return found
 

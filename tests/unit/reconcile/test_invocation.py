@@ -92,6 +92,7 @@ def test_the_configuration_is_stored_before_the_job() -> None:
     (action,) = plan.actions
     assert isinstance(action, CreateJob)
     assert action.manifest["metadata"]["name"] == step_job(run).name
+    assert action.manifest["spec"]["backoffLimit"] == 6
     assert len(action.manifest["metadata"]["name"]) <= 63
 
 
@@ -171,6 +172,12 @@ def test_failed_documents_are_told() -> None:
             Result(reason="EmbeddingUnavailable", message="down"),
             "BackoffLimitExceeded",
             "EmbeddingUnavailable",
+        ),
+        (
+            75,
+            Result(reason="HostUnreachable", message="down"),
+            "MaxFailedIndexesExceeded",
+            "HostUnreachable",
         ),
         (1, None, "BackoffLimitExceeded", "PodFailed"),
         (0, None, "DeadlineExceeded", "DeadlineExceeded"),
@@ -268,6 +275,9 @@ def test_three_pods_are_planned_worked_and_finished() -> None:
     assert isinstance(action, CreateJob)
     spec = action.manifest["spec"]
     assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 3, 3)
+    # An outage that all three pods meet must not use up what one of them may retry.
+    assert (spec["backoffLimitPerIndex"], spec["maxFailedIndexes"]) == (6, 0)
+    assert "backoffLimit" not in spec
     assert run.status.revision == "c" * 40
 
     work = step_job(run, Step.WORK, complete=True, over=True, active=0)
