@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -113,10 +114,34 @@ def test_what_is_not_there(
     assert "spec.github" in str(caught.value) or "refIdentifier" in str(caught.value)
 
 
-def test_a_host_that_is_down_is_temporary(tmp_path: Path) -> None:
+@pytest.mark.parametrize("repo", ["acme/shop", "acme/redirector", "acme/not found"])
+def test_a_host_that_is_down_is_temporary(tmp_path: Path, repo: str) -> None:
+    """Whatever the repository's name: it stands in all that git says."""
     with pytest.raises(Temporary) as caught:
-        source("http://127.0.0.1:1/acme/shop", tmp_path).resolve()
+        source(f"http://127.0.0.1:1/{repo}", tmp_path).resolve()
     assert caught.value.reason is Reason.HOST_UNREACHABLE
+
+
+class _Moved(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(301)
+        self.send_header("Location", f"http://127.0.0.1:1{self.path}")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nobody reads it."""
+
+
+def test_a_repository_that_moved_says_so(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Moved) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with pytest.raises(Misconfigured, match="was renamed or moved"):
+                source(f"http://127.0.0.1:{server.server_port}/acme/shop", tmp_path).resolve()
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ _SYMPTOMS: Sequence[tuple[str, Reason, type[StepError], str]] = (
         "the repository has no such commit. Check spec.github.refIdentifier of the Invocation.",
     ),
     (
-        r"redirect",
+        r"unable to update url base from redirection|returned error: 30[12378]",
         Reason.REPOSITORY_NOT_FOUND,
         Misconfigured,
         "the host sends us elsewhere: the repository was renamed or moved. "
@@ -177,8 +177,10 @@ class GitSource:
         raise self._explain(done.stderr.decode("utf-8", "replace"))
 
     def _explain(self, stderr: str) -> StepError:
+        # The repository's own name must not look like a symptom.
+        said_of_it = stderr.replace(self._url, "")
         for pattern, reason, kind, advice in _SYMPTOMS:
-            if re.search(pattern, stderr):
+            if re.search(pattern, said_of_it):
                 return kind(reason, f"{self._url}: {advice}")
         last = stderr.strip().splitlines()[-1:] or ["git gave no reason"]
         said = last[0].removeprefix("fatal: ")[:300]
