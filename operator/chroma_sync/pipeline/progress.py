@@ -63,6 +63,11 @@ class Progress:
         """So many more chunks were `produced`, `embedded`, `reused` or `written`."""
         self._count(self._chunks, kind, count)
 
+    def wrote(self) -> bool:
+        """Whether any record was written."""
+        with self._lock:
+            return self._chunks["written"] > 0
+
     def waits(self, reason: Reason) -> Callable[[str], None]:
         """A function to tell of a server: the trouble while it is waited for, an empty text when it
         is back."""

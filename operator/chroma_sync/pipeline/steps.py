@@ -102,25 +102,15 @@ def work(tools: Toolbox) -> None:
     tools.source.open(revision)
     with _target_state(tools.scratch / "work.sqlite") as state, _watched(tools, identity):
         state.load(collection.records())
-        configuration = tools.configuration
-        stages = Stages(
-            read=tools.source.read,
-            make_chunker=lambda: Chunker(chunking_config(configuration)),
-            model=tools.model,
-            embed_threads=_embed_threads(tools),
-            collection=collection,
-            write_limit=tools.database.write_limit(),
-            state=state,
-            configs=tools.configs,
-            document_prompt=configuration.embedding.document_prompt,
-            progress=tools.progress,
-        )
-        Stream(stages, tools.stop).run(_mine(tools.source.entries(), tools.shard))
-    tools.progress.check_all_accounted_for()
+        _bring_in(tools, collection, state, tools.progress)
 
 
 def finish(tools: Toolbox) -> None:
-    """Delete what a run from nothing would not have, and set the finished mark."""
+    """Delete what a run from nothing would not have, and set the finished mark.
+
+    Before that, every document is looked at once more: one that lost a record meanwhile, or that
+    no shard has brought in, is brought in now. So only what has a verdict is deleted afterwards.
+    """
     identity = _identity(tools)
     collection = _own_collection(tools, identity)
     revision = _revision(tools, collection)
@@ -132,6 +122,11 @@ def finish(tools: Toolbox) -> None:
             entries = tools.source.entries()
             state.load_listing((e.key, e.version) for e in entries if e.skip is None)
             state.load(collection.records())
+            with _watched(tools, identity):
+                again = Progress()
+                _bring_in(tools, collection, state, again)
+            if again.wrote():
+                state.load(collection.records())
             # Paging has ended: from here on it is safe to delete.
             for ids in state.leftovers(tools.configs):
                 tools.stop.check()
@@ -142,6 +137,27 @@ def finish(tools: Toolbox) -> None:
         collection = _own_collection(tools, identity)
         collection.replace_metadata(finished(collection.metadata, identity.uid))
     tools.progress.collection = _status(collection)
+
+
+def _bring_in(
+    tools: Toolbox, collection: Collection, state: TargetState, progress: Progress
+) -> None:
+    """Index this shard's documents, but for those that `state` knows to stand already."""
+    configuration = tools.configuration
+    stages = Stages(
+        read=tools.source.read,
+        make_chunker=lambda: Chunker(chunking_config(configuration)),
+        model=tools.model,
+        embed_threads=_embed_threads(tools),
+        collection=collection,
+        write_limit=tools.database.write_limit(),
+        state=state,
+        configs=tools.configs,
+        document_prompt=configuration.embedding.document_prompt,
+        progress=progress,
+    )
+    Stream(stages, tools.stop).run(_mine(tools.source.entries(), tools.shard))
+    progress.check_all_accounted_for()
 
 
 def check(tools: Toolbox) -> None:

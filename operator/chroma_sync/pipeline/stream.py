@@ -23,7 +23,7 @@ from chroma_sync.pipeline.embed import EmbeddingRejected, Model, embed_long
 from chroma_sync.pipeline.errors import Stopped
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.fetch.content import content_verdict
-from chroma_sync.pipeline.index.chroma import Collection
+from chroma_sync.pipeline.index.chroma import Collection, Stored
 from chroma_sync.pipeline.index.records import (
     Configs,
     Record,
@@ -180,13 +180,20 @@ class Stream:
         stored = self._s.collection.with_vectors(ids) if ids else {}
         ordered = (*pending.chunked.chunks[1:], pending.chunked.chunks[0])
         for chunk in ordered:
-            old = stored.get(reusable.get(sha256_hex(chunk.text), "")) if reusable else None
-            if old is not None and old.vector is not None:
+            sha = sha256_hex(chunk.text) if reusable else ""
+            old = stored.get(reusable.get(sha, ""))
+            if old is not None and old.vector is not None and self._is_made_from(old, sha):
                 windows = int(old.metadata.get("embedding_windows") or 1)
                 self._s.progress.chunks("reused", 1)
                 self._send(Item(pending, chunk), old.vector, windows)
             else:
                 self._chunks.put(Item(pending, chunk))
+
+    def _is_made_from(self, stored: Stored, sha: str) -> bool:
+        """Whether a record is what it was when the target was listed: another writer may have
+        written over it."""
+        said = stored.metadata.get("content_sha256"), stored.metadata.get("embedding_config")
+        return said == (sha, self._s.configs.embedding)
 
     # embed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
-from chroma_sync.pipeline.index.chroma import Collection
+from chroma_sync.pipeline.index.chroma import Collection, Stored
 from chroma_sync.pipeline.index.records import Record
 from chroma_sync.pipeline.steps import Toolbox
 from fakes.hash_model import HashModel
@@ -121,6 +121,25 @@ def test_shards_make_the_same_collection(make_tools: MakeTools) -> None:
     assert contents(last, "parts") == contents(whole, "whole")
 
 
+@pytest.mark.parametrize("step", ["in one pod", "in pods of their own"])
+def test_records_that_vanish_in_mid_run_are_brought_in_again(
+    make_tools: MakeTools, step: str
+) -> None:
+    whole = make_tools(collection="whole")
+    steps.run(whole)
+    tools = make_tools(run="r")
+    steps.plan(tools)
+    steps.work(tools)
+    collection = tools.database.find("target")
+    assert collection is not None
+    ids = sorted(contents(tools))
+    collection.delete([ids[0], ids[-1]])
+    last = tools if step == "in one pod" else make_tools(run="r")
+    steps.finish(last)
+    assert contents(tools) == contents(whole, "whole")
+    assert last.progress.result().documents.removed == 0
+
+
 class _BreaksOff(Exception):
     """Stands for a pod that is killed."""
 
@@ -168,6 +187,32 @@ def test_an_unfinished_collection_is_brought_to_another_commit(make_tools: MakeT
     assert result.documents.unchanged == 1
     assert result.documents.removed == 1
     assert result.chunks.embedded < result.chunks.produced
+
+
+def test_a_vector_is_not_taken_from_a_record_that_was_written_over(
+    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another writer is at work in an unfinished collection while this run reads from it."""
+    begun = make_tools(sha=0, run="one")
+    steps.plan(begun)
+    steps.work(begun)
+    real = Collection.with_vectors
+
+    def written_over(self: Collection, ids: list[str]) -> dict[str, Stored]:
+        changed = {"content_sha256": "another"}
+        return {
+            id_: replace(old, metadata={**old.metadata, **changed}, vector=np.ones(16, np.float32))
+            for id_, old in real(self, ids).items()
+        }
+
+    monkeypatch.setattr(Collection, "with_vectors", written_over)
+    other = make_tools(sha=1, run="two")
+    steps.run(other)
+    monkeypatch.undo()
+    fresh = make_tools(sha=1, collection="fresh")
+    steps.run(fresh)
+    assert contents(other) == contents(fresh, "fresh")
+    assert other.progress.result().chunks.reused == 0
 
 
 def test_a_retry_keeps_the_revision_it_began_with(make_tools: MakeTools) -> None:
