@@ -19,7 +19,9 @@ from chroma_sync.cluster.rest import Rest
 logger = logging.getLogger(__name__)
 
 DURATION = 15  # seconds after the last renewal for which a Lease holds
-RENEW_DEADLINE = 10.0  # seconds without a renewal after which the holder itself gives up
+# Seconds after the start of its last good write after which the holder itself gives up: what it
+# still has under way then ends before anyone can follow.
+RENEW_DEADLINE = 10.0
 RETRY_PERIOD = 2.0
 
 
@@ -44,6 +46,7 @@ class Leadership:
         self._seen: tuple[Any, ...] = ()
         self._seen_at = 0.0
         self._lease: dict[str, Any] | None = None
+        self._renewed = 0.0
 
     @property
     def held(self) -> bool:
@@ -61,18 +64,16 @@ class Leadership:
 
     async def keep(self) -> None:
         """Renew until the Lease is lost. Raises `LeaseLostError`; never returns."""
-        renewed = self._clock()
-        while True:
-            await asyncio.sleep(RETRY_PERIOD)
+        while (left := self._left()) > 0:
+            next_try = self._clock() + RETRY_PERIOD  # at once after a slow one
             try:
-                async with asyncio.timeout(RENEW_DEADLINE / 2):
-                    if await self._renew():
-                        renewed = self._clock()
+                async with asyncio.timeout(min(RENEW_DEADLINE / 2, left)):
+                    await self._renew()
             except (ClusterError, TimeoutError) as error:
-                logger.warning("the Lease could not be renewed: %s", error)
-            if self._clock() - renewed > RENEW_DEADLINE:
-                self._lease = None
-                raise LeaseLostError(f"the Lease was not renewed for {RENEW_DEADLINE:.0f} s")
+                logger.warning("the Lease could not be renewed: %s", _said(error))
+            await asyncio.sleep(min(next_try - self._clock(), self._left()))
+        self._lease = None
+        raise LeaseLostError(f"the Lease was not renewed for {RENEW_DEADLINE:.0f} s")
 
     async def release(self) -> None:
         """Give the Lease up, so that the next process need not wait for its end."""
@@ -82,7 +83,7 @@ class Leadership:
             async with asyncio.timeout(RETRY_PERIOD):
                 await self._write({"holderIdentity": "", "leaseDurationSeconds": 1})
         except (ClusterError, TimeoutError) as error:
-            logger.warning("the Lease could not be released: %s", error)
+            logger.warning("the Lease could not be released: %s", _said(error))
         self._lease = None
 
     async def _try_acquire(self) -> bool:
@@ -103,9 +104,10 @@ class Leadership:
             return False
         self._lease = lease
         try:
-            await self._write(self._spec(acquired=_now()))
-        except ClusterError as error:
-            logger.info("the Lease could not be taken: %s", error)
+            async with asyncio.timeout(RENEW_DEADLINE):
+                await self._write(self._spec(acquired=_now()))
+        except (ClusterError, TimeoutError) as error:
+            logger.info("the Lease could not be taken: %s", _said(error))
             self._lease = None
         return self._lease is not None
 
@@ -116,20 +118,25 @@ class Leadership:
             "metadata": {"name": self._name, "namespace": self._namespace},
             "spec": self._spec(acquired=_now()),
         }
+        started = self._clock()
         try:
-            self._lease = await self._rest.post(self._collection, body)
-        except ClusterError as error:
-            logger.info("the Lease could not be made: %s", error)
+            async with asyncio.timeout(RENEW_DEADLINE):
+                self._lease = await self._rest.post(self._collection, body)
+            self._renewed = started
+        except (ClusterError, TimeoutError) as error:
+            logger.info("the Lease could not be made: %s", _said(error))
         return self._lease is not None
 
-    async def _renew(self) -> bool:
-        """Write once. Returns whether it was taken. Raises `LeaseLostError` for another holder."""
+    def _left(self) -> float:
+        """Seconds until the holder must give up."""
+        return self._renewed + RENEW_DEADLINE - self._clock()
+
+    async def _renew(self) -> None:
+        """Write once. Raises `LeaseLostError` for another holder."""
         try:
             await self._write(self._spec(acquired=None))
         except ConflictError:
             await self._check_still_ours()
-            return False
-        return True
 
     async def _check_still_ours(self) -> None:
         """After a conflict: somebody wrote. That is harmless only if the holder is still us."""
@@ -160,7 +167,14 @@ class Leadership:
     async def _write(self, spec: dict[str, Any]) -> None:
         """Replace the Lease that was last read. Raises `ConflictError` if it changed since."""
         body = dict(self._lease or {}) | {"spec": spec}
+        # Others count from the write itself, which may be long before its answer.
+        started = self._clock()
         self._lease = await self._rest.put(f"{self._collection}/{self._name}", body)
+        self._renewed = started
+
+
+def _said(error: Exception) -> str:
+    return str(error) or "no answer in time"
 
 
 def _now() -> str:

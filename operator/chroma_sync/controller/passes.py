@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 from chroma_sync.api.contract import Result
@@ -20,7 +21,7 @@ from chroma_sync.controller.cache import Cache, Place
 from chroma_sync.controller.keys import Key
 from chroma_sync.controller.merge import merge_patch
 from chroma_sync.controller.metrics import Metrics
-from chroma_sync.controller.workqueue import RetryError
+from chroma_sync.controller.workqueue import RetryError, backoff
 from chroma_sync.reconcile import invocation as invocation_pass
 from chroma_sync.reconcile import names, run
 from chroma_sync.reconcile import source as source_pass
@@ -30,7 +31,21 @@ from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Event, Plan
 
 logger = logging.getLogger(__name__)
 
-POLLS_AT_ONCE: Final = 16
+T = TypeVar("T")
+
+# Of one pass, so that silent pods take nothing from other passes: all workers of the queue together
+# stay within the connections that there may be.
+POLLS_AT_ONCE: Final = 8
+POLLS_SECONDS: Final = 1.0  # for all pods of one pass
+SILENCE_FIRST: Final = 2.0
+SILENCE_LAST: Final = 60.0
+
+
+class Silence(NamedTuple):
+    """A pod that did not answer: how many times in a row, and when to ask it again."""
+
+    times: int
+    until: float
 
 
 class Passes:
@@ -44,18 +59,20 @@ class Passes:
         metrics: Metrics,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
         self._installation = installation
         self._metrics = metrics
         self._now = now
+        self._clock = clock
         self._refused: dict[Key, str] = {}
         # What the pods of each Invocation told last, by the pod's uid.
         self._told: dict[Key, dict[str, Result]] = {}
+        self._silent: dict[Key, dict[str, Silence]] = {}
         # One for each Source: a Job of one of its runs is never made while admission looks.
         self._locks: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
-        self._polls = asyncio.Semaphore(POLLS_AT_ONCE)
         self.wake: Callable[[Key], None] = lambda _: None
 
     async def reconcile(self, key: Key) -> float | None:
@@ -72,7 +89,7 @@ class Passes:
             return again
         except ClusterError as error:
             result = "retry"
-            raise RetryError(str(error)) from error
+            raise RetryError(str(error), refused=isinstance(error, InvalidError)) from error
         finally:
             self._metrics.passes.labels(key.kind, result).inc()
             self._metrics.seconds.labels(key.kind).observe(monotonic() - began)
@@ -148,19 +165,38 @@ class Passes:
 
     async def _ask(self, key: Key, pods: list[PodState]) -> bool:
         """Ask the pods at work how far they are. Returns whether any of them answered."""
-        at_work = [p for p in pods if p.phase == "Running" and p.address and not p.terminated]
-
-        async def ask(pod: PodState) -> Result | None:
-            async with self._polls:
-                return await self._cluster.read_progress(pod.address)
-
-        answers = await asyncio.gather(*(ask(pod) for pod in at_work))
-        told = self._told.setdefault(key, {})
         here = {pod.uid for pod in pods}
-        for gone in [pod_uid for pod_uid in told if pod_uid not in here]:
-            del told[gone]
-        told |= {p.uid: r for p, r in zip(at_work, answers, strict=True) if r is not None}
-        return any(answer is not None for answer in answers)
+        told = self._told[key] = _only(self._told.get(key, {}), here)
+        silent = self._silent[key] = _only(self._silent.get(key, {}), here)
+        at_work = [p for p in pods if p.phase == "Running" and p.address and not p.terminated]
+        due = [p for p in at_work if p.uid not in silent or silent[p.uid].until <= self._clock()]
+        # Those that were silent come last: they may use up the time.
+        answers = await self._answers(sorted(due, key=lambda pod: pod.uid in silent))
+        for uid, answer in answers.items():
+            if answer is not None:
+                told[uid] = answer
+                silent.pop(uid, None)
+            else:
+                times = silent[uid].times + 1 if uid in silent else 1
+                wait = backoff(times, SILENCE_FIRST, SILENCE_LAST)
+                silent[uid] = Silence(times, self._clock() + wait)
+        return any(answer is not None for answer in answers.values())
+
+    async def _answers(self, pods: list[PodState]) -> dict[str, Result | None]:
+        """What the pods answered, by uid: None for silence. Whom there was no time to ask is left
+        out."""
+        answers: dict[str, Result | None] = {}
+        free = asyncio.Semaphore(POLLS_AT_ONCE)
+
+        async def ask(pod: PodState) -> None:
+            async with free:
+                answers[pod.uid] = None
+                answers[pod.uid] = await self._cluster.read_progress(pod.address)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLLS_SECONDS):
+                await asyncio.gather(*(ask(pod) for pod in pods))
+        return answers
 
     async def _carry_out(
         self, key: Key, raw: Object, plan: Plan[SourceStatus] | Plan[InvocationStatus]
@@ -215,6 +251,11 @@ class Passes:
     def _forget(self, key: Key) -> None:
         self._refused.pop(key, None)
         self._told.pop(key, None)
+        self._silent.pop(key, None)
+
+
+def _only(known: dict[str, T], uids: set[str]) -> dict[str, T]:
+    return {uid: value for uid, value in known.items() if uid in uids}
 
 
 def _is_alive(obj: Object | None, uid: str) -> bool:

@@ -18,15 +18,28 @@ K = TypeVar("K", bound=Hashable)
 
 BACKOFF_FIRST = 0.2
 BACKOFF_LAST = 60.0
+TOLD_FROM = 5  # conflicts and short outages are over after fewer failures
 
 
 class RetryError(Exception):
-    """A pass must run again soon, for an ordinary reason: not a fault, so not logged as one."""
+    """A pass must run again soon, for an ordinary reason: not a fault, so not logged as one.
+
+    `refused`: a person may have to change something, so it is told at once."""
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 def backoff(failures: int, first: float = BACKOFF_FIRST, last: float = BACKOFF_LAST) -> float:
     """Seconds to wait after that many failures in a row: doubling from `first` up to `last`."""
     return min(first * 2.0 ** min(failures - 1, 30), last)
+
+
+def is_told(failures: int, first: int) -> bool:
+    """Whether to warn of that many failures in a row: of `first`, then each time they doubled."""
+    doublings, rest = divmod(failures, first)
+    return rest == 0 and doublings.bit_count() == 1
 
 
 class WorkQueue(Generic[K]):
@@ -105,7 +118,11 @@ class WorkQueue(Generic[K]):
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             delay = self._retry_delay(failures)
             if isinstance(error, RetryError):
-                logger.debug("%s: again in %.1f s: %s", key, delay, error)
+                told = is_told(failures, 1 if error.refused else TOLD_FROM)
+                level = logging.WARNING if told else logging.DEBUG
+                logger.log(
+                    level, "%s: failure %d, again in %.1f s: %s", key, failures, delay, error
+                )
             else:
                 logger.exception("%s: the pass failed; again in %.1f s", key, delay)
         finally:

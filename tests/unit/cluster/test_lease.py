@@ -1,18 +1,48 @@
-"""The Lease, against a store in memory that can hang, fail or be written by others.
+"""The Lease, against a store in memory that can hang, fail, be slow or be written by others.
 
-Times are a hundredth of the real ones.
+Times are the real ones, on a clock that jumps to the next moment at which anything happens.
 """
 
 from __future__ import annotations
 
 import asyncio
+import selectors
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
-from chroma_sync.cluster import lease as lease_module
 from chroma_sync.cluster.errors import ClusterError, ConflictError, LeaseLostError, NotFoundError
-from chroma_sync.cluster.lease import Leadership
+from chroma_sync.cluster.lease import DURATION, RENEW_DEADLINE, Leadership
+
+
+class JumpingSelector(selectors.SelectSelector):
+    """Waits for nothing: the time that the loop would wait has passed at once."""
+
+    now = 1000.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        assert timeout is not None, "nothing would ever happen again"
+        self.now += timeout
+        return super().select(0)
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._jumping = JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.now
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        runner.run(scenario)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Store:
@@ -21,6 +51,8 @@ class Store:
     def __init__(self) -> None:
         self.lease: dict[str, Any] | None = None
         self.version = 0
+        self.written = 0.0
+        self.late = 0.0  # seconds from a write to its answer
         self.hangs = self.fails = False
 
     async def _answer(self) -> None:
@@ -33,7 +65,13 @@ class Store:
         self.version += 1
         metadata = {"name": "lease", "resourceVersion": str(self.version)}
         self.lease = {"metadata": metadata, "spec": spec}
+        self.written = now()
         return self.lease
+
+    async def _write(self, spec: dict[str, Any]) -> dict[str, Any]:
+        lease = self.write(spec)
+        await asyncio.sleep(self.late)
+        return lease
 
     async def get(self, path: str) -> dict[str, Any]:
         await self._answer()
@@ -45,25 +83,18 @@ class Store:
         await self._answer()
         if self.lease is not None:
             raise ConflictError(409, path)
-        return self.write(body["spec"])
+        return await self._write(body["spec"])
 
     async def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         await self._answer()
         stands = (self.lease or {}).get("metadata", {}).get("resourceVersion")
         if body["metadata"]["resourceVersion"] != stands:
             raise ConflictError(409, path)
-        return self.write(body["spec"])
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease_module, "RETRY_PERIOD", 0.02)
-    monkeypatch.setattr(lease_module, "RENEW_DEADLINE", 0.1)
-    monkeypatch.setattr(lease_module, "DURATION", 0.15)
+        return await self._write(body["spec"])
 
 
 def leadership(store: Store, identity: str) -> Leadership:
-    return Leadership(store, "system", "lease", identity)  # type: ignore[arg-type]
+    return Leadership(store, "system", "lease", identity, clock=now)  # type: ignore[arg-type]
 
 
 def holder(store: Store) -> str:
@@ -78,16 +109,16 @@ def test_one_holds_it_until_it_gives_it_up() -> None:
         await first.acquire()
         keeping = asyncio.create_task(first.keep())
         waiting = asyncio.create_task(second.acquire())
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(4 * DURATION)
         assert not waiting.done()
         assert holder(store) == "first" and first.held
         keeping.cancel()
         await first.release()
         assert not first.held
-        await asyncio.wait_for(waiting, 10)
+        await asyncio.wait_for(waiting, 2 * DURATION)
         assert holder(store) == "second"
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_dead_holder_is_followed() -> None:
@@ -95,32 +126,67 @@ def test_a_dead_holder_is_followed() -> None:
         store = Store()
         await leadership(store, "dead").acquire()
         second = leadership(store, "second")
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        await asyncio.wait_for(second.acquire(), 10)
-        assert loop.time() - began >= lease_module.DURATION
+        began = now()
+        await asyncio.wait_for(second.acquire(), 2 * DURATION)
+        assert now() - began >= DURATION
         assert holder(store) == "second"
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 @pytest.mark.parametrize("trouble", ["hangs", "fails"])
-def test_a_holder_that_can_not_renew_gives_up_before_another_may_follow(trouble: str) -> None:
+@pytest.mark.parametrize("late", [0.0, 4.9])
+def test_a_holder_that_can_not_renew_gives_up_before_another_may_follow(
+    trouble: str, late: float
+) -> None:
     async def scenario() -> None:
         store = Store()
+        store.late = late
         first = leadership(store, "first")
         await first.acquire()
+        keeping = asyncio.create_task(first.keep())
+        await asyncio.sleep(2 * DURATION)
+        assert not keeping.done()
         setattr(store, trouble, True)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         with pytest.raises(LeaseLostError, match="not renewed"):
-            await asyncio.wait_for(first.keep(), 10)
-        # With the real times: 14 s of 15.
-        bound = lease_module.RENEW_DEADLINE * 1.5
-        assert loop.time() - began < bound + 2 * lease_module.RETRY_PERIOD + 0.5
+            await keeping
+        assert now() - store.written < DURATION
         assert not first.held
 
-    asyncio.run(scenario())
+    run(scenario())
+
+
+@pytest.mark.parametrize("following", [False, True])
+def test_a_lease_whose_first_answer_was_late_is_given_up_in_time(following: bool) -> None:
+    async def scenario() -> None:
+        store = Store()
+        if following:
+            await leadership(store, "dead").acquire()
+        store.late = 9.0
+        first = leadership(store, "first")
+        await first.acquire()
+        store.hangs = True
+        with pytest.raises(LeaseLostError, match="not renewed"):
+            await first.keep()
+        assert now() - store.written < DURATION
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("following", [False, True])
+def test_a_lease_is_not_taken_by_an_answer_that_comes_too_late(following: bool) -> None:
+    async def scenario() -> None:
+        store = Store()
+        if following:
+            await leadership(store, "dead").acquire()
+        store.late = DURATION + 5.0
+        asyncio.get_running_loop().call_later(2.2 * DURATION, setattr, store, "late", 0.0)
+        first = leadership(store, "first")
+        await first.acquire()
+        assert now() - store.written < RENEW_DEADLINE
+        assert holder(store) == "first"
+
+    run(scenario())
 
 
 def test_another_holder_ends_the_work() -> None:
@@ -130,9 +196,9 @@ def test_another_holder_ends_the_work() -> None:
         await first.acquire()
         store.write({"holderIdentity": "second"})
         with pytest.raises(LeaseLostError, match="held by second"):
-            await asyncio.wait_for(first.keep(), 10)
+            await asyncio.wait_for(first.keep(), 2 * DURATION)
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_write_by_somebody_who_is_no_holder_is_survived() -> None:
@@ -143,8 +209,8 @@ def test_a_write_by_somebody_who_is_no_holder_is_survived() -> None:
         assert store.lease is not None
         store.write(dict(store.lease["spec"]))
         keeping = asyncio.create_task(first.keep())
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(2 * DURATION)
         assert not keeping.done()
         keeping.cancel()
 
-    asyncio.run(scenario())
+    run(scenario())

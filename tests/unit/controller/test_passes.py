@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import pytest
 
-from chroma_sync.api.contract import Result
-from chroma_sync.cluster.errors import ClusterError, ConflictError, NotFoundError
+from chroma_sync.api.contract import Result, Step
+from chroma_sync.cluster.errors import ClusterError, ConflictError, InvalidError, NotFoundError
 from chroma_sync.cluster.interface import Kind, Object
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
@@ -38,6 +39,7 @@ class MemoryCluster:
         self.cache = cache
         self.objects: dict[tuple[str, str], Object] = {}
         self.jobs: dict[str, Object] = {}
+        self.pods_there: list[PodState] = []
         self.events: list[str] = []
         self.after: Callable[[str, str], None] = lambda *_: None
         self.job_gate = asyncio.Event()
@@ -92,7 +94,7 @@ class MemoryCluster:
         del self.jobs[name]
 
     async def pods(self, namespace: str, selector: str) -> list[PodState]:
-        return []
+        return self.pods_there
 
     async def delete_invocation(self, namespace: str, name: str, uid: str) -> None:
         self.remove("Invocation", name)
@@ -126,9 +128,10 @@ def cluster() -> MemoryCluster:
     return cluster
 
 
-def passes_over(cluster: MemoryCluster) -> Passes:
-    metrics = Metrics()
-    return Passes(cluster, cluster.cache, INSTALLATION, metrics, now=lambda: later(10))
+def passes_over(cluster: MemoryCluster, clock: Callable[[], float] = monotonic) -> Passes:
+    return Passes(
+        cluster, cluster.cache, INSTALLATION, Metrics(), now=lambda: later(10), clock=clock
+    )
 
 
 def active(cluster: MemoryCluster) -> str:
@@ -214,5 +217,149 @@ def test_what_belongs_to_a_deleted_run_is_forgotten(cluster: MemoryCluster) -> N
         cluster.remove("Invocation", "first")
         await passes.reconcile(run_key("first"))
         assert passes._told == {}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"), [(InvalidError(422, "no"), True), (ClusterError(500, "no"), False)]
+)
+def test_a_refusal_is_a_retry_that_is_told_at_once(
+    cluster: MemoryCluster, error: ClusterError, refused: bool
+) -> None:
+    async def fails(kind: Kind, namespace: str, name: str) -> Object | None:
+        raise error
+
+    cluster.read = fails  # type: ignore[method-assign]
+    with pytest.raises(RetryError) as raised:
+        asyncio.run(passes_over(cluster).reconcile(SOURCE))
+    assert raised.value.refused is refused
+
+
+class Pods:
+    """Pods at work that are asked: `silent` ones do not answer, within any time."""
+
+    def __init__(self, cluster: MemoryCluster, count: int) -> None:
+        self.silent: set[str] = set()
+        self.asked: list[str] = []
+        cluster.pods_there = [worker(n) for n in range(count)]
+        cluster.read_progress = self.read  # type: ignore[method-assign]
+
+    async def read(self, address: str) -> Result | None:
+        self.asked.append(address)
+        if address in self.silent:
+            await asyncio.sleep(3600)
+        return Result(bytes=1)
+
+    def those_asked(self) -> list[str]:
+        asked, self.asked = self.asked, []
+        return asked
+
+
+def worker(n: int) -> PodState:
+    return PodState(
+        name=f"pod-{n}",
+        uid=f"uid-pod-{n}",
+        job="job",
+        step=Step.WORK,
+        invocation_uid="uid-first",
+        created=NOW,
+        phase="Running",
+        address=f"10.0.0.{n}",
+    )
+
+
+async def begin(passes: Passes) -> None:
+    """Bring the first run so far that its pods are asked from the next pass on."""
+    await passes.reconcile(SOURCE)
+    await passes.reconcile(run_key("first"))
+
+
+def test_a_pass_waits_once_for_all_silent_pods_and_for_no_others(cluster: MemoryCluster) -> None:
+    pods = Pods(cluster, 40)
+    pods.silent = {f"10.0.0.{n}" for n in range(20, 40)}
+    passes = passes_over(cluster)
+
+    async def scenario() -> None:
+        await begin(passes)
+        began = monotonic()
+        await passes.reconcile(run_key("first"))
+        assert monotonic() - began < 2.0
+        assert set(passes._told[run_key("first")]) == {f"uid-pod-{n}" for n in range(20)}
+        # Nobody who was not asked is taken for silent.
+        assert set(passes._silent[run_key("first")]) == {f"uid-pod-{n}" for n in range(20, 28)}
+
+    asyncio.run(scenario())
+
+
+def test_silent_pods_take_nothing_from_other_passes(cluster: MemoryCluster) -> None:
+    pods = Pods(cluster, 40)
+    pods.silent = {f"10.0.0.{n}" for n in range(40)}
+    passes = passes_over(cluster)
+
+    async def scenario() -> None:
+        await begin(passes)
+        waiting = asyncio.create_task(passes.reconcile(run_key("first")))
+        await asyncio.sleep(0.1)
+        answers = await asyncio.wait_for(passes._answers([worker(100)]), 0.5)
+        assert answers == {"uid-pod-100": Result(bytes=1)}
+        await waiting
+
+    asyncio.run(scenario())
+
+
+def test_a_silent_pod_is_asked_ever_more_rarely(
+    cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chroma_sync.controller.passes.POLLS_SECONDS", 0.02)
+    time = 0.0
+    pods = Pods(cluster, 2)
+    pods.silent = {"10.0.0.0"}
+    passes = passes_over(cluster, lambda: time)
+
+    async def scenario() -> None:
+        nonlocal time
+        await begin(passes)
+        pods.those_asked()
+        times: list[float] = []
+        for second in range(250):
+            time = float(second)
+            await passes.reconcile(run_key("first"))
+            asked = pods.those_asked()
+            assert "10.0.0.1" in asked
+            times += [time] if "10.0.0.0" in asked else []
+        assert times == [0, 2, 6, 14, 30, 62, 122, 182, 242]
+
+        pods.silent = set()
+        time = 302.0
+        await passes.reconcile(run_key("first"))
+        # It answered, and those that were silent are asked last.
+        assert pods.those_asked() == ["10.0.0.1", "10.0.0.0"]
+        assert passes._silent == {run_key("first"): {}}
+        await passes.reconcile(run_key("first"))
+        assert pods.those_asked() == ["10.0.0.0", "10.0.0.1"]
+
+    asyncio.run(scenario())
+
+
+def test_a_pod_that_is_gone_is_forgotten(
+    cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chroma_sync.controller.passes.POLLS_SECONDS", 0.02)
+    pods = Pods(cluster, 2)
+    pods.silent = {"10.0.0.0"}
+    passes = passes_over(cluster)
+
+    async def scenario() -> None:
+        await begin(passes)
+        await passes.reconcile(run_key("first"))
+        assert passes._silent[run_key("first")] and passes._told[run_key("first")]
+        cluster.pods_there = []
+        await passes.reconcile(run_key("first"))
+        assert passes._silent == {run_key("first"): {}}
+        assert passes._told == {run_key("first"): {}}
+        cluster.remove("Invocation", "first")
+        await passes.reconcile(run_key("first"))
+        assert not passes._silent and not passes._told
 
     asyncio.run(scenario())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from chroma_sync.controller.workqueue import WorkQueue, backoff
+from chroma_sync.controller.workqueue import RetryError, WorkQueue, backoff, is_told
 
 Reconcile = Callable[[str], Awaitable[float | None]]
 
@@ -116,3 +117,30 @@ def test_a_pass_at_a_later_time() -> None:
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 0.2), (2, 0.4), (3, 0.8), (50, 60.0)])
 def test_backoff(failures: int, seconds: float) -> None:
     assert backoff(failures) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("first", "told"), [(5, [5, 10, 20, 40, 80]), (1, [1, 2, 4, 8, 16, 32, 64])]
+)
+def test_which_failures_are_told(first: int, told: list[int]) -> None:
+    assert [n for n in range(1, 101) if is_told(n, first)] == told
+
+
+@pytest.mark.parametrize(("refused", "told"), [(False, [5]), (True, [1, 2, 4])])
+def test_a_retry_that_lasts_is_told(
+    refused: bool, told: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = 0
+
+    async def reconcile(key: str) -> float | None:
+        nonlocal failures
+        failures += 1
+        if failures > 7:
+            return None
+        raise RetryError("POST /jobs: 422 too many", refused=refused)
+
+    worked(reconcile, ["team/docs"], 1.5)
+    assert failures == 8
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert [w.split(",")[0] for w in warnings] == [f"team/docs: failure {n}" for n in told]
+    assert all(w.endswith(": POST /jobs: 422 too many") for w in warnings)
