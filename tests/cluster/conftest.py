@@ -4,11 +4,35 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from cluster.kit.cluster import Cluster, kubectl_proxy
 from cluster.kit.world import World
+
+# Files whose tests go one after another, and which of them share a process: two use the slow TEI
+# server and the gate, the others what was made for the whole file.
+IN_ONE_PROCESS = {
+    "test_crashes.py": "slow TEI",
+    "test_mid_run.py": "slow TEI",
+    "test_runs.py": "runs",
+    "test_invalid_objects.py": "objects",
+}
+
+
+class Scheduler(LoadScopeScheduling):  # type: ignore[misc]
+    """Tests go to whichever process is free. xdist's own `loadgroup` does the same by marks, but
+    from pytest 9.2 on it silently groups nothing."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0].rpartition("/")[2]
+        return IN_ONE_PROCESS.get(file, nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
+    return Scheduler(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from cluster.kit.cluster import Cluster, kubectl_proxy  # noqa: E402
 
 PYTEST = [str(Path(sys.executable).parent / "pytest")]
 ALL = ["tests/cluster", "--ignore=tests/cluster/selftest"]
-SIDE_BY_SIDE = [*ALL, "-m", "not disturbs", "-n", "4", "--dist", "loadgroup"]
+SIDE_BY_SIDE = [*ALL, "-m", "not disturbs", "-n", "4"]  # conftest.py says which go together
 ALONE = [*ALL, "-m", "disturbs"]
 
 

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -47,11 +48,16 @@ def main() -> int:
     images = build_images()
     must("starting the test cluster", [*TESTBED, "up"])
     try:
-        must("loading images", [*TESTBED, "image", "load", *images.values()])
+        load = [*TESTBED, "image", "load", *images.values()]
         environment = os.environ | images
         if "--bench" in sys.argv:
+            must("loading images", load)
             return run([*TESTBED, "exec", "--", *BENCH], environment)
-        outside = run(OUTSIDE, environment)
+        # The tests of the cluster itself need none of these images, so they load meanwhile.
+        with ThreadPoolExecutor() as meanwhile:
+            loaded = meanwhile.submit(must, "loading images", load)
+            outside = run(OUTSIDE, environment)
+            loaded.result()
         return run([*TESTBED, "exec", "--", *INSIDE], environment) or outside
     finally:
         if not was_up:

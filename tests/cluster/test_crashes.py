@@ -15,7 +15,7 @@ from cluster.kit.cluster import Object, eventually
 from cluster.kit.world import Records, World, same_records, unique
 from fakes import repository
 
-pytestmark = [pytest.mark.cluster, pytest.mark.disturbs]
+pytestmark = pytest.mark.cluster
 
 # Small chunks, so that a run has many more of them than may be in flight.
 CHUNKING = {"type": "tree_sitter", "maxSizeBytes": 128}
@@ -30,7 +30,7 @@ def undisturbed(world: World) -> tuple[Records, int]:
     namespace, collection = unique("undisturbed"), unique("undisturbed")
     world.cluster.apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-        world.source(namespace, chunking=CHUNKING),
+        world.slow_source(namespace, chunking=CHUNKING),
     )
     world.ready(namespace)
     before = world.texts_embedded()
@@ -49,10 +49,13 @@ def slow(world: World) -> Iterator[None]:
     world.tei_delay(0)
 
 
-def begin(world: World, namespace: str, collection: str, written: int = 100) -> Object:
+def begin(
+    world: World, namespace: str, collection: str, written: int = 100, **changes: Any
+) -> Object:
     """Start a run and wait until it has written some chunks."""
     world.cluster.apply(
-        world.source(namespace, chunking=CHUNKING), world.invocation(namespace, collection)
+        world.slow_source(namespace, chunking=CHUNKING, **changes),
+        world.invocation(namespace, collection),
     )
 
     def look() -> Object | None:
@@ -66,6 +69,7 @@ def begin(world: World, namespace: str, collection: str, written: int = 100) -> 
         raise AssertionError(f"{error}\n{world.describe(namespace)}") from None
 
 
+@pytest.mark.disturbs
 @pytest.mark.usefixtures("slow")
 def test_the_operator_is_killed(
     world: World, namespace: str, undisturbed: tuple[Records, int]
@@ -101,6 +105,21 @@ def test_the_worker_is_killed(
 
 
 @pytest.mark.usefixtures("slow")
+def test_all_of_three_workers_are_killed(
+    world: World, namespace: str, undisturbed: tuple[Records, int]
+) -> None:
+    collection = unique("workers-killed")
+    begin(world, namespace, collection, jobTemplate={"parallelism": 3})
+    assert world.kill_workers(namespace) == 3
+    world.tei_delay(0)
+    ended = world.succeeded(namespace)
+    same_records(world.records(collection), undisturbed[0])
+    # Each document is counted once, by the pod that ended well, wherever it was written.
+    documents = ended["status"]["documents"]
+    assert documents["indexed"] + documents.get("unchanged", 0) == len(undisturbed[0].by_document())
+
+
+@pytest.mark.usefixtures("slow")
 def test_tei_is_overloaded_and_then_down(
     world: World, namespace: str, undisturbed: tuple[Records, int]
 ) -> None:
@@ -112,12 +131,13 @@ def test_tei_is_overloaded_and_then_down(
     # The worker waits, and says for what.
     seen = world.reason("Invocation", namespace, "run", "Succeeded", "EmbeddingUnavailable")
     assert seen["status"] == "Unknown"
-    assert servers.TEI_URL in seen["message"]
+    assert servers.SLOW_TEI_URL in seen["message"]
     world.tei_delay(0)
     world.succeeded(namespace)
     same_records(world.records(collection), undisturbed[0])
 
 
+@pytest.mark.disturbs
 @pytest.mark.usefixtures("slow")
 def test_chroma_is_restarted(
     world: World, namespace: str, undisturbed: tuple[Records, int]

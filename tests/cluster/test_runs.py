@@ -22,7 +22,7 @@ from cluster.kit.world import World, cosines, read_records, same_records, unique
 from fakes import repository
 
 # All share one reference run.
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("runs")]
+pytestmark = pytest.mark.cluster
 
 TEXTS = repository.text_files()
 

@@ -113,6 +113,29 @@ def test_a_secret_that_comes_late(world: World, namespace: str) -> None:
     assert "canary-7f3a" not in world.describe(namespace)
 
 
+def test_a_token_that_is_refused_is_never_shown(world: World, namespace: str) -> None:
+    """The Git host stands for a server that refuses the token: it knows none of Chroma's paths."""
+    chroma = {"url": servers.GIT_URL, "tokenSecretRef": {"name": "token"}}
+    world.cluster.kubectl(
+        "-n", namespace, "create", "secret", "generic", "token", "--from-literal=token=canary-91d2"
+    )
+    world.cluster.apply(world.source(namespace, chroma=chroma))
+    seen: list[str] = []
+
+    def look() -> bool:
+        shown = world.cluster.kubectl(
+            *("-n", namespace, "get", "sources,jobs,pods,events", "-o", "yaml")
+        )
+        seen.extend((shown, world.describe(namespace)))
+        ready = condition(world.cluster.get("Source", namespace, "shop"), "Ready")
+        return ready.get("reason") == "ChromaUnavailable"
+
+    eventually("the Source says that Chroma refuses", look, 60)
+    everything = "\n".join(seen)
+    assert "exitCode: " in everything, "the pod was seen after it had the token"
+    assert "canary-91d2" not in everything
+
+
 def test_a_chroma_server_that_comes_late(world: World, namespace: str) -> None:
     chroma = {"url": f"http://chroma.{namespace}.svc:8000"}
     world.cluster.apply(world.source(namespace, chroma=chroma))

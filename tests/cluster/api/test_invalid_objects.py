@@ -27,7 +27,7 @@ from cluster.api.invalid_objects import (
 )
 
 # All share the CRDs, which one of them installs.
-pytestmark = [pytest.mark.cluster, pytest.mark.xdist_group("api")]
+pytestmark = pytest.mark.cluster
 
 CRDS = Path(__file__).parents[3] / "crds"
 SAMPLES = [

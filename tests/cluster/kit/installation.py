@@ -34,6 +34,7 @@ def install(cluster: Cluster, operator: str, worker: str) -> None:
         "tei": {
             "endpoints": [
                 {"model": servers.MODEL, "url": servers.TEI_URL},
+                {"model": servers.SLOW_MODEL, "url": servers.SLOW_TEI_URL},
                 {"model": servers.LATE_MODEL, "url": servers.LATE_TEI_URL},
             ]
         },

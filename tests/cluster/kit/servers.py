@@ -12,20 +12,27 @@ TEI_URL = f"http://tei.{NAMESPACE}.svc:8080"
 GATE_URL = f"http://gate.{NAMESPACE}.svc:8001"  # Chroma, behind a gate that can hold a request
 GIT_URL = f"http://git.{NAMESPACE}.svc:8418"
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+# The same model under another name, on a server of its own: tests make it slow, or break it.
+SLOW_MODEL = "acme/slow"
+SLOW_TEI_URL = f"http://slow-tei.{NAMESPACE}.svc:8080"
 REPOSITORY = "acme/shop"
 # A model that the installation knows an endpoint for, and whose server starts later.
 LATE_MODEL = "acme/late"
 LATE_TEI_URL = f"http://late-tei.{NAMESPACE}.svc:8080"
 
+
+def _tei(model: str) -> tuple[int, str]:
+    limits = "--max-client-batch-size 8 --max-concurrent-requests 32"
+    command = f"python -m fakes.tei --host 0.0.0.0 --port 8080 --model-id {model} {limits}"
+    return 8080, f"{command} --cache /data/vectors.sqlite"
+
+
 # A shell stays the first process of each container, for a container's own first process can't be
 # killed from inside. Its end with an error makes the kubelet start the container again.
 _SERVERS: dict[str, tuple[int, str]] = {
     "chroma": (8000, "chroma run --host 0.0.0.0 --port 8000 --path /data/chroma"),
-    "tei": (
-        8080,
-        f"python -m fakes.tei --host 0.0.0.0 --port 8080 --model-id {MODEL}"
-        " --max-client-batch-size 8 --max-concurrent-requests 32 --cache /data/vectors.sqlite",
-    ),
+    "tei": _tei(MODEL),
+    "slow-tei": _tei(SLOW_MODEL),
     "gate": (8001, "python -m fakes.gate chroma:8000 8001"),
     "git": (
         8418,
@@ -62,8 +69,8 @@ def start(cluster: Cluster, image: str) -> None:
 
 def start_late_tei(cluster: Cluster, image: str) -> None:
     """Start the server of the model that comes late."""
-    command = f"python -m fakes.tei --host 0.0.0.0 --port 8080 --model-id {LATE_MODEL}"
-    cluster.apply(_deployment("late-tei", 8080, command, image), _service("late-tei", 8080))
+    port, command = _tei(LATE_MODEL)
+    cluster.apply(_deployment("late-tei", port, command, image), _service("late-tei", port))
 
 
 def stop(cluster: Cluster) -> None:

@@ -18,6 +18,7 @@ from cluster.kit.cluster import Cluster, Object, condition, eventually
 API = "chromasync.dev/v1alpha1"
 RUN_SECONDS = 300
 FINAL = ("True", "False")
+ACTIVE = ("Pending", "Running")
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,20 @@ class World:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.tei = httpx.Client(
-            base_url=cluster.service(servers.NAMESPACE, "tei", 8080), timeout=30, trust_env=False
+        self.tei, self._slow_tei = (
+            httpx.Client(
+                base_url=cluster.service(servers.NAMESPACE, name, 8080),
+                timeout=30,
+                trust_env=False,
+            )
+            for name in ("tei", "slow-tei")
         )
         self._chroma: Any = None
 
     def close(self) -> None:
         """Close all connections."""
         self.tei.close()
+        self._slow_tei.close()
         if self._chroma is not None:
             self._chroma.close()
             # chromadb's own close leaves the connections to the garbage collector.
@@ -68,6 +75,10 @@ class World:
             **changes,
         }
         return _object("Source", namespace, name, spec)
+
+    def slow_source(self, namespace: str, **changes: Any) -> Object:
+        """A Source whose runs embed with the server that tests may make slow."""
+        return self.source(namespace, embedding={"dense": {"model": servers.SLOW_MODEL}}, **changes)
 
     def invocation(
         self, namespace: str, collection: str, name: str = "run", source: str = "shop", **spec: Any
@@ -158,15 +169,15 @@ class World:
         """Everything in a collection."""
         return read_records(self.collection(name))
 
-    # TEI
+    # TEI: the server that tests may make slow
 
     def texts_embedded(self) -> int:
-        """How many texts the TEI server has embedded so far."""
-        return int(self.tei.get("/_test/counts").raise_for_status().json()["texts"])
+        """How many texts it has embedded so far."""
+        return int(self._slow_tei.get("/_test/counts").raise_for_status().json()["texts"])
 
     def tei_fault(self, status: int, seconds: float) -> None:
-        """Let the TEI server answer with this status for a while."""
-        answer = self.tei.post("/_test/faults", json={"status": status, "seconds": seconds})
+        """Let it answer with this status for a while."""
+        answer = self._slow_tei.post("/_test/faults", json={"status": status, "seconds": seconds})
         answer.raise_for_status()
 
     def gate(self, action: str, **rule: Any) -> bool:
@@ -176,8 +187,8 @@ class World:
         return bool(answer.json()["holding"])
 
     def kill_workers(self, namespace: str) -> int:
-        """Kill all pods of runs at once, without a word to them. Returns how many there were."""
-        pods = self.run_pods(namespace)
+        """Kill all pods of runs at once, without a word to them. Returns how many were alive."""
+        pods = [p for p in self.run_pods(namespace) if p["status"]["phase"] in ACTIVE]
         for pod in pods:
             self.cluster.kubectl(
                 *("-n", namespace, "delete", "pod", pod["metadata"]["name"]),
@@ -191,8 +202,8 @@ class World:
         return self.cluster.list("Pod", namespace, "chromasync.dev/invocation-uid")
 
     def tei_delay(self, seconds: float) -> None:
-        """Let each request of the TEI server take longer."""
-        self.tei.post("/_test/delay", json={"seconds": seconds}).raise_for_status()
+        """Let each request to it take longer."""
+        self._slow_tei.post("/_test/delay", json={"seconds": seconds}).raise_for_status()
 
 
 def read_records(collection: Any) -> Records:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -35,6 +36,10 @@ def build(name: str, context: Path, dockerfile: Path, arguments: dict[str, str])
             _import_base(base)
             with tempfile.TemporaryDirectory(dir=_work_folder()) as staged:
                 _stage(context, files, Path(staged))
+                for stage in _stages(dockerfile):
+                    # With a name of its own the pruning spares it: it is there for the next build.
+                    tag = f"{image_store.PREFIX}/{name}-{stage}:stage"
+                    _build(tag, Path(staged), dockerfile, arguments, "--target", stage)
                 _build(reference, Path(staged), dockerfile, arguments)
             with tempfile.TemporaryDirectory(dir=_work_folder()) as pushed:
                 # Of buildah's transports only dir: heeds --disable-compression.
@@ -42,7 +47,7 @@ def build(name: str, context: Path, dockerfile: Path, arguments: dict[str, str])
                 image_store.adopt(reference, Path(pushed))
             for old in image_store.prune():
                 _buildah("rmi", "--force", old, may_fail=True)
-                _buildah("rmi", "--prune", may_fail=True)
+            _buildah("rmi", "--prune", may_fail=True)
     return reference
 
 
@@ -155,10 +160,17 @@ def _import_base(base: Path) -> None:
     _buildah("commit", "--rm", container, reference)
 
 
-def _build(reference: str, context: Path, dockerfile: Path, arguments: dict[str, str]) -> None:
+def _stages(dockerfile: Path) -> list[str]:
+    """The names of the stages that others copy from."""
+    return re.findall(r"(?im)^FROM\s+\S+\s+AS\s+(\S+)\s*$", dockerfile.read_text())
+
+
+def _build(
+    reference: str, context: Path, dockerfile: Path, arguments: dict[str, str], *options: str
+) -> None:
     command = [
         "bud", "--isolation", "chroot", "--network", "host", "--layers", "--pull-never",
-        "--format", "oci", "--file", str(dockerfile.resolve()), "--tag", reference,
+        "--format", "oci", "--file", str(dockerfile.resolve()), "--tag", reference, *options,
     ]  # fmt: skip
     for name, value in sorted(arguments.items()):
         command += ["--build-arg", f"{name}={value}"]
