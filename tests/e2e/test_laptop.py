@@ -148,6 +148,7 @@ def test_a_server_that_is_down_is_named_while_it_is_waited_for(
     [
         ({"embedding": {"dense": {"model": "Qwen/Qwen3-Embedding-0.6B"}}}, ["--tei", "--model"]),
         ({"suspend": "yes"}, ["Source/shop", "suspend"]),
+        ({"suspend": True}, ["Source/shop", "spec.suspend is true"]),
         ({"github": {"repository": "shop"}}, ["Source/shop", "spec.github.repository"]),
         ({"deletionPolicy": "Delete"}, ["Source/shop", "deletionPolicy", "NotImplemented"]),
     ],
@@ -162,6 +163,14 @@ def test_what_is_refused(
     for word in words:
         assert word in refused.stderr, refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_cancelled_invocation_is_refused(git_url: str, tmp_path: Path) -> None:
+    items = objects(git_url)
+    items[1]["spec"]["cancel"] = True
+    refused = chroma_sync(tmp_path, "run", *written(tmp_path, items))
+    assert refused.returncode == 2
+    assert "Invocation/run: spec.cancel is true" in refused.stderr
 
 
 def test_another_model_is_what_the_collection_records(git_url: str, tmp_path: Path) -> None:

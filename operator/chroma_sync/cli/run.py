@@ -48,6 +48,7 @@ def run_files(arguments: argparse.Namespace) -> int:
     pairs = [(_source_of(invocation, sources), invocation) for invocation in invocations]
     for source, invocation in pairs:
         _refuse_unserved(source, invocation)
+        _refuse_held_back(source, invocation)
     stop = StopSignal()
     with _interruptible(stop):
         for source, invocation in pairs:
@@ -101,6 +102,20 @@ def _refuse_unserved(source: Source, invocation: Invocation) -> None:
     if problem is not None:
         message = f"Invocation/{invocation.metadata.name}: {problem}"
         raise Misconfigured(Reason.INVALID_FOR_SOURCE, message)
+
+
+def _refuse_held_back(source: Source, invocation: Invocation) -> None:
+    """Refuse what a cluster would not run, as its user asked. Raises `UsageError`."""
+    if source.spec.suspend:
+        raise UsageError(
+            f"Source/{source.metadata.name}: spec.suspend is true, so nothing runs from it. "
+            "Set it to false, or leave it out."
+        )
+    if invocation.spec.cancel:
+        raise UsageError(
+            f"Invocation/{invocation.metadata.name}: spec.cancel is true, so it is not run. "
+            "Set it to false, or leave it out."
+        )
 
 
 def _run_one(
