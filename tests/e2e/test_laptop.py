@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from fakes import repository
@@ -171,6 +173,46 @@ def test_a_cancelled_invocation_is_refused(git_url: str, tmp_path: Path) -> None
     refused = chroma_sync(tmp_path, "run", *written(tmp_path, items))
     assert refused.returncode == 2
     assert "Invocation/run: spec.cancel is true" in refused.stderr
+
+
+@pytest.fixture
+def chroma_url(tmp_path: Path) -> Iterator[str]:
+    """A real Chroma server on loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).parent / "chroma"), "run", "--host", "127.0.0.1"]
+    folder = ["--port", str(port), "--path", str(tmp_path / "server")]
+    with subprocess.Popen([*command, *folder], stdout=subprocess.DEVNULL) as server:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            give_up_at = time.monotonic() + 60
+            while not _answers(f"{url}/api/v2/heartbeat"):
+                assert server.poll() is None and time.monotonic() < give_up_at
+                time.sleep(0.1)
+            yield url
+        finally:
+            server.terminate()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_a_tenant_of_a_server(git_url: str, chroma_url: str, tmp_path: Path) -> None:
+    for path, name in (("tenants", "team-a"), ("tenants/team-a/databases", "default_database")):
+        url = f"{chroma_url}/api/v2/{path}"
+        httpx.post(url, json={"name": name}, trust_env=False).raise_for_status()
+    items = objects(git_url)
+    items[0]["spec"]["chroma"] = {"url": chroma_url, "tenant": "team-a"}
+    done = chroma_sync(tmp_path, "run", *written(tmp_path, items), "--chroma", chroma_url)
+    assert done.returncode == 0, done.stderr
+    ask = ["query", "bread", "--collection", "shop", "--chroma", chroma_url]
+    assert "there is no collection" in chroma_sync(tmp_path, *ask).stderr
+    found = chroma_sync(tmp_path, *ask, "--tenant", "team-a")
+    assert "src/bake.py" in found.stdout, found.stderr
 
 
 def test_another_model_is_what_the_collection_records(git_url: str, tmp_path: Path) -> None:

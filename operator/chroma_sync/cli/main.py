@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     asking.add_argument(
         "--database", default="default_database", metavar="NAME", help="default_database if absent"
     )
+    asking.add_argument(
+        "--tenant", default="default_tenant", metavar="NAME", help="default_tenant if absent"
+    )
     asking.set_defaults(action=query.query)
     for command in (running, asking):
         _add_places(command)

@@ -26,7 +26,7 @@ def query(arguments: argparse.Namespace) -> int:
             f"--path: there is no folder {arguments.path}; run `chroma-sync run` first"
         )
     with ExitStack() as stack:
-        database = open_database(arguments, arguments.database, "default_tenant")
+        database = open_database(arguments, arguments.database, arguments.tenant)
         stack.callback(database.close)
         collection = database.find(arguments.collection)
         if collection is None:
