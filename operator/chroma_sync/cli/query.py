@@ -13,6 +13,7 @@ from chroma_sync.pipeline.index.chroma import Hit, text_metadata
 
 _LINES_SHOWN = 6
 _LIMIT_MAX = 300
+_LOCAL_TENANT = "default_tenant"
 
 
 def query(arguments: argparse.Namespace) -> int:
@@ -24,6 +25,11 @@ def query(arguments: argparse.Namespace) -> int:
     if not arguments.chroma and not arguments.path.is_dir():
         raise UsageError(
             f"--path: there is no folder {arguments.path}; run `chroma-sync run` first"
+        )
+    if not arguments.chroma and arguments.tenant != _LOCAL_TENANT:
+        raise UsageError(
+            f"--tenant: a Chroma in a folder has the tenant {_LOCAL_TENANT} only; "
+            "leave it out, or name a server with --chroma"
         )
     with ExitStack() as stack:
         database = open_database(arguments, arguments.database, arguments.tenant)

@@ -5,12 +5,16 @@ Both are read-only and hold counts, names and reasons, never a text or a secret.
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from chroma_sync.api.contract import Result, encode_result
+
+REQUESTS_MAX = 8  # at once; the operator and a Prometheus need two
 
 
 def metrics_text(result: Result) -> str:
@@ -25,9 +29,45 @@ def metrics_text(result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
+class _Server(ThreadingHTTPServer):
+    """Answers over IPv6 and IPv4, each where there is one. A connection beyond `REQUESTS_MAX` is
+    closed at once, so that idle ones cost the worker few threads."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._free = threading.BoundedSemaphore(REQUESTS_MAX)
+        if socket.has_dualstack_ipv6():
+            self.address_family = socket.AF_INET6
+        super().__init__(("", port), handler)
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            # What it stands at is up to the node's sysctl.
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+
 @contextmanager
-def progress_server(address: tuple[str, int], snapshot: Callable[[], Result]) -> Iterator[int]:
-    """Serve snapshots of the progress until the block ends. Yields the port."""
+def progress_server(port: int, snapshot: Callable[[], Result]) -> Iterator[int]:
+    """Serve snapshots of the progress on all addresses until the block ends. Yields the port,
+    which the system chooses when it is 0."""
 
     class Handler(BaseHTTPRequestHandler):
         timeout = 5
@@ -51,8 +91,7 @@ def progress_server(address: tuple[str, int], snapshot: Callable[[], Result]) ->
         def log_message(self, format: str, *args: object) -> None:
             """Requests every few seconds would drown the log."""
 
-    with ThreadingHTTPServer(address, Handler) as server:
-        server.daemon_threads = True
+    with _Server(port, Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

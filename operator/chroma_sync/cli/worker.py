@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     progress, stop = Progress(), StopSignal()
     signal.signal(signal.SIGTERM, lambda *_: stop.stop())
     signal.signal(signal.SIGINT, lambda *_: stop.stop())
-    with progress_server(("", PROGRESS_PORT), progress.result), _logged(step, progress):
+    with progress_server(PROGRESS_PORT, progress.result), _logged(step, progress):
         code, result = _attempt(step, os.environ, progress, stop)
     _log(step, "ended", result, code)
     Path(TERMINATION_LOG).write_bytes(encode_result(result))

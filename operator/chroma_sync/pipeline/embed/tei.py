@@ -57,10 +57,10 @@ _PROBE: Final = "probe"  # a text that each model can embed
 class TeiModel:
     """The model that a TEI server at `url` serves, which must be `model`. Any number of threads.
 
-    `timeout` (seconds) bounds one request. Overload (429), 5xx and broken connections are waited
-    out with backoff, until nothing has succeeded for `retry_budget_seconds`: then a call raises
-    `EmbeddingUnavailable`. `on_wait` is told the trouble of a server that is waited for, then an
-    empty text when it is back; overload is no trouble.
+    `timeout` (seconds) bounds each wait for the server, and one answer as a whole. Overload (429),
+    5xx and broken connections are waited out with backoff, until nothing has succeeded for
+    `retry_budget_seconds`: then a call raises `EmbeddingUnavailable`. `on_wait` is told the trouble
+    of a server that is waited for, then an empty text when it is back; overload is no trouble.
     """
 
     def __init__(
@@ -84,7 +84,8 @@ class TeiModel:
         self._budget = retry_budget_seconds
         self._sleep, self._clock, self._on_wait = sleep, clock, on_wait
         # A server that hangs must not outlast the budget by much.
-        self._http = _http_client(url, token, min(timeout, max(1.0, retry_budget_seconds)))
+        self._timeout = min(timeout, max(1.0, retry_budget_seconds))
+        self._http = _http_client(url, token, self._timeout)
         self._lock = Lock()
         self._info: Info | None = None
         self._dimension: int | None = None
@@ -291,12 +292,16 @@ class TeiModel:
         where = self._where(path)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         content = bytearray()
+        began = self._clock()
         try:
             with self._http.stream(method, path, content=body, headers=headers) as response:
                 for part in response.iter_bytes():
                     content += part
                     if len(content) > _MAX_ANSWER:
                         raise Trouble(f"{where} gave an answer of more than {_MAX_ANSWER} bytes")
+                    # httpx bounds each read only, and a server may drip for ever.
+                    if self._clock() - began > self._timeout:
+                        raise Trouble(f"{where} took over {self._timeout:g} s to answer")
         except httpx.RequestError as error:
             kind = type(error).__name__
             raise Trouble(f"{where} can't be reached ({kind}: {error})") from None

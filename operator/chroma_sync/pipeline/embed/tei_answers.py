@@ -17,6 +17,7 @@ from chroma_sync.pipeline.embed.errors import EmbeddingMisconfigured
 from chroma_sync.pipeline.embed.model import Info, Tokens, Vectors
 
 _TOO_LONG = re.compile(r"must have less than \d+ (tokens|characters)")
+_OWNER_AND_NAME = re.compile(r"[^/.][^/]*/[^/]+")  # no path: that begins with / or . or is longer
 _SHOWN_MAX = 200
 
 
@@ -104,12 +105,18 @@ def parse_info(body: bytes, where: str, max_batch: int) -> tuple[Info, list[str]
 
 def is_named(wanted: str, names: list[str]) -> bool:
     """Is this the wanted model? Case does not count, and a model served from a folder goes by its
-    folder's name."""
+    folder's name. Of two ids as owner/name the owner counts too: models of one name abound."""
+    return any(name and _is_same(wanted.casefold(), name.casefold()) for name in names)
 
-    def last(name: str) -> str:
-        return name.rstrip("/").rpartition("/")[2].casefold()
 
-    return any(name and last(name) == last(wanted) for name in names)
+def _is_same(wanted: str, served: str) -> bool:
+    if _OWNER_AND_NAME.fullmatch(wanted) and _OWNER_AND_NAME.fullmatch(served):
+        return wanted == served
+    return _last_part(wanted) == _last_part(served)
+
+
+def _last_part(name: str) -> str:
+    return name.rstrip("/").rpartition("/")[2]
 
 
 def parse_vectors(body: bytes, count: int, where: str) -> Vectors:

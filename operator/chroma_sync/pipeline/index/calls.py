@@ -28,11 +28,18 @@ class Missing:
 
 DATABASE_MISSING: Final = Missing(
     Reason.DATABASE_NOT_FOUND,
-    "Nobody creates a database on the side: create it, or correct spec.databaseName.",
+    "Tenants and databases are never created on the side: create what is missing, or correct "
+    "spec.chroma.tenant (chroma.tenant of the chart where the Source has no spec.chroma) or "
+    "spec.databaseName.",
 )
 COLLECTION_GONE: Final = Missing(
     Reason.RUN_LOST,
     "Someone deleted the collection during the run. Apply the Invocation again.",
+)
+
+_REFUSED_ADVICE: Final = (
+    "Check the token in the Secret that spec.chroma.tokenSecretRef of the Source names, or, where "
+    "the Source has no spec.chroma, in the one that chroma.tokenSecret of the chart names."
 )
 
 
@@ -77,8 +84,7 @@ class Calls:
         if isinstance(error, errors.NotFoundError):
             return Misconfigured(self.missing.reason, f"{text}. {self.missing.advice}")
         if isinstance(error, errors.AuthorizationError | errors.ChromaAuthError):
-            advice = "Check the token in the Secret that spec.chroma.tokenSecretRef names."
-            return Misconfigured(Reason.CREDENTIALS_REJECTED, f"{text}. {advice}")
+            return Misconfigured(Reason.CREDENTIALS_REJECTED, f"{text}. {_REFUSED_ADVICE}")
         if isinstance(error, errors.InvalidDimensionException) or "dimension" in said[0]:
             return Misconfigured(Reason.COLLECTION_MODEL_MISMATCH, text)
         if isinstance(

@@ -68,7 +68,11 @@ class Database:
 
         Each call waits for a server that is down or restarting, so many seconds at most, and tells
         `on_wait` of it: the trouble, then an empty text when it is over."""
-        calls = Calls(f"{url}, database {database!r}", retry_seconds, sleep, on_wait)
+        calls = Calls(
+            f"{url}, tenant {tenant!r}, database {database!r}", retry_seconds, sleep, on_wait
+        )
+        # A server that hangs must not outlast the caller's patience by much.
+        timeout = min(_REQUEST_SECONDS, max(1.0, retry_seconds))
 
         def opened() -> Any:
             import chromadb
@@ -76,7 +80,7 @@ class Database:
             from chromadb.config import Settings
 
             heartbeat = f"{url.rstrip('/')}/api/v2/heartbeat"
-            httpx.get(heartbeat, timeout=_REQUEST_SECONDS).raise_for_status()
+            httpx.get(heartbeat, timeout=timeout).raise_for_status()
             headers = {"X-Chroma-Token": token} if token else None
             client = chromadb.HttpClient(
                 host=url.rstrip("/"),
@@ -86,7 +90,7 @@ class Database:
                 database=database,
             )
             for session in _sessions(client):
-                session.timeout = _REQUEST_SECONDS
+                session.timeout = timeout
             return client
 
         return cls(calls.call(opened), calls)

@@ -1,0 +1,118 @@
+"""How a worker's pod reads its tokens, and how what it did becomes an exit code and a result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chroma_sync.api.configuration import ChromaServer, Configuration, EmbeddingConfiguration
+from chroma_sync.api.contract import CONFIGURATION_VARIABLE, ExitCode, Result, SecretUse, Step
+from chroma_sync.api.reasons import Reason
+from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
+from chroma_sync.cli import worker
+from chroma_sync.cli.outcome import UNKNOWN_EXIT_CODE
+from chroma_sync.pipeline.embed import EmbeddingUnavailable
+from chroma_sync.pipeline.errors import Misconfigured, Stopped
+from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.queues import StopSignal
+
+BAD_TOKENS = [b"canary-\xc3\xbc", b"canary\nX-Header: canary", b"canary\x00"]
+
+
+@pytest.fixture
+def token_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the Secrets' tokens are mounted. Nothing is there yet."""
+    file = tmp_path / "token"
+    monkeypatch.setattr(worker, "secret_file", lambda use: file)
+    return file
+
+
+def test_no_secret_is_no_token(token_file: Path) -> None:
+    token_file.write_text("another's")
+    assert worker._token(SecretUse.CHROMA, None) is None
+
+
+@pytest.mark.parametrize("content", ["canary-1", "canary-1\n", "  canary-1\r\n"])
+def test_a_token_ends_before_its_newline(token_file: Path, content: str) -> None:
+    token_file.write_text(content)
+    assert worker._token(SecretUse.CHROMA, "mine") == "canary-1"
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"canary-\xff"])
+def test_a_token_that_is_not_there(token_file: Path, content: bytes | None) -> None:
+    if content is not None:
+        token_file.write_bytes(content)
+    with pytest.raises(Misconfigured) as caught:
+        worker._token(SecretUse.TEI, "mine")
+    assert caught.value.reason is Reason.SECRET_NOT_FOUND
+    assert "Secret 'mine' with a key 'token'" in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", BAD_TOKENS)
+def test_a_token_that_no_header_can_hold(token_file: Path, content: bytes) -> None:
+    token_file.write_bytes(content)
+    with pytest.raises(Misconfigured) as caught:
+        worker._token(SecretUse.CHROMA, "mine")
+    assert caught.value.reason is Reason.CREDENTIALS_REJECTED
+    assert "'mine'" in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def attempt(environment: dict[str, str]) -> tuple[int, Result]:
+    return worker._attempt(Step.CHECK, environment, Progress(), StopSignal())
+
+
+@pytest.mark.parametrize("content", BAD_TOKENS)
+def test_a_bad_token_ends_a_step(
+    token_file: Path, capfd: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    token_file.write_bytes(content)
+    configuration = Configuration(
+        source="default/shop",
+        database="default_database",
+        chroma=ChromaServer(url="http://127.0.0.1:1", token_secret="mine"),
+        embedding=EmbeddingConfiguration(model="acme/m", url="http://127.0.0.1:1"),
+        chunking=Chunking(),
+        github=GithubSource.model_validate({"repository": "acme/shop"}),
+        job_template=JobTemplate(),
+    )
+    code, result = attempt({CONFIGURATION_VARIABLE: configuration.model_dump_json(by_alias=True)})
+    assert (code, result.reason) == (ExitCode.CONFIGURATION, "CredentialsRejected")
+    assert "canary" not in result.model_dump_json() + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("value", [None, "", '{"source": "canary-1"}'])
+def test_a_configuration_of_another_release(value: str | None) -> None:
+    code, result = attempt({} if value is None else {CONFIGURATION_VARIABLE: value})
+    assert (code, result.reason) == (ExitCode.CONFIGURATION, "InternalError")
+    assert "one release" in result.message
+    assert "canary" not in result.message
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (Stopped(), ExitCode.TEMPORARY, ""),
+        (EmbeddingUnavailable("it is down"), ExitCode.TEMPORARY, "EmbeddingUnavailable"),
+        (ValueError("canary-1"), UNKNOWN_EXIT_CODE, "InternalError"),
+    ],
+)
+def test_how_a_step_ends(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, reason: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(worker, "_toolbox", broken)
+    ended, result = attempt({})
+    assert (ended, result.reason) == (code, reason)
+    assert result.message
+    assert "canary" not in result.message, "a fault's own words may hold anything"
+
+
+def test_a_step_that_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_toolbox", lambda *_: None)
+    monkeypatch.setattr(worker, "_do", lambda *_: None)
+    assert attempt({}) == (ExitCode.DONE, Result())
