@@ -199,13 +199,38 @@ def test_the_collection_of_another_is_refused(
 
 
 def test_what_is_not_implemented_says_so(world: World, namespace: str) -> None:
+    world.cluster.apply(world.source(namespace, schedule=SCHEDULE))
+    stalled = world.reason("Source", namespace, "shop", "Stalled", "NotImplemented")
+    assert stalled["status"] == "True"
+    assert "spec.schedule" in stalled["message"]
+
+
+def test_what_stands_is_taken_over(world: World, namespace: str) -> None:
+    first, second = unique("first"), unique("second")
     world.cluster.apply(
-        world.source(namespace),
-        world.invocation(namespace, unique("update"), targetPolicy="Update"),
+        world.source(namespace, github=_python_only()),
+        world.invocation(namespace, first, name="first"),
     )
-    stalled = condition(world.ended(namespace), "Stalled")
-    assert (stalled["status"], stalled["reason"]) == ("True", "NotImplemented")
-    assert "targetPolicy" in stalled["message"]
+    made = world.succeeded(namespace, "first")["status"]
+    assert made["chunks"]["embedded"] == made["chunks"]["written"] > 0
+    before = world.records(first)
+    # Into a new collection all vectors are copied; into the same one nothing is even written.
+    world.cluster.apply(world.invocation(namespace, second, name="second"))
+    copied = world.succeeded(namespace, "second")["status"]["chunks"]
+    assert copied["reused"] == copied["written"] == made["chunks"]["written"]
+    assert copied.get("embedded", 0) == 0
+    same_records(world.records(second), before)
+    world.cluster.apply(
+        world.invocation(namespace, first, name="again", targetPolicy="Update"),
+    )
+    again = world.succeeded(namespace, "again")["status"]
+    assert again["documents"]["unchanged"] == made["documents"]["indexed"]
+    assert again["chunks"].get("written", 0) == again["chunks"].get("embedded", 0) == 0
+    same_records(world.records(first), before)
+    assert "updating_to" not in world.collection(first).metadata
+
+
+SCHEDULE = {"cron": "0 3 * * *", "targetCollectionNameTemplate": "shop-{date}"}
 
 
 def _python_only() -> dict[str, Any]:

@@ -7,6 +7,7 @@ run uses that copy, so a Source that is edited in mid-run changes the next run o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import Field
 
@@ -55,11 +56,14 @@ class EmbeddingConfiguration(ApiModel):
 
 
 class RunIdentity(ApiModel):
-    """Which Invocation a step works for, and into which collection."""
+    """Which Invocation a step works for, and into which collection. `previous_collection` is the
+    one that the Source has finished last: its vectors are taken over where the text is the same."""
 
     uid: str
     name: str
     collection: str
+    target_policy: Literal["Create", "Update"] = "Create"
+    previous_collection: str | None = None
     github_ref: GithubRef | None = None
 
 
@@ -120,7 +124,7 @@ def resolve(source: Source, settings: Settings, invocation: Invocation | None) -
         chunking=spec.chunking,
         github=spec.github,
         job_template=spec.job_template,
-        run=_identity(invocation) if invocation is not None else None,
+        run=_identity(source, invocation) if invocation is not None else None,
     )
 
 
@@ -142,11 +146,13 @@ def _server(source: Source, settings: Settings) -> ChromaServer:
     )
 
 
-def _identity(invocation: Invocation) -> RunIdentity:
-    spec = invocation.spec
+def _identity(source: Source, invocation: Invocation) -> RunIdentity:
+    spec, last = invocation.spec, source.status.last_finished_collection
     return RunIdentity(
         uid=invocation.metadata.uid or "",
         name=invocation.metadata.name,
         collection=spec.target_collection_name or "",
+        target_policy=spec.target_policy or "Create",
+        previous_collection=last.name if last else None,
         github_ref=spec.github.ref_identifier if spec.github else None,
     )

@@ -56,6 +56,8 @@ class DocumentReason(StrEnum):
     NOT_UTF8 = "NotUtf8"  # a text in another encoding
     TOO_LARGE = "TooLarge"  # over maxFileSizeBytes
     LFS_POINTER = "LfsPointer"  # the text stands for a file in Git LFS
+    GENERATED = "Generated"  # .gitattributes says linguist-generated
+    VENDORED = "Vendored"  # .gitattributes says linguist-vendored
     SYMLINK = "Symlink"  # a link to another file
     SUBMODULE = "Submodule"  # a commit of another repository
     EMBEDDING_REJECTED = "EmbeddingRejected"  # the model does not take one of its texts

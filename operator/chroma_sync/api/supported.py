@@ -23,6 +23,8 @@ _SOURCE: Final[_Served] = {
     "spec.github.includeGlobs": None,
     "spec.github.excludeGlobs": None,
     "spec.github.maxFileSizeBytes": None,
+    "spec.github.includeGenerated": None,
+    "spec.github.includeVendored": None,
     "spec.suspend": None,
     "spec.jobTemplate.parallelism": None,
     "spec.jobTemplate.resources": None,
@@ -36,9 +38,8 @@ _SOURCE: Final[_Served] = {
 _INVOCATION: Final[_Served] = {
     "spec.sourceRef": None,
     "spec.targetCollectionName": None,
-    "spec.targetPolicy": frozenset({"Create"}),
-    "spec.github.refIdentifier.branch": None,
-    "spec.github.refIdentifier.sha": None,
+    "spec.targetPolicy": None,
+    "spec.github.refIdentifier": None,
     "spec.cancel": None,
     "spec.ttlSecondsAfterFinished": None,
 }

@@ -147,7 +147,10 @@ def _run_one(
             on_wait=progress.waits(Reason.CHROMA_UNAVAILABLE),
         )
         stack.callback(database.close)
-        steps.run(steps.Toolbox(configuration, fetched, database, model, scratch, progress, stop))
+        tools = steps.Toolbox(configuration, fetched, database, model, scratch, progress, stop)
+        if configuration.run is not None:
+            configuration.run.previous_collection = steps.last_finished_collection(tools)
+        steps.run(tools)
         display.finish(_summary(progress.result()))
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -20,19 +21,24 @@ from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig
 from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION, Model
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.fetch import Entry, Source
-from chroma_sync.pipeline.index.chroma import Collection, Database, text_metadata
+from chroma_sync.pipeline.fetch.content import TEXT_RULE_VERSION
+from chroma_sync.pipeline.index.chroma import Collection, Database
 from chroma_sync.pipeline.index.claim import (
     Claim,
     begun_revision,
     claimed,
     finished,
+    is_finished,
     is_finished_by,
+    is_same_source,
+    last_finished,
+    run_revision,
 )
 from chroma_sync.pipeline.index.records import Configs, document_sha, short_hash
 from chroma_sync.pipeline.index.state import TargetState
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
-from chroma_sync.pipeline.stream import Stages, Stream
+from chroma_sync.pipeline.stream import Donor, Stages, Stream
 
 _OWNER_SECONDS = 3.0
 _EMBED_THREADS_MAX = 8
@@ -65,7 +71,7 @@ class Toolbox:
         chunking = chunking_config(self.configuration)
         records = short_hash(
             *(chunking.type, str(chunking.max_size_bytes), str(chunking.max_lines)),
-            *(CHUNKER_VERSION, vectors),
+            *(CHUNKER_VERSION, TEXT_RULE_VERSION, vectors),
         )
         return Configs(document=records, embedding=vectors)
 
@@ -102,7 +108,8 @@ def work(tools: Toolbox) -> None:
     tools.source.open(revision)
     with _target_state(tools.scratch / "work.sqlite") as state, _watched(tools, identity):
         state.load(collection.records())
-        _bring_in(tools, collection, state, tools.progress)
+        with _donor(tools, collection) as donor:
+            _bring_in(tools, collection, state, tools.progress, donor)
 
 
 def finish(tools: Toolbox) -> None:
@@ -135,16 +142,33 @@ def finish(tools: Toolbox) -> None:
                 tools.progress.removed(sum(id_.endswith("-0") for id_ in ids))
         tools.stop.check()
         collection = _own_collection(tools, identity)
-        collection.replace_metadata(finished(collection.metadata, identity.uid))
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        collection.replace_metadata(finished(collection.metadata, identity.uid, now))
     tools.progress.collection = _status(collection)
 
 
 def _bring_in(
-    tools: Toolbox, collection: Collection, state: TargetState, progress: Progress
+    tools: Toolbox,
+    collection: Collection,
+    state: TargetState,
+    progress: Progress,
+    donor: Donor | None = None,
 ) -> None:
     """Index this shard's documents, but for those that `state` knows to stand already."""
+    stages = _stages(tools, collection, state, progress, donor)
+    Stream(stages, tools.stop).run(_mine(tools.source.entries(), tools.shard))
+    progress.check_all_accounted_for()
+
+
+def _stages(
+    tools: Toolbox,
+    collection: Collection,
+    state: TargetState,
+    progress: Progress,
+    donor: Donor | None,
+) -> Stages:
     configuration = tools.configuration
-    stages = Stages(
+    return Stages(
         read=tools.source.read,
         make_chunker=lambda: Chunker(chunking_config(configuration)),
         model=tools.model,
@@ -152,12 +176,49 @@ def _bring_in(
         collection=collection,
         write_limit=tools.database.write_limit(),
         state=state,
+        donor=donor,
         configs=tools.configs,
         document_prompt=configuration.embedding.document_prompt,
         progress=progress,
     )
-    Stream(stages, tools.stop).run(_mine(tools.source.entries(), tools.shard))
-    progress.check_all_accounted_for()
+
+
+@contextmanager
+def _donor(tools: Toolbox, target: Collection) -> Iterator[Donor | None]:
+    """The collection that this Source has finished last, when its vectors are of use here."""
+    found = _previous(tools, target)
+    if found is None:
+        yield None
+        return
+    with _target_state(tools.scratch / "previous.sqlite") as state:
+        donor = Donor(found, state)
+        donor.load()
+        yield donor
+
+
+def _previous(tools: Toolbox, target: Collection) -> Collection | None:
+    identity = _identity(tools)
+    claim = _claim(tools, identity)
+    if identity.previous_collection in (None, target.name):
+        return None
+    found = tools.database.find(identity.previous_collection or "")
+    if (
+        found is None
+        or not is_finished(found.metadata)
+        or not is_same_source(found.metadata, claim)
+    ):
+        return None
+    same_vectors = found.metadata.get("embedding_config") == claim.embedding_config
+    return found if same_vectors else None
+
+
+def last_finished_collection(tools: Toolbox) -> str | None:
+    """The name of the collection that this Source has finished last, as the database tells it. A
+    cluster's operator knows it; a laptop asks here. The run's own target does not count."""
+    identity = _identity(tools)
+    others = (c for c in tools.database.collections() if c.name != identity.collection)
+    last = last_finished(others, _claim(tools, identity))
+    return last.name if last else None
 
 
 def check(tools: Toolbox) -> None:
@@ -190,6 +251,7 @@ def _claim(tools: Toolbox, identity: RunIdentity) -> Claim:
         query_prompt=configuration.embedding.query_prompt,
         embedding_config=tools.configs.embedding,
         document_config=tools.configs.document,
+        update=identity.target_policy == "Update",
     )
 
 
@@ -211,7 +273,7 @@ def _own_collection(tools: Toolbox, identity: RunIdentity) -> Collection:
 
 def _revision(tools: Toolbox, collection: Collection) -> str:
     """What plan has written on the collection. It is told from here on."""
-    revision = text_metadata(collection.metadata, "revision")
+    revision = run_revision(collection.metadata)
     if not revision:
         message = f"Collection {collection.name!r} has lost its metadata; this run has stopped."
         raise Misconfigured(Reason.RUN_LOST, message)

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.chunk import Chunk, Chunked, Chunker
 from chroma_sync.pipeline.embed import EmbeddingRejected, Model, embed_long
-from chroma_sync.pipeline.errors import Stopped
+from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.fetch import Entry
-from chroma_sync.pipeline.fetch.content import content_verdict
+from chroma_sync.pipeline.fetch.content import as_text
 from chroma_sync.pipeline.index.chroma import Collection, Stored
 from chroma_sync.pipeline.index.records import (
     Configs,
@@ -36,6 +37,8 @@ from chroma_sync.pipeline.index.records import (
 from chroma_sync.pipeline.index.state import Known, TargetState, is_unchanged
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
+
+T = TypeVar("T")
 
 DOCUMENTS_BOUND = 8 * 1024 * 1024  # bytes of documents read and not yet chunked
 _DOCUMENT_MIN = 64 * 1024  # what the smallest one counts, for all that comes with it
@@ -75,6 +78,46 @@ class Embedded:
 
 
 @dataclass(frozen=True)
+class Document:
+    """A document that was read: its text in UTF-8, and what stands of it in the target and in the
+    donor."""
+
+    entry: Entry
+    text: bytes
+    known: list[Known]
+    donated: list[Known]
+
+
+class Donor:
+    """A finished collection whose vectors are taken over where the text is the same. Someone may
+    delete it during the run: then nothing more is taken over, and the run goes on."""
+
+    def __init__(self, collection: Collection, state: TargetState) -> None:
+        self._collection = collection
+        self._state = state
+
+    def load(self) -> None:
+        """Read what it holds."""
+        self._unless_gone(lambda: self._state.load(self._collection.records()), None)
+
+    def known(self, key: str) -> list[Known]:
+        """Its records of one document, by n."""
+        return self._state.known(key)
+
+    def with_vectors(self, ids: Sequence[str]) -> dict[str, Stored]:
+        """Those of some records that stand, with their vectors."""
+        return self._unless_gone(lambda: self._collection.with_vectors(ids), {})
+
+    def _unless_gone(self, ask: Callable[[], T], otherwise: T) -> T:
+        try:
+            return ask()
+        except Misconfigured as error:
+            if error.reason is not Reason.RUN_LOST:
+                raise
+            return otherwise
+
+
+@dataclass(frozen=True)
 class Stages:
     """What the stream is made of. `read` gives a document's bytes."""
 
@@ -85,6 +128,7 @@ class Stages:
     collection: Collection
     write_limit: int
     state: TargetState
+    donor: Donor | None
     configs: Configs
     document_prompt: str
     progress: Progress
@@ -96,9 +140,8 @@ class Stream:
     def __init__(self, stages: Stages, stop: StopSignal) -> None:
         self._s = stages
         self._stop = stop
-        self._documents: BoundedQueue[tuple[Entry, bytes, list[Known]]]
-        self._documents = BoundedQueue(
-            DOCUMENTS_BOUND, stop, lambda item: max(len(item[1]), _DOCUMENT_MIN)
+        self._documents: BoundedQueue[Document] = BoundedQueue(
+            DOCUMENTS_BOUND, stop, lambda document: max(len(document.text), _DOCUMENT_MIN)
         )
         self._chunks: BoundedQueue[Item] = BoundedQueue(CHUNKS_BOUND, stop)
         self._records: BoundedQueue[Embedded] = BoundedQueue(RECORDS_BOUND, stop)
@@ -149,45 +192,60 @@ class Stream:
         self._documents.close()
 
     def _read(self, entry: Entry, known: list[Known]) -> None:
-        data = self._s.read(entry)
-        verdict = content_verdict(data)
-        if verdict is not None:
-            self._s.progress.skipped(verdict)
+        text = as_text(self._s.read(entry))
+        if isinstance(text, DocumentReason):
+            self._s.progress.skipped(text)
         else:
-            self._documents.put((entry, data, known))
+            donated = self._s.donor.known(entry.key) if self._s.donor else []
+            self._documents.put(Document(entry, text, known, donated))
 
     # chunk
 
     def _chunk(self) -> None:
         with self._s.make_chunker() as chunker:
             while (document := self._documents.get()) is not None:
-                entry, data, known = document
-                chunked = chunker.chunk(entry.key, data)
-                self._s.progress.chunks("produced", len(chunked.chunks))
-                pending = Pending(entry, chunked, bool(known), len(chunked.chunks) - 1)
-                self._hand_out(pending, known)
+                chunked = chunker.chunk(document.entry.key, document.text)
+                count = len(chunked.chunks)
+                self._s.progress.chunks("produced", count)
+                pending = Pending(document.entry, chunked, bool(document.known), count - 1)
+                self._hand_out(pending, document)
         self._chunks.close()
 
-    def _hand_out(self, pending: Pending, known: list[Known]) -> None:
+    def _hand_out(self, pending: Pending, document: Document) -> None:
         """Send each chunk to be embedded, or straight on with a vector that stands already."""
-        reusable = {
-            r.content: record_id(document_sha(pending.entry.key), r.n)
-            for r in known
-            if r.embedding == self._s.configs.embedding and r.content
-        }
-        wanted = [sha256_hex(c.text) for c in pending.chunked.chunks] if reusable else []
-        ids = [reusable[sha] for sha in dict.fromkeys(wanted) if sha in reusable]
-        stored = self._s.collection.with_vectors(ids) if ids else {}
-        ordered = (*pending.chunked.chunks[1:], pending.chunked.chunks[0])
-        for chunk in ordered:
-            sha = sha256_hex(chunk.text) if reusable else ""
-            old = stored.get(reusable.get(sha, ""))
-            if old is not None and old.vector is not None and self._is_made_from(old, sha):
+        chunks = pending.chunked.chunks
+        shas: list[str] = []
+        if document.known or document.donated:
+            shas = [sha256_hex(chunk.text) for chunk in chunks]
+        standing = self._standing(document, set(shas))
+        for chunk in (*chunks[1:], chunks[0]):
+            old = standing.get(shas[chunk.n]) if shas else None
+            if old is not None and old.vector is not None:
                 windows = int(old.metadata.get("embedding_windows") or 1)
                 self._s.progress.chunks("reused", 1)
                 self._send(Item(pending, chunk), old.vector, windows)
             else:
                 self._chunks.put(Item(pending, chunk))
+
+    def _standing(self, document: Document, shas: set[str]) -> dict[str, Stored]:
+        """The records of a document whose vectors may be taken over, by the hash of their text:
+        first those of the target, then those of the donor."""
+        found: dict[str, Stored] = {}
+        key_sha = document_sha(document.entry.key)
+        places = [(self._s.collection.with_vectors, document.known)]
+        if self._s.donor is not None:
+            places.append((self._s.donor.with_vectors, document.donated))
+        for with_vectors, known in places:
+            ids = {
+                r.content: record_id(key_sha, r.n)
+                for r in known
+                if r.content in shas - found.keys() and r.embedding == self._s.configs.embedding
+            }
+            stored = with_vectors(list(ids.values())) if ids else {}
+            for sha, id_ in ids.items():
+                if sha and id_ in stored and self._is_made_from(stored[id_], sha):
+                    found[sha] = stored[id_]
+        return found
 
     def _is_made_from(self, stored: Stored, sha: str) -> bool:
         """Whether a record is what it was when the target was listed: another writer may have

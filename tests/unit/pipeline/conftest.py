@@ -61,7 +61,11 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
 
     def make(
         *,
-        sha: int = 0,
+        sha: int | str = 0,
+        repository_name: str = "acme/shop",
+        base_url: str = "",
+        policy: str = "Create",
+        previous: str | None = None,
         source: str = "default/shop",
         collection: str = "target",
         run: str | None = None,
@@ -76,7 +80,9 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
                 "uid": run or str(uuid.uuid4()),
                 "name": "run",
                 "collection": collection,
-                "githubRef": {"sha": commits[sha]},
+                "targetPolicy": policy,
+                "previousCollection": previous,
+                "githubRef": {"sha": commits[sha] if isinstance(sha, int) else sha},
             }
         )
         configuration = Configuration(
@@ -87,8 +93,8 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
             chunking=Chunking.model_validate({"type": "tree_sitter", "maxSizeBytes": 100}),
             github=GithubSource.model_validate(
                 {
-                    "repository": "acme/shop",
-                    "baseUrl": url,
+                    "repository": repository_name,
+                    "baseUrl": base_url or url,
                     "maxFileSizeBytes": max_file_size,
                 }
             ),

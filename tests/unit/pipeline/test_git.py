@@ -7,15 +7,17 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Stopped, Temporary
-from chroma_sync.pipeline.fetch.content import content_verdict
+from chroma_sync.pipeline.fetch.attributes import GENERATED, VENDORED
+from chroma_sync.pipeline.fetch.content import as_text
 from chroma_sync.pipeline.fetch.git import GitSource
 from chroma_sync.pipeline.fetch.git_command import GitCommand, GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
@@ -39,6 +41,10 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[s
     commits = repository.write(root / "acme" / "shop", [FIRST, SECOND])
     git = ["git", "-C", str(root / "acme" / "shop")]
     subprocess.run([*git, "branch", "old", commits[0]], check=True)
+    subprocess.run([*git, "tag", "light", commits[0]], check=True)
+    me = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    subprocess.run([*git, *me, "tag", "-a", "-m", ".", "annotated", commits[0]], check=True)
+    subprocess.run([*git, *me, "tag", "-a", "-m", ".", "of-a-tag", "annotated"], check=True)
     subprocess.run(["git", "init", "-q", "--bare", str(root / "acme" / "bare")], check=True)
     with serving(root) as url:
         yield url, commits
@@ -50,18 +56,37 @@ def source(
     *,
     branch: str | None = None,
     sha: str | None = None,
+    tag: str | None = None,
     globs: Globs | None = None,
+    marks: dict[str, DocumentReason] | None = None,
     stop: StopSignal | None = None,
 ) -> GitSource:
     return GitSource(
         url,
         branch=branch,
         sha=sha,
+        tag=tag,
         globs=globs or Globs([], []),
+        skipped_marks=marks or {},
         max_file_size=1000,
         scratch=scratch,
         stop=stop or StopSignal(),
     )
+
+
+@pytest.mark.parametrize("tag", ["light", "annotated", "of-a-tag"])
+def test_a_tag_is_its_commit(host: tuple[str, list[str]], tmp_path: Path, tag: str) -> None:
+    url, commits = host
+    git = source(f"{url}/acme/shop", tmp_path, tag=tag)
+    assert git.resolve() == commits[0]
+
+
+def test_a_missing_tag_is_called_a_tag(host: tuple[str, list[str]], tmp_path: Path) -> None:
+    git = source(f"{host[0]}/acme/shop", tmp_path, tag="old")  # there is a branch of that name
+    with pytest.raises(Misconfigured) as caught:
+        git.resolve()
+    assert caught.value.reason is Reason.REF_NOT_FOUND
+    assert "has no tag 'old'" in str(caught.value)
 
 
 def test_default_branch(host: tuple[str, list[str]], tmp_path: Path) -> None:
@@ -216,15 +241,125 @@ def test_a_local_path_is_no_repository(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "verdict"),
+    ("data", "text"),
     [
         (b"", DocumentReason.EMPTY),
-        (b"text\r\n", None),
-        ("ü".encode(), None),
+        (b"text\r\n", b"text\r\n"),
+        ("ü".encode(), "ü".encode()),
+        ("ü\n".encode("utf-8-sig"), "ü\n".encode()),
+        (b"\xef\xbb\xbf", DocumentReason.EMPTY),
+        (b"\xff\xfe" + "ü😀\r\n".encode("utf-16-le"), "ü😀\r\n".encode()),
+        (b"\xfe\xff" + "ü😀\r\n".encode("utf-16-be"), "ü😀\r\n".encode()),
+        (b"\xff\xfe", DocumentReason.EMPTY),
+        (b"\xff\xfea", DocumentReason.NOT_UTF8),
+        (b"\xff\xfe\x00\xd8", DocumentReason.NOT_UTF8),
+        (b"\xff\xfea\0\0\0", DocumentReason.BINARY),
+        ("ü".encode("utf-32"), DocumentReason.BINARY),
         ("ü".encode("latin-1"), DocumentReason.NOT_UTF8),
         (b"a\0b", DocumentReason.BINARY),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", DocumentReason.LFS_POINTER),
     ],
 )
-def test_content_verdict(data: bytes, verdict: DocumentReason | None) -> None:
-    assert content_verdict(data) is verdict
+def test_as_text(data: bytes, text: bytes | DocumentReason) -> None:
+    assert as_text(data) == text
+
+
+MARKS = {GENERATED: DocumentReason.GENERATED, VENDORED: DocumentReason.VENDORED}
+MARKED = {
+    ".gitattributes": b"*.gen.py linguist-generated\nlib/** linguist-vendored=true\n"
+    b"lib/ours.py linguist-vendored=false\n*.txt linguist-generated=false\n",
+    "sub/.gitattributes": b"*.sql linguist-generated=true\n",
+    "sub/.git/.gitattributes": b"* linguist-generated\n",
+    "a.gen.py": b"x\n",
+    "lib/theirs.gen.py": b"x\n",
+    "lib/theirs.py": b"x\n",
+    "lib/ours.py": b"x\n",
+    "plain.txt": b"x\n",
+    "sub/\n.sql": b"x\n",
+    "top.sql": b"x\n",
+}
+
+
+def test_generated_and_vendored_files(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "acme").mkdir(parents=True)
+    tree = tree_of(root / "acme" / "shop", MARKED)
+    commit = commit_of(root / "acme" / "shop", tree)
+    with serving(root) as url:
+        git = source(f"{url}/acme/shop", tmp_path, marks=MARKS)
+        git.open(commit)
+        skips = {e.key: e.skip for e in git.entries() if e.skip is not None}
+        assert sum(1 for _ in git.entries()) == len(MARKED)
+        only_vendored = {VENDORED: DocumentReason.VENDORED}
+        git = source(f"{url}/acme/shop", tmp_path, marks=only_vendored)
+        git.open(commit)
+        vendored = {e.key for e in git.entries() if e.skip is DocumentReason.VENDORED}
+    assert skips == {
+        "a.gen.py": DocumentReason.GENERATED,
+        "lib/theirs.gen.py": DocumentReason.GENERATED,
+        "lib/theirs.py": DocumentReason.VENDORED,
+        "sub/\n.sql": DocumentReason.GENERATED,
+    }
+    assert vendored == {"lib/theirs.gen.py", "lib/theirs.py"}
+
+
+HOSTILE = (
+    *(b"with blank.txt", b"line\nfeed.txt", b'quote".txt', b"tab\t.txt", b"latin-\xfc.txt"),
+    *(b"Case.txt", b"case.txt", b".git/config", b".GIT/hooks/x", b"git~1/x", b"-rf", b"a\\b.txt"),
+    b"/".join([b"n" * 199] * 20),
+)
+
+
+def test_hostile_names(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "acme").mkdir(parents=True)
+    tree = tree_of(root / "acme" / "shop", dict.fromkeys(HOSTILE, b"x\n"))
+    commit = commit_of(root / "acme" / "shop", tree)
+    with serving(root) as url:
+        git = source(f"{url}/acme/shop", tmp_path, marks=MARKS)
+        git.open(commit)
+        entries = {e.key: e for e in git.entries()}
+        texts = {key: git.read(e) for key, e in entries.items() if e.skip is None}
+        git.close()
+    assert entries.pop("latin-\\xfc.txt").skip is DocumentReason.NOT_UTF8
+    assert texts == {name.decode(): b"x\n" for name in HOSTILE if b"\xfc" not in name}
+
+
+def tree_of(repository: Path, files: Mapping[Any, bytes]) -> str:
+    """Write a tree with any names, also those that git's own index refuses. Returns its id."""
+    subprocess.run(["git", "init", "-q", "--bare", str(repository)], check=True)
+    folders: dict[bytes, Any] = {}
+    for path, data in files.items():
+        *above, name = (path if isinstance(path, bytes) else path.encode()).split(b"/")
+        folder = folders
+        for part in above:
+            folder = folder.setdefault(part, {})
+        folder[name] = data
+    return _write_tree(repository, folders)
+
+
+def _write_tree(repository: Path, folder: Mapping[bytes, Any]) -> str:
+    lines = []
+    for name, item in folder.items():
+        if isinstance(item, bytes):
+            lines.append((name, b"100644 " + name + b"\0", _object(repository, "blob", item)))
+        else:
+            lines.append((name + b"/", b"40000 " + name + b"\0", _write_tree(repository, item)))
+    content = b"".join(head + bytes.fromhex(id_) for _, head, id_ in sorted(lines))
+    return _object(repository, "tree", content)
+
+
+def _object(repository: Path, kind: str, content: bytes) -> str:
+    command = ["git", "-C", str(repository), "hash-object", "-w", "--literally", "--stdin"]
+    done = subprocess.run([*command, "-t", kind], input=content, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+def commit_of(repository: Path, tree: str) -> str:
+    """A commit of a tree, on the branch main."""
+    who = b"Test <test@example.org> 1700000000 +0000"
+    content = b"tree %s\nauthor %s\ncommitter %s\n\n.\n" % (tree.encode(), who, who)
+    commit = _object(repository, "commit", content)
+    git = ["git", "-C", str(repository), "update-ref", "refs/heads/main", commit]
+    subprocess.run(git, check=True)
+    return commit

@@ -322,3 +322,86 @@ def test_a_finished_run_asks_nobody_anything(
     steps.run(again)
     result = again.progress.result()
     assert result.collection is not None and result.collection.records > 0
+
+
+def test_an_update_in_place(make_tools: MakeTools) -> None:
+    first = make_tools(run="first")
+    steps.run(first)
+    fresh = make_tools(sha=1, collection="fresh")
+    steps.run(fresh)
+    begun = make_tools(sha=1, run="second", policy="Update")
+    steps.plan(begun)
+    # Readers see a finished collection at its old commit until the new one is whole.
+    held = metadata(first)
+    assert (held["finished_ingest"], held["finished_by"], held["run"]) == (True, "first", "second")
+    assert held["revision"] == metadata(first)["revision"] != held["updating_to"]
+    steps.run(begun)
+    assert contents(first) == contents(first, "fresh")
+    done = metadata(first)
+    assert (done["finished_by"], done["revision"]) == ("second", held["updating_to"])
+    assert "updating_to" not in done
+    counts = begun.progress.result().documents
+    assert (counts.unchanged, counts.indexed, counts.removed) == (1, 2, 1)
+
+
+def test_an_update_that_broke_off_goes_on(make_tools: MakeTools) -> None:
+    steps.run(make_tools(run="first"))
+    steps.plan(make_tools(sha=1, run="broken", policy="Update"))
+    # A run that creates is refused all the same, and another update takes over.
+    with pytest.raises(Misconfigured) as caught:
+        steps.run(make_tools(sha=0, run="third"))
+    assert caught.value.reason is Reason.COLLECTION_ALREADY_INGESTED
+    last = make_tools(sha=1, run="fourth", policy="Update")
+    steps.run(last)
+    with pytest.raises(Misconfigured) as caught:
+        steps.work(make_tools(sha=1, run="broken", policy="Update"))
+    assert caught.value.reason is Reason.RUN_LOST
+    fresh = make_tools(sha=1, collection="fresh")
+    steps.run(fresh)
+    assert contents(last) == contents(last, "fresh")
+
+
+@pytest.mark.parametrize("why", ["gone", "unfinished", "another's", "other vectors"])
+def test_a_previous_collection_of_no_use(make_tools: MakeTools, why: str) -> None:
+    source = "default/other" if why == "another's" else "default/shop"
+    before = make_tools(collection="before", source=source)
+    steps.run(before)
+    standing = before.database.find("before")
+    assert standing is not None
+    if why == "gone":
+        before.database._client.delete_collection("before")
+    elif why == "unfinished":
+        standing.replace_metadata({**standing.metadata, "finished_ingest": False})
+    elif why == "other vectors":
+        standing.replace_metadata({**standing.metadata, "embedding_config": "another"})
+    tools = make_tools(previous="before")
+    steps.run(tools)
+    chunks = tools.progress.result().chunks
+    assert (chunks.reused, chunks.embedded) == (0, chunks.written)
+
+
+def test_the_previous_collection_goes_in_mid_run(make_tools: MakeTools) -> None:
+    before = make_tools(collection="before")
+    steps.run(before)
+    tools = make_tools(previous="before")
+    read = tools.source.read
+
+    def deletes_first(entry: Any) -> bytes:
+        if before.database.find("before") is not None:
+            before.database._client.delete_collection("before")
+        return read(entry)
+
+    tools.source.read = deletes_first  # type: ignore[method-assign]
+    steps.run(tools)
+    chunks = tools.progress.result().chunks
+    assert (chunks.reused, chunks.embedded) == (0, chunks.written)
+
+
+def test_a_laptop_finds_the_previous_collection(make_tools: MakeTools) -> None:
+    for name in ("older", "newer"):
+        steps.run(make_tools(collection=name))
+    steps.run(make_tools(collection="anothers", source="default/other"))
+    steps.plan(make_tools(collection="unfinished"))
+    assert steps.last_finished_collection(make_tools(collection="next")) == "newer"
+    assert steps.last_finished_collection(make_tools(collection="newer")) == "older"
+    assert steps.last_finished_collection(make_tools(source="default/none")) is None

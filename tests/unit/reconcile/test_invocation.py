@@ -67,13 +67,8 @@ def test_what_a_run_waits_for(src: Any, reason: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "reason", "words"),
     [
-        ({"targetPolicy": "Update"}, "NotImplemented", "targetPolicy"),
+        ({"s3": {"all": True}}, "NotImplemented", "spec.s3"),
         ({"targetCollectionName": None}, "InvalidForSource", "targetCollectionName"),
-        (
-            {"github": {"refIdentifier": {"tag": "v1"}}},
-            "NotImplemented",
-            "github.refIdentifier.tag",
-        ),
     ],
 )
 def test_what_is_refused(spec: dict[str, Any], reason: str, words: str) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
+from chroma_sync.pipeline.fetch.attributes import Attributes
 from chroma_sync.pipeline.fetch.git_command import GitCommand, GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
+from chroma_sync.pipeline.fetch.listing import split_nul
 from chroma_sync.pipeline.fetch.model import Entry
 from chroma_sync.pipeline.queues import StopSignal
 
@@ -63,7 +65,9 @@ class GitSource:
         *,
         branch: str | None,
         sha: str | None,
+        tag: str | None,
         globs: Globs,
+        skipped_marks: Mapping[str, DocumentReason],
         max_file_size: int,
         scratch: Path,
         stop: StopSignal,
@@ -72,7 +76,9 @@ class GitSource:
         self._url = url
         self._branch = branch
         self._sha = sha
+        self._tag = tag
         self._globs = globs
+        self._skipped_marks = skipped_marks
         self._max_file_size = max_file_size
         self._repository = scratch / "repository.git"
         self._revision = ""
@@ -81,13 +87,21 @@ class GitSource:
     def resolve(self) -> str:
         if self._sha is not None:
             return self._sha
-        ref = "HEAD" if self._branch is None else f"refs/heads/{self._branch}"
-        output = self._git("ls-remote", "--exit-code", self._url, ref, empty_is=ref)
-        for line in output.decode("utf-8", "replace").splitlines():
-            commit, _, name = line.partition("\t")
-            if name == ref and _FULL_SHA.fullmatch(commit):
-                return commit
-        raise self._no_ref(ref)
+        ref = self._ref()
+        # An annotated tag is an object of its own; what it points at is listed as `TAG^{}`.
+        wanted = [f"{ref}^{{}}", ref] if self._tag is not None else [ref]
+        output = self._git("ls-remote", "--exit-code", self._url, *wanted, empty_is=ref)
+        lines = output.decode("utf-8", "replace").splitlines()
+        commits = {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
+        found = next((commits[name] for name in wanted if name in commits), "")
+        if not _FULL_SHA.fullmatch(found):
+            raise self._no_ref(ref)
+        return found
+
+    def _ref(self) -> str:
+        if self._tag is not None:
+            return f"refs/tags/{self._tag}"
+        return "HEAD" if self._branch is None else f"refs/heads/{self._branch}"
 
     def check(self) -> None:
         # A repository without a commit is there all the same, so no ref is asked for.
@@ -109,14 +123,16 @@ class GitSource:
 
     def entries(self) -> Iterator[Entry]:
         command = ("-C", str(self._repository), "ls-tree", "-r", "-l", "-z", "--full-tree")
-        with self._command.start(*command, self._revision) as listing:
+        with ExitStack() as stack:
+            attributes = self._attributes(stack) if self._skipped_marks else None
+            listing = stack.enter_context(self._command.start(*command, self._revision))
             assert listing.stdout is not None  # noqa: S101 - a pipe was asked for
             try:
-                for record in _split_nul(listing.stdout):
-                    entry = self._entry(record)
+                for record in split_nul(listing.stdout):
+                    entry = self._entry(record, attributes)
                     if entry is not None:
                         yield entry
-            except GeneratorExit:
+            except BaseException:
                 listing.kill()
                 raise
         if listing.returncode != 0:
@@ -147,7 +163,14 @@ class GitSource:
             self._reader.wait()
             self._reader = None
 
-    def _entry(self, record: bytes) -> Entry | None:
+    def _attributes(self, stack: ExitStack) -> Attributes:
+        attributes = Attributes(
+            self._command, self._repository, self._revision, self._skipped_marks
+        )
+        stack.callback(attributes.close)
+        return attributes
+
+    def _entry(self, record: bytes, attributes: Attributes | None) -> Entry | None:
         head, _, raw_path = record.partition(b"\t")
         mode, _, blob, size = head.decode("ascii").split()
         path = raw_path.decode("utf-8", "backslashreplace")
@@ -159,6 +182,9 @@ class GitSource:
             return Entry(path, blob, 0, DocumentReason.SYMLINK)
         if mode == "160000":
             return Entry(path, blob, 0, DocumentReason.SUBMODULE)
+        marked = attributes.verdict(raw_path) if attributes is not None else None
+        if marked is not None:
+            return Entry(path, blob, int(size), marked)
         if int(size) > self._max_file_size:
             return Entry(path, blob, int(size), DocumentReason.TOO_LARGE)
         return Entry(path, blob, int(size))
@@ -188,16 +214,8 @@ class GitSource:
         return Temporary(Reason.HOST_UNREACHABLE, f"{self._url}: {said}. {advice}")
 
     def _no_ref(self, ref: str) -> Misconfigured:
-        name = ref.removeprefix("refs/heads/")
-        what = "has no commit yet" if ref == "HEAD" else f"has no branch or commit {name!r}"
+        name = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+        kind = "tag" if self._tag is not None else "branch or commit"
+        what = "has no commit yet" if ref == "HEAD" else f"has no {kind} {name!r}"
         advice = "Check spec.github.refIdentifier of the Invocation."
         return Misconfigured(Reason.REF_NOT_FOUND, f"{self._url} {what}. {advice}")
-
-
-def _split_nul(stream: IO[bytes], block: int = 1 << 16) -> Iterator[bytes]:
-    rest = b""
-    while data := stream.read(block):
-        *whole, rest = (rest + data).split(b"\0")
-        yield from whole
-    if rest:
-        raise Temporary(Reason.INTERNAL_ERROR, "git's listing broke off")

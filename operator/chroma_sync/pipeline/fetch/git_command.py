@@ -21,6 +21,9 @@ _SETTINGS: Final = {
     "http.lowSpeedLimit": "1000",
     "http.lowSpeedTime": "60",
     "gc.auto": "0",
+    # Nothing is checked out, so names that other systems read as `.git` do no harm.
+    "core.protectHFS": "false",
+    "core.protectNTFS": "false",
 }
 _PARTS: Final = ((0, "KEY"), (1, "VALUE"))
 

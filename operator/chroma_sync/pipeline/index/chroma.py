@@ -135,6 +135,16 @@ class Database:
         handle = self._call(found)
         return None if handle is None else Collection(handle, self._of_collections)
 
+    def collections(self) -> Iterator[Collection]:
+        """All collections of the database, in pages. Don't make or delete any meanwhile."""
+        offset = 0
+        while True:
+            page = self._call(partial(self._client.list_collections, limit=_PAGE, offset=offset))
+            yield from (Collection(handle, self._of_collections) for handle in page)
+            if len(page) < _PAGE:
+                return
+            offset += _PAGE
+
     def create(self, name: str, metadata: Mapping[str, Scalar]) -> Collection:
         """Create a collection with the cosine space, or get the one that stands there by now."""
         handle = self._call(

@@ -7,6 +7,7 @@ in the end, which every worker reads again every few seconds.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chroma_sync.api.reasons import Reason
@@ -28,9 +29,10 @@ class Claim:
     query_prompt: str
     embedding_config: str
     document_config: str
+    update: bool = False  # spec.targetPolicy: Update
 
     def metadata(self, revision: str) -> dict[str, Scalar]:
-        """The collection's metadata while the run goes on."""
+        """The metadata of a new collection while the run goes on."""
         return {
             "source": self.source,
             "source_type": self.source_type,
@@ -45,17 +47,27 @@ class Claim:
         }
 
 
+def is_same_source(metadata: Metadata, claim: Claim) -> bool:
+    """Whether a collection was made by the Source of this run, from the address it has now."""
+    theirs = (metadata.get("source"), metadata.get("source_type"), metadata.get("source_address"))
+    return theirs == (claim.source, claim.source_type, claim.source_address)
+
+
+def is_finished(metadata: Metadata) -> bool:
+    """Whether a run has set the finished mark."""
+    return metadata.get("finished_ingest") is True
+
+
 def is_finished_by(collection: Collection, run: str) -> bool:
     """Whether this very run has set the finished mark."""
     metadata = collection.metadata
-    return bool(metadata.get("finished_ingest")) and metadata.get("finished_by") == run
+    return is_finished(metadata) and metadata.get("finished_by") == run
 
 
 def check_ownership(collection: Collection, claim: Claim) -> None:
     """Refuse a collection that this run must not write to. Raises `Misconfigured`."""
     metadata = collection.metadata
-    theirs = (metadata.get("source"), metadata.get("source_type"), metadata.get("source_address"))
-    if theirs != (claim.source, claim.source_type, claim.source_address):
+    if not is_same_source(metadata, claim):
         owner = text_metadata(metadata, "source")
         whose = f"belongs to Source {owner}" if owner else "was not made by a Source"
         raise Misconfigured(
@@ -63,11 +75,12 @@ def check_ownership(collection: Collection, claim: Claim) -> None:
             f"Collection {collection.name!r} {whose}; it was left untouched. "
             "Choose another spec.targetCollectionName.",
         )
-    if metadata.get("finished_ingest") is True and not is_finished_by(collection, claim.run):
+    if is_finished(metadata) and not (claim.update or is_finished_by(collection, claim.run)):
         raise Misconfigured(
             Reason.COLLECTION_ALREADY_INGESTED,
             f"Collection {collection.name!r} was finished by an earlier run and was left "
-            "untouched. Choose another spec.targetCollectionName, or delete the collection.",
+            "untouched. Choose another spec.targetCollectionName, delete the collection, or set "
+            "spec.targetPolicy: Update to bring it to the new state.",
         )
     made_with = text_metadata(metadata, "embedding_model")
     if made_with != claim.model:
@@ -78,8 +91,18 @@ def check_ownership(collection: Collection, claim: Claim) -> None:
         )
 
 
+def _begun(standing: Metadata, claim: Claim, revision: str) -> Metadata:
+    """The collection's metadata while the run goes on. One that is updated stays finished, at the
+    revision that it had: its readers never see it unmarked."""
+    if not is_finished(standing):
+        return dict(claim.metadata(revision))
+    before = text_metadata(standing, "revision")
+    return {**standing, **claim.metadata(before), "updating_to": revision}
+
+
 def claimed(database: Database, name: str, claim: Claim, revision: str) -> Collection:
-    """Create the collection, or take up an unfinished one of the same Source.
+    """Create the collection, or take up one of the same Source: an unfinished one, or, with
+    `claim.update`, a finished one too.
 
     A retry of the same run keeps the revision that it began with, which then stands in the
     collection's metadata. Raises `Misconfigured` when the collection is another's or finished."""
@@ -88,7 +111,8 @@ def claimed(database: Database, name: str, claim: Claim, revision: str) -> Colle
         collection = database.create(name, claim.metadata(revision))
     check_ownership(collection, claim)
     if not is_finished_by(collection, claim.run):
-        kept = claim.metadata(begun_revision(collection.metadata, claim.run) or revision)
+        begun = begun_revision(collection.metadata, claim.run) or revision
+        kept = _begun(collection.metadata, claim, begun)
         if collection.metadata != kept:
             collection.replace_metadata(kept)
     return collection
@@ -96,9 +120,22 @@ def claimed(database: Database, name: str, claim: Claim, revision: str) -> Colle
 
 def begun_revision(metadata: Metadata, run: str) -> str | None:
     """The revision that this very run began with, when it stands on the collection."""
-    return text_metadata(metadata, "revision") or None if metadata.get("run") == run else None
+    return run_revision(metadata) or None if metadata.get("run") == run else None
 
 
-def finished(metadata: Metadata, run: str) -> Metadata:
-    """The collection's metadata once a run is done."""
-    return {**metadata, "finished_ingest": True, "finished_by": run}
+def run_revision(metadata: Metadata) -> str:
+    """The revision that the run which holds a collection brings in; empty when none is told."""
+    return text_metadata(metadata, "updating_to") or text_metadata(metadata, "revision")
+
+
+def finished(metadata: Metadata, run: str, at: str) -> Metadata:
+    """The collection's metadata once a run is done. `at`: the time, as RFC 3339 writes it."""
+    kept = {key: value for key, value in metadata.items() if key != "updating_to"}
+    marks = {"finished_ingest": True, "finished_by": run, "finished_at": at}
+    return {**kept, "revision": run_revision(metadata), **marks}
+
+
+def last_finished(collections: Iterable[Collection], claim: Claim) -> Collection | None:
+    """Of some collections the one that this Source has finished last; None when there is none."""
+    ours = [c for c in collections if is_finished(c.metadata) and is_same_source(c.metadata, claim)]
+    return max(ours, key=lambda c: text_metadata(c.metadata, "finished_at"), default=None)
