@@ -15,8 +15,12 @@ _FLAGS = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX
 
 
 def _anchored(pattern: str) -> list[str]:
+    if not pattern.endswith("\\ "):
+        pattern = pattern.rstrip(" ")
     below_only = pattern.endswith("/")
     body = pattern.strip("/")
+    if below_only and body.endswith("**"):
+        body += "/*"  # all folders below, not the files beside them
     rooted = pattern.startswith("/") or "/" in body
     base = body if rooted else f"**/{body}"
     return [f"{base}/**"] if below_only else [base, f"{base}/**"]
