@@ -45,7 +45,7 @@ GITHUB = {"repository": servers.REPOSITORY, "baseUrl": servers.GIT_URL}
             ["absent", "token"],
         ),
         ({"jobTemplate": {"nodeSelector": {"nowhere": "true"}}}, "Unschedulable", ["node"]),
-        ({"github": {**GITHUB, "includeVendored": True}}, "NotImplemented", ["includeVendored"]),
+        ({"github": {**GITHUB, "caSecretRef": {"name": "ca"}}}, "NotImplemented", ["caSecretRef"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -102,6 +102,34 @@ def test_run_and_query(git_url: str, tmp_path: Path) -> None:
     assert "CollectionAlreadyIngested" in again.stderr
 
 
+def test_a_plan_and_then_a_report(git_url: str, tmp_path: Path) -> None:
+    files = written(tmp_path, objects(git_url))
+    planned = chroma_sync(tmp_path, "plan", *files)
+    assert planned.returncode == 0, planned.stderr
+    assert "documents: 3 to add, 0 to change, 0 unchanged, 0 to remove; 0 skipped" in planned.stdout
+    assert "chunks: 3 to write, 3 of them to embed" in planned.stdout
+    assert not (tmp_path / "chroma").exists(), "a plan writes nothing"
+    ran = chroma_sync(tmp_path, "run", *files, "--report", "verdicts.jsonl")
+    assert ran.returncode == 0, ran.stderr
+    lines = (tmp_path / "verdicts.jsonl").read_text(encoding="utf-8").splitlines()
+    verdicts = sorted((json.loads(line) for line in lines), key=lambda v: str(v["document"]))
+    assert verdicts == [
+        {"document": path, "verdict": "indexed", "bytes": len(FILES[path].data), "chunks": 1}
+        for path in sorted(FILES)
+    ]
+    # The collection is finished: a plan says so, as the run would.
+    again = chroma_sync(tmp_path, "plan", *files)
+    assert again.returncode == 64
+    assert "CollectionAlreadyIngested" in again.stderr
+
+
+def test_a_report_that_cannot_be_written(git_url: str, tmp_path: Path) -> None:
+    files = written(tmp_path, objects(git_url))
+    done = chroma_sync(tmp_path, "run", *files, "--report", "no/such/folder")
+    assert done.returncode == 2
+    assert "--report: no/such/folder can't be written" in done.stderr
+
+
 def test_ctrl_c_and_on(git_url: str, tmp_path: Path) -> None:
     files = written(tmp_path, objects(git_url, "acme/many"))
     command = [*COMMAND, "run", *files]

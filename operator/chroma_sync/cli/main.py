@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from chroma_sync.cli import query, run
+from chroma_sync.cli import plan, query, run
 from chroma_sync.cli.outcome import UsageError, as_step_error
 
 _DEFAULT_FOLDER = Path("chroma")
@@ -23,6 +23,14 @@ examples:
   chroma-sync run -f crds/samples/demo.yaml
   chroma-sync run -f source.yaml -f invocation.yaml --chroma http://localhost:8000
   chroma-sync run -f source.yaml -f invocation.yaml --tei http://localhost:8080
+"""
+
+_PLAN_HELP = """\
+Say what `chroma-sync run` would do with the same files: which documents it would add, change and
+remove, which it would skip and why, and how many texts it would embed. Nothing is written.
+
+example:
+  chroma-sync plan -f crds/samples/demo.yaml
 """
 
 _QUERY_HELP = """\
@@ -63,15 +71,26 @@ def _parser() -> argparse.ArgumentParser:
         "run", help="run Invocations here", description=_RUN_HELP, formatter_class=raw
     )
     running.add_argument(
-        *("-f", "--file"),
-        action="append",
-        required=True,
+        "--report",
         type=Path,
         metavar="FILE",
-        dest="files",
-        help="YAML file with Sources and Invocations; may be given several times",
+        help="write one line of JSON for each document: what became of it, and why",
     )
     running.set_defaults(action=run.run_files)
+    planning = commands.add_parser(
+        "plan", help="say what a run would do", description=_PLAN_HELP, formatter_class=raw
+    )
+    planning.set_defaults(action=plan.plan_files)
+    for command in (running, planning):
+        command.add_argument(
+            *("-f", "--file"),
+            action="append",
+            required=True,
+            type=Path,
+            metavar="FILE",
+            dest="files",
+            help="YAML file with Sources and Invocations; may be given several times",
+        )
     asking = commands.add_parser(
         "query", help="ask a collection", description=_QUERY_HELP, formatter_class=raw
     )
@@ -87,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tenant", default="default_tenant", metavar="NAME", help="default_tenant if absent"
     )
     asking.set_defaults(action=query.query)
-    for command in (running, asking):
+    for command in (running, planning, asking):
         _add_places(command)
     return parser
 

@@ -7,9 +7,10 @@ import signal
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from pydantic import ValidationError
 
@@ -36,28 +37,49 @@ from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
 
-_INTERRUPTED = 130
+INTERRUPTED = 130
 
 
 def run_files(arguments: argparse.Namespace) -> int:
     """Run every Invocation of the files, in their order."""
+    pairs = prepared(arguments)
+    stop = StopSignal()
+    with interruptible(stop), _report(arguments.report) as report:
+        for source, invocation in pairs:
+            try:
+                _run_one(arguments, source, invocation, stop, report)
+            except Stopped:
+                print("Stopped. Nothing is lost: start it again to go on.", flush=True)
+                return INTERRUPTED
+    return 0
+
+
+def prepared(arguments: argparse.Namespace) -> list[tuple[Source, Invocation]]:
+    """The Invocations of the files with their Sources. All are looked at before the first one runs.
+    Raises `UsageError` and `Misconfigured`."""
     sources, invocations = _load(arguments.files)
     if not invocations:
         raise UsageError("the files hold no Invocation: nothing to run")
-    # All are looked at before the first one runs.
     pairs = [(_source_of(invocation, sources), invocation) for invocation in invocations]
     for source, invocation in pairs:
         _refuse_unserved(source, invocation)
         _refuse_held_back(source, invocation)
-    stop = StopSignal()
-    with _interruptible(stop):
-        for source, invocation in pairs:
-            try:
-                _run_one(arguments, source, invocation, stop)
-            except Stopped:
-                print("Stopped. Nothing is lost: start it again to go on.", flush=True)
-                return _INTERRUPTED
-    return 0
+    return pairs
+
+
+@contextmanager
+def _report(path: Path | None) -> Iterator[Callable[[str], None]]:
+    """Where the verdicts go: one line of JSON for each document."""
+    if path is None:
+        yield lambda _: None
+        return
+    try:
+        file = path.open("w", encoding="utf-8", buffering=1)
+    except OSError as error:
+        raise UsageError(f"--report: {path} can't be written: {error.strerror}") from None
+    with file:
+        # Line and end in one piece, as several threads report.
+        yield lambda line: _write(file, line)
 
 
 def _load(files: list[Path]) -> tuple[dict[tuple[str, str], Source], list[Invocation]]:
@@ -118,9 +140,34 @@ def _refuse_held_back(source: Source, invocation: Invocation) -> None:
         )
 
 
+def _write(file: TextIO, line: str) -> None:
+    file.write(f"{line}\n")
+
+
 def _run_one(
-    arguments: argparse.Namespace, source: Source, invocation: Invocation, stop: StopSignal
+    arguments: argparse.Namespace,
+    source: Source,
+    invocation: Invocation,
+    stop: StopSignal,
+    report: Callable[[str], None],
 ) -> None:
+    progress = Progress(report)
+    title = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
+    with ExitStack() as stack:
+        display = stack.enter_context(Display(title, progress.result))
+        steps.run(open_toolbox(arguments, source, invocation, stop, progress, stack))
+        display.finish(_summary(progress.result()))
+
+
+def open_toolbox(
+    arguments: argparse.Namespace,
+    source: Source,
+    invocation: Invocation,
+    stop: StopSignal,
+    progress: Progress,
+    stack: ExitStack,
+) -> steps.Toolbox:
+    """All that a run here works with. `stack` closes it."""
     configuration = _configuration(arguments, source, invocation)
     if source.spec.chroma is not None and source.spec.chroma.url != arguments.chroma:
         here = arguments.chroma or f"folder {arguments.path}"
@@ -128,30 +175,26 @@ def _run_one(
             f"spec.chroma of Source {source.metadata.name} counts on a cluster only; here: {here}."
         )
         print(f"chroma-sync: {note}", file=sys.stderr)
-    progress, sleep = Progress(), stoppable_sleep(stop)
-    title = f"{invocation.metadata.name} into {configuration.run.collection}"  # type: ignore[union-attr]
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-")))
-        display = stack.enter_context(Display(title, progress.result))
-        fetched = make_source(configuration, scratch, stop)
-        stack.callback(fetched.close)
-        model = open_model(
-            *(arguments, configuration.embedding.model),
-            sleep=sleep,
-            on_wait=progress.waits(Reason.EMBEDDING_UNAVAILABLE),
-        )
-        stack.callback(model.close)
-        database = open_database(
-            *(arguments, configuration.database, configuration.chroma.tenant),
-            sleep=sleep,
-            on_wait=progress.waits(Reason.CHROMA_UNAVAILABLE),
-        )
-        stack.callback(database.close)
-        tools = steps.Toolbox(configuration, fetched, database, model, scratch, progress, stop)
-        if configuration.run is not None:
-            configuration.run.previous_collection = steps.last_finished_collection(tools)
-        steps.run(tools)
-        display.finish(_summary(progress.result()))
+    sleep = stoppable_sleep(stop)
+    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-")))
+    fetched = make_source(configuration, scratch, stop)
+    stack.callback(fetched.close)
+    model = open_model(
+        *(arguments, configuration.embedding.model),
+        sleep=sleep,
+        on_wait=progress.waits(Reason.EMBEDDING_UNAVAILABLE),
+    )
+    stack.callback(model.close)
+    database = open_database(
+        *(arguments, configuration.database, configuration.chroma.tenant),
+        sleep=sleep,
+        on_wait=progress.waits(Reason.CHROMA_UNAVAILABLE),
+    )
+    stack.callback(database.close)
+    tools = steps.Toolbox(configuration, fetched, database, model, scratch, progress, stop)
+    if configuration.run is not None:
+        configuration.run.previous_collection = steps.last_finished_collection(tools)
+    return tools
 
 
 def _configuration(
@@ -194,7 +237,7 @@ def _summary(result: Result) -> str:
 
 
 @contextmanager
-def _interruptible(stop: StopSignal) -> Iterator[None]:
+def interruptible(stop: StopSignal) -> Iterator[None]:
     """Let Ctrl-C stop the run cleanly. A second Ctrl-C breaks it off."""
 
     def interrupt(*_: object) -> None:

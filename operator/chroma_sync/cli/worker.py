@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="chroma-sync-worker", description=__doc__)
     parser.add_argument("step", choices=[s.value for s in Step])
     step = Step(parser.parse_args(argv).step)
-    progress, stop = Progress(), StopSignal()
+    progress, stop = Progress(_print_line), StopSignal()
     signal.signal(signal.SIGTERM, lambda *_: stop.stop())
     signal.signal(signal.SIGINT, lambda *_: stop.stop())
     with progress_server(PROGRESS_PORT, progress.result), _logged(step, progress):
@@ -187,7 +187,13 @@ def _log(step: Step, what: str, result: Result, code: int | None = None) -> None
     if code is not None:
         line["exitCode"] = int(code)
     line |= result.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    print(json.dumps(line, ensure_ascii=False), flush=True)
+    _print_line(json.dumps(line, ensure_ascii=False))
+
+
+def _print_line(line: str) -> None:
+    # In one piece, as several threads log.
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

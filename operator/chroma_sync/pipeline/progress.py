@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -12,9 +13,11 @@ from chroma_sync.api.reasons import DocumentReason, Reason
 
 
 class Progress:
-    """Counts of one step, shared by its threads."""
+    """Counts of one step, shared by its threads. `report` takes one line of JSON for each document
+    that has its verdict: its key, the verdict, and why."""
 
-    def __init__(self) -> None:
+    def __init__(self, report: Callable[[str], None] = lambda _: None) -> None:
+        self._report = report
         self._lock = threading.Lock()
         self._documents: Counter[str] = Counter()
         self._chunks: Counter[str] = Counter()
@@ -29,21 +32,26 @@ class Progress:
         """One more document is part of the source."""
         self._count(self._documents, "discovered")
 
-    def unchanged(self) -> None:
+    def unchanged(self, document: str) -> None:
         """A document stands in the target already."""
         self._count(self._documents, "unchanged")
+        self._verdict(document, "unchanged")
 
-    def indexed(self, size: int) -> None:
-        """A document of so many bytes was written whole."""
+    def indexed(self, document: str, size: int, chunks: int, note: str | None) -> None:
+        """A document of so many bytes was written whole, in so many chunks. `note`: why its syntax
+        was given up, if it was."""
         with self._lock:
             self._documents["indexed"] += 1
             self._bytes += size
+        said = {"reason": note} if note else {}
+        self._verdict(document, "indexed", bytes=size, chunks=chunks, **said)
 
-    def skipped(self, reason: DocumentReason) -> None:
+    def skipped(self, document: str, reason: DocumentReason) -> None:
         """A document is not indexed, on purpose."""
         with self._lock:
             self._documents["skipped"] += 1
             self._skipped[reason.value] += 1
+        self._verdict(document, "skipped", reason=reason.value)
 
     def failed(self, document: str, reason: DocumentReason, message: str) -> None:
         """A document could not be indexed, and the same bytes would fail again."""
@@ -54,6 +62,7 @@ class Progress:
                     document=document[:NAME_MAX], reason=reason.value, message=message[:NAME_MAX]
                 )
                 self._failures.append(failure)
+        self._verdict(document, "failed", reason=reason.value, message=message)
 
     def removed(self, documents: int) -> None:
         """So many documents of the target are gone from the source."""
@@ -88,6 +97,10 @@ class Progress:
             listed = self._documents["discovered"]
         if became != listed:
             raise RuntimeError(f"{listed} documents were listed, but {became} accounted for")
+
+    def _verdict(self, document: str, verdict: str, **more: str | int) -> None:
+        line = {"document": document, "verdict": verdict, **more}
+        self._report(json.dumps(line, ensure_ascii=False))
 
     def result(self, reason: str = "", message: str = "") -> Result:
         """A snapshot. While a server is waited for, that is its reason."""

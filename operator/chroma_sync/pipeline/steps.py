@@ -85,30 +85,30 @@ def run(tools: Toolbox) -> None:
 
 def plan(tools: Toolbox) -> None:
     """Resolve the revision and claim the collection. The later steps find it there."""
-    identity = _identity(tools)
+    identity = identity_of(tools)
     standing = tools.database.find(identity.collection)
     if standing is not None and is_finished_by(standing, identity.uid):
         # A pod died between the mark and its exit: nothing else is asked for any more.
         return
     begun = begun_revision(standing.metadata, identity.uid) if standing is not None else None
     revision = begun or tools.source.resolve()
-    claim = _claim(tools, identity)
+    claim = claim_of(tools, identity)
     collection = claimed(tools.database, identity.collection, claim, revision)
     _revision(tools, collection)
 
 
 def work(tools: Toolbox) -> None:
     """Bring this shard's documents into the collection. Deletes nothing."""
-    identity = _identity(tools)
+    identity = identity_of(tools)
     collection = _own_collection(tools, identity)
     revision = _revision(tools, collection)
     if is_finished_by(collection, identity.uid):
         return
     _same_configs(tools, collection)
     tools.source.open(revision)
-    with _target_state(tools.scratch / "work.sqlite") as state, _watched(tools, identity):
+    with target_state(tools.scratch / "work.sqlite") as state, _watched(tools, identity):
         state.load(collection.records())
-        with _donor(tools, collection) as donor:
+        with donor_of(tools, collection.name) as donor:
             _bring_in(tools, collection, state, tools.progress, donor)
 
 
@@ -118,13 +118,13 @@ def finish(tools: Toolbox) -> None:
     Before that, every document is looked at once more: one that lost a record meanwhile, or that
     no shard has brought in, is brought in now. So only what has a verdict is deleted afterwards.
     """
-    identity = _identity(tools)
+    identity = identity_of(tools)
     collection = _own_collection(tools, identity)
     revision = _revision(tools, collection)
     if not is_finished_by(collection, identity.uid):
         _same_configs(tools, collection)
         tools.source.open(revision)
-        with _target_state(tools.scratch / "finish.sqlite") as state:
+        with target_state(tools.scratch / "finish.sqlite") as state:
             # What the listing alone skips has no records in a run from nothing.
             entries = tools.source.entries()
             state.load_listing((e.key, e.version) for e in entries if e.skip is None)
@@ -184,22 +184,22 @@ def _stages(
 
 
 @contextmanager
-def _donor(tools: Toolbox, target: Collection) -> Iterator[Donor | None]:
+def donor_of(tools: Toolbox, target: str) -> Iterator[Donor | None]:
     """The collection that this Source has finished last, when its vectors are of use here."""
     found = _previous(tools, target)
     if found is None:
         yield None
         return
-    with _target_state(tools.scratch / "previous.sqlite") as state:
+    with target_state(tools.scratch / "previous.sqlite") as state:
         donor = Donor(found, state)
         donor.load()
         yield donor
 
 
-def _previous(tools: Toolbox, target: Collection) -> Collection | None:
-    identity = _identity(tools)
-    claim = _claim(tools, identity)
-    if identity.previous_collection in (None, target.name):
+def _previous(tools: Toolbox, target: str) -> Collection | None:
+    identity = identity_of(tools)
+    claim = claim_of(tools, identity)
+    if identity.previous_collection in (None, target):
         return None
     found = tools.database.find(identity.previous_collection or "")
     if (
@@ -215,9 +215,9 @@ def _previous(tools: Toolbox, target: Collection) -> Collection | None:
 def last_finished_collection(tools: Toolbox) -> str | None:
     """The name of the collection that this Source has finished last, as the database tells it. A
     cluster's operator knows it; a laptop asks here. The run's own target does not count."""
-    identity = _identity(tools)
+    identity = identity_of(tools)
     others = (c for c in tools.database.collections() if c.name != identity.collection)
-    last = last_finished(others, _claim(tools, identity))
+    last = last_finished(others, claim_of(tools, identity))
     return last.name if last else None
 
 
@@ -239,7 +239,8 @@ def source_address(configuration: Configuration) -> str:
     return f"{github.base_url.rstrip('/')}/{github.repository}"
 
 
-def _claim(tools: Toolbox, identity: RunIdentity) -> Claim:
+def claim_of(tools: Toolbox, identity: RunIdentity) -> Claim:
+    """What this run says of itself on its collection."""
     configuration = tools.configuration
     return Claim(
         source=configuration.source,
@@ -255,7 +256,8 @@ def _claim(tools: Toolbox, identity: RunIdentity) -> Claim:
     )
 
 
-def _identity(tools: Toolbox) -> RunIdentity:
+def identity_of(tools: Toolbox) -> RunIdentity:
+    """Whose run this is. Raises `Misconfigured` in a check, which has none."""
     if tools.configuration.run is None:
         raise Misconfigured(Reason.INTERNAL_ERROR, "this step needs the configuration of a run")
     return tools.configuration.run
@@ -295,7 +297,8 @@ def _same_configs(tools: Toolbox, collection: Collection) -> None:
 
 
 @contextmanager
-def _target_state(path: Path) -> Iterator[TargetState]:
+def target_state(path: Path) -> Iterator[TargetState]:
+    """An empty state in a file, closed at the end of the block."""
     state = TargetState(path)
     try:
         yield state

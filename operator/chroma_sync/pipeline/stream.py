@@ -184,9 +184,9 @@ class Stream:
             progress.discovered()
             known = self._s.state.known(entry.key)
             if entry.skip is not None:
-                progress.skipped(entry.skip)
+                progress.skipped(entry.key, entry.skip)
             elif is_unchanged(known, entry.version, configs.document):
-                progress.unchanged()
+                progress.unchanged(entry.key)
             else:
                 self._read(entry, known)
         self._documents.close()
@@ -194,7 +194,7 @@ class Stream:
     def _read(self, entry: Entry, known: list[Known]) -> None:
         text = as_text(self._s.read(entry))
         if isinstance(text, DocumentReason):
-            self._s.progress.skipped(text)
+            self._s.progress.skipped(entry.key, text)
         else:
             donated = self._s.donor.known(entry.key) if self._s.donor else []
             self._documents.put(Document(entry, text, known, donated))
@@ -338,7 +338,9 @@ class Stream:
         for item in batch:
             pending = item.pending
             if item.n == 0:
-                self._s.progress.indexed(pending.entry.size)
+                entry, chunked = pending.entry, pending.chunked
+                count, note = len(chunked.chunks), chunked.fallback
+                self._s.progress.indexed(entry.key, entry.size, count, note)
                 continue
             pending.outstanding -= 1
             if pending.outstanding == 0 and pending.first is not None:

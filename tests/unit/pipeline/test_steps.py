@@ -13,6 +13,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
+from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.chroma import Collection, Stored
 from chroma_sync.pipeline.index.records import Record
 from chroma_sync.pipeline.steps import Toolbox
@@ -296,7 +297,7 @@ def test_a_document_that_is_lost_on_the_way_stops_the_run(make_tools: MakeTools)
     steps.plan(begun)
     steps.work(begun)
     again = make_tools(run="r")
-    again.progress.unchanged = lambda: None  # type: ignore[method-assign]
+    again.progress.unchanged = lambda document: None  # type: ignore[method-assign]
     with pytest.raises(RuntimeError, match="accounted for"):
         steps.run(again)
     assert "finished_ingest" not in metadata(again)
@@ -386,7 +387,7 @@ def test_the_previous_collection_goes_in_mid_run(make_tools: MakeTools) -> None:
     tools = make_tools(previous="before")
     read = tools.source.read
 
-    def deletes_first(entry: Any) -> bytes:
+    def deletes_first(entry: Entry) -> bytes:
         if before.database.find("before") is not None:
             before.database._client.delete_collection("before")
         return read(entry)

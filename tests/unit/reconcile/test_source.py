@@ -124,9 +124,9 @@ def test_another_image_makes_another_check() -> None:
         ({"embedding": {"dense": {"model": "acme/other"}}}, "ModelNotServed", "acme/other"),
         ({"deletionPolicy": "Delete"}, "NotImplemented", "deletionPolicy"),
         (
-            {"github": {"repository": "a/b", "includeVendored": True}},
+            {"github": {"repository": "a/b", "caSecretRef": {"name": "ca"}}},
             "NotImplemented",
-            "includeVendored",
+            "caSecretRef",
         ),
     ],
 )

@@ -70,6 +70,14 @@ class TargetState:
         )
         return [Known(*row) for row in rows]
 
+    def gone(self) -> int:
+        """How many documents of the target the listing lacks."""
+        count: int = self._db.execute(
+            "SELECT COUNT(DISTINCT document) FROM record LEFT JOIN listed USING (document)"
+            " WHERE listed.version IS NULL"
+        ).fetchone()[0]
+        return count
+
     def leftovers(self, configs: Configs) -> Iterator[list[str]]:
         """Ids, in batches, that a run from nothing would not have: of documents that are gone, of
         documents that are not whole in their listed version, and old tails."""

@@ -1,0 +1,46 @@
+"""`chroma-sync plan`: what `chroma-sync run` would do, without writing anything."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from chroma_sync.cli.run import INTERRUPTED, interruptible, open_toolbox, prepared
+from chroma_sync.pipeline.errors import Stopped
+from chroma_sync.pipeline.forecast import Forecast, forecast
+from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.queues import StopSignal
+
+
+def plan_files(arguments: argparse.Namespace) -> int:
+    """Say for every Invocation of the files what its run would do."""
+    pairs = prepared(arguments)
+    stop = StopSignal()
+    with interruptible(stop), ExitStack() as nowhere:
+        if not arguments.chroma and not arguments.path.exists():
+            # Even an empty database would be something written.
+            folder = nowhere.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-"))
+            arguments.path = Path(folder)
+        for source, invocation in pairs:
+            try:
+                with ExitStack() as stack:
+                    tools = open_toolbox(arguments, source, invocation, stop, Progress(), stack)
+                    found = forecast(tools)
+            except Stopped:
+                return INTERRUPTED
+            name = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
+            print(_told(name, found), flush=True)
+    return 0
+
+
+def _told(name: str, found: Forecast) -> str:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(found.skipped.items()))
+    skipped = f"{found.skipped.total()}" + (f" ({reasons})" if reasons else "")
+    return (
+        f"{name}, at {found.revision}\n"
+        f"  documents: {found.added} to add, {found.changed} to change, "
+        f"{found.unchanged} unchanged, {found.removed} to remove; {skipped} skipped\n"
+        f"  chunks: {found.chunks} to write, {found.texts} of them to embed"
+    )
