@@ -45,7 +45,7 @@ GITHUB = {"repository": servers.REPOSITORY, "baseUrl": servers.GIT_URL}
             ["absent", "token"],
         ),
         ({"jobTemplate": {"nodeSelector": {"nowhere": "true"}}}, "Unschedulable", ["node"]),
-        ({"github": {**GITHUB, "caSecretRef": {"name": "ca"}}}, "NotImplemented", ["caSecretRef"]),
+        ({"deletionPolicy": "Delete"}, "NotImplemented", ["deletionPolicy"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -17,16 +17,23 @@ from urllib.parse import unquote, urlsplit
 _BODY_MAX = 10 * 1024 * 1024
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Hands every request on to git."""
+
     server: GitHost
 
     def do_GET(self) -> None:
-        self._run()
+        self.serve()
 
     def do_POST(self) -> None:
-        self._run()
+        self.serve()
 
-    def _run(self) -> None:
+    def serve(self) -> None:
+        """Answer a request."""
+        self.serve_git()
+
+    def serve_git(self) -> None:
+        """Answer as git does."""
         length = int(self.headers.get("Content-Length") or 0)
         if length > _BODY_MAX or self.headers.get("Transfer-Encoding"):
             self.send_error(413)
@@ -36,9 +43,12 @@ class _Handler(BaseHTTPRequestHandler):
             "PATH": os.environ["PATH"],
             "GIT_PROJECT_ROOT": str(self.server.root),
             "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_COUNT": "2",
             "GIT_CONFIG_KEY_0": "safe.directory",
             "GIT_CONFIG_VALUE_0": "*",
+            # As the large hosts do: commits can be had without their files.
+            "GIT_CONFIG_KEY_1": "uploadpack.allowFilter",
+            "GIT_CONFIG_VALUE_1": "true",
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "REQUEST_METHOD": self.command,
@@ -76,8 +86,10 @@ class GitHost(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], root: Path) -> None:
-        super().__init__(address, _Handler)
+    def __init__(
+        self, address: tuple[str, int], root: Path, handler: type[Handler] = Handler
+    ) -> None:
+        super().__init__(address, handler)
         self.root = root
 
 

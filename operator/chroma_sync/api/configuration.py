@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from chroma_sync.api.invocation import GithubRef, Invocation
-from chroma_sync.api.meta import ApiModel
+from chroma_sync.api.meta import ApiModel, secret_name
 from chroma_sync.api.source import Chunking, GithubSource, JobTemplate, Source
 
 DEFAULT_TASK_PROMPT = "Retrieve semantically similar text"
@@ -142,7 +142,7 @@ def _server(source: Source, settings: Settings) -> ChromaServer:
     return ChromaServer(
         url=own.url,
         tenant=own.tenant,
-        token_secret=own.token_secret_ref.name if own.token_secret_ref else None,
+        token_secret=secret_name(own.token_secret_ref),
     )
 
 

@@ -35,6 +35,7 @@ RESULT_MAX_BYTES: Final = 3_500
 NAME_MAX: Final = 200
 FAILURES_MAX: Final = 20
 SKIP_REASONS_MAX: Final = 32
+RETRY_AFTER_MAX: Final = 3_600  # seconds; no host's limit lasts longer than its hour
 SCRATCH: Final = PurePosixPath("/scratch")
 SECRETS: Final = PurePosixPath("/var/run/chroma-sync/secrets")
 
@@ -63,12 +64,23 @@ class SecretUse(StrEnum):
 
     CHROMA = "chroma"
     TEI = "tei"
+    GIT = "git"
+    GIT_CA = "git-ca"
 
 
-def secret_file(use: SecretUse, key: str = "token") -> PurePosixPath:
+class SecretKey(StrEnum):
+    """The keys of Secrets that a pod may see; none other is ever mounted."""
+
+    TOKEN = "token"  # noqa: S105 - the name of a key
+    USERNAME = "username"
+    PRIVATE_KEY = "privateKey"
+    CA = "ca.crt"
+
+
+def secret_file(use: SecretUse, key: SecretKey) -> PurePosixPath:
     """Where a pod finds one key of a mounted Secret. Secrets are mounted as optional: the file is
     missing when the Secret or the key is, and the worker itself says so."""
-    return SECRETS / use.value / key
+    return SECRETS / use.value / key.value
 
 
 class Result(ApiModel):
@@ -76,6 +88,8 @@ class Result(ApiModel):
 
     reason: str = Field(default="", max_length=64)  # a Reason; empty while all is well
     message: str = ""
+    # How long a server asks to be left alone; 0 when it asks nothing.
+    retry_after_seconds: int = Field(default=0, ge=0, le=RETRY_AFTER_MAX)
     revision: str | None = Field(default=None, max_length=256)
     documents: DocumentCounts = Field(default_factory=DocumentCounts)
     skipped: dict[str, Count] = Field(default_factory=dict, max_length=SKIP_REASONS_MAX)

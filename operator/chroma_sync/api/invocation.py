@@ -64,10 +64,14 @@ class GithubRef(ApiModel):
         Annotated[
             str,
             Field(max_length=40),
-            shape("[0-9a-f]{40}", "must be a whole commit SHA: 40 characters of 0-9 and a-f"),
+            shape("[0-9a-f]{7,40}", "must be a commit's SHA: 7 to 40 characters of 0-9 and a-f"),
         ]
         | None
-    ) = Field(default=None, description="A commit, by its whole SHA-1 of 40 hexadecimal digits.")
+    ) = Field(
+        default=None,
+        description="A commit, by its SHA-1 of 40 hexadecimal digits, or by the first 7 or more "
+        "of them: then all commits of the host's branches and tags are looked through.",
+    )
     tag: GitName | None = Field(
         default=None, description="A tag; the commit it points at is read. Example: v1.2.0."
     )

@@ -1,4 +1,5 @@
-"""Reads Sources and Invocations from YAML, as strictly as the API server does."""
+"""Reads Sources and Invocations from YAML, as strictly as the API server does, and the Secrets that
+they name."""
 
 from __future__ import annotations
 
@@ -10,17 +11,22 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from chroma_sync.api import secret
 from chroma_sync.api.invocation import Invocation
 from chroma_sync.api.meta import API_VERSION
+from chroma_sync.api.secret import Secret
 from chroma_sync.api.source import Source
 
 TEXT_BYTES_MAX: Final = 1_048_576
 # Aliases let a small text stand for a huge document.
 VALUES_MAX: Final = 100_000
 
-_KINDS: Final[Mapping[str, type[Source] | type[Invocation]]] = {
-    "Source": Source,
-    "Invocation": Invocation,
+Loaded = Source | Invocation | Secret
+
+_KINDS: Final[Mapping[str, tuple[str, type[Source] | type[Invocation] | type[Secret]]]] = {
+    "Source": (API_VERSION, Source),
+    "Invocation": (API_VERSION, Invocation),
+    "Secret": (secret.API_VERSION, Secret),
 }
 
 
@@ -55,12 +61,12 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def load_objects(text: str, origin: str) -> list[Source | Invocation]:
+def load_objects(text: str, origin: str) -> list[Loaded]:
     """Read all objects of a YAML text, one or many documents; `origin` names it in messages.
 
     Raises `InvalidObject` with all the problems of all objects."""
     problems: list[str] = []
-    objects: list[Source | Invocation] = []
+    objects: list[Loaded] = []
     seen: set[tuple[str, str, str]] = set()
     for number, document in enumerate(_documents(text, origin), start=1):
         if document is None:
@@ -120,17 +126,18 @@ def _bound(documents: list[Any]) -> None:
             waiting.extend(inner)
 
 
-def _read(document: Any, place: str) -> Source | Invocation | list[str]:
+def _read(document: Any, place: str) -> Loaded | list[str]:
     """One object, or what is wrong with it."""
     if not isinstance(document, dict):
         return [f"{place}: must be an object with apiVersion, kind, metadata and spec."]
     kind = document.get("kind")
-    model = _KINDS.get(kind) if isinstance(kind, str) else None
-    if model is None:
+    known = _KINDS.get(kind) if isinstance(kind, str) else None
+    if known is None:
         return [f"{place}: kind: must be one of {', '.join(_KINDS)}. Remove other objects."]
+    version, model = known
     subject = f"{kind}/{_name(document) or place}"
-    if document.get("apiVersion") != API_VERSION:
-        return [f"{subject}: apiVersion: must be {API_VERSION}. Write it so."]
+    if document.get("apiVersion") != version:
+        return [f"{subject}: apiVersion: must be {version}. Write it so."]
     try:
         return model.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:

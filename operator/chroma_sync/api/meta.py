@@ -74,7 +74,7 @@ class ValueRule:
 
     def _checked(self, value: Any) -> Any:
         if not self.check(value):
-            raise _error("", self.message)
+            raise rule_error("", self.message)
         return value
 
 
@@ -122,11 +122,12 @@ class Unique:
         keys = [getattr(item, self.key) if self.key else item for item in value]
         if len(set(keys)) < len(keys):
             what = f"two items with the same {self.key}" if self.key else "an item twice"
-            raise _error("", f"must not hold {what}")
+            raise rule_error("", f"must not hold {what}")
         return value
 
 
-def _error(field: str, message: str) -> PydanticCustomError:
+def rule_error(field: str, message: str) -> PydanticCustomError:
+    """The error of a rule: `field` (in camelCase; empty for the model itself) must be otherwise."""
     return PydanticCustomError("rule", "{message}", {"field": field, "message": message})
 
 
@@ -153,7 +154,7 @@ class ApiModel(BaseModel):
     def _obey_rules(self) -> Self:
         for rule in self.rules:
             if rule.check is not None and not rule.check(self):
-                raise _error(rule.field, rule.message)
+                raise rule_error(rule.field, rule.message)
         return self
 
     @classmethod
@@ -224,3 +225,8 @@ class SecretReference(ApiModel):
     """A Secret in the namespace of the object that names it."""
 
     name: ObjectName = Field(description="Name of a Secret in the same namespace.")
+
+
+def secret_name(reference: SecretReference | None) -> str | None:
+    """The name in a reference that may be left out."""
+    return reference.name if reference is not None else None

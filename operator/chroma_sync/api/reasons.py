@@ -28,9 +28,17 @@ class Reason(StrEnum):
     SPARSE_NOT_SUPPORTED = "SparseNotSupported"  # this Chroma takes no sparse vectors
     DATABASE_NOT_FOUND = "DatabaseNotFound"  # the Chroma database does not exist
     REPOSITORY_NOT_FOUND = "RepositoryNotFound"  # not there, or hidden from these credentials
+    REPOSITORY_MOVED = "RepositoryMoved"  # it has another name or another host now
     REF_NOT_FOUND = "RefNotFound"  # the repository has no such branch or commit
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - the Secret, or its key, is not there
     CREDENTIALS_REJECTED = "CredentialsRejected"  # a server does not take what the Secret holds
+    PERMISSION_MISSING = "PermissionMissing"  # the credentials are good, but not for reading this
+    SSO_REQUIRED = "SsoRequired"  # the organization wants the token to be authorized for its SSO
+    APP_NOT_INSTALLED = "AppNotInstalled"  # the GitHub App may not read the repository
+    APP_SUSPENDED = "AppSuspended"  # the GitHub App's installation is suspended
+    APP_KEY_INVALID = "AppKeyInvalid"  # the private key is no key, or not this GitHub App's
+    CLOCK_SKEW = "ClockSkew"  # the clock here and that of the host differ too much
+    CERTIFICATE_NOT_TRUSTED = "CertificateNotTrusted"  # the host's certificate is not trusted here
     COLLECTION_ALREADY_INGESTED = "CollectionAlreadyIngested"  # the target is finished already
     COLLECTION_OWNED_BY_ANOTHER = "CollectionOwnedByAnother"  # the target is not this Source's
     COLLECTION_MODEL_MISMATCH = "CollectionModelMismatch"  # the target is made by another model
@@ -39,6 +47,7 @@ class Reason(StrEnum):
     CHROMA_UNAVAILABLE = "ChromaUnavailable"  # the Chroma server does not answer, or fails
     EMBEDDING_UNAVAILABLE = "EmbeddingUnavailable"  # the TEI server does not answer, or fails
     HOST_UNREACHABLE = "HostUnreachable"  # the host of the data does not answer, or fails
+    RATE_LIMITED = "RateLimited"  # the host of the data asks to wait
     # What Kubernetes says of the pods.
     IMAGE_PULL_FAILED = "ImagePullFailed"  # the worker's image can't be had
     UNSCHEDULABLE = "Unschedulable"  # no node takes the pod

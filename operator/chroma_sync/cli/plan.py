@@ -16,20 +16,21 @@ from chroma_sync.pipeline.queues import StopSignal
 
 def plan_files(arguments: argparse.Namespace) -> int:
     """Say for every Invocation of the files what its run would do."""
-    pairs = prepared(arguments)
+    jobs = prepared(arguments)
     stop = StopSignal()
     with interruptible(stop), ExitStack() as nowhere:
         if not arguments.chroma and not arguments.path.exists():
             # Even an empty database would be something written.
             folder = nowhere.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-"))
             arguments.path = Path(folder)
-        for source, invocation in pairs:
+        for job in jobs:
             try:
                 with ExitStack() as stack:
-                    tools = open_toolbox(arguments, source, invocation, stop, Progress(), stack)
+                    tools = open_toolbox(arguments, job, stop, Progress(), stack)
                     found = forecast(tools)
             except Stopped:
                 return INTERRUPTED
+            invocation = job.invocation
             name = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
             print(_told(name, found), flush=True)
     return 0

@@ -9,6 +9,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -26,45 +27,60 @@ from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import Invocation
 from chroma_sync.api.load import InvalidObject, load_objects
 from chroma_sync.api.reasons import Reason
+from chroma_sync.api.secret import Secret
 from chroma_sync.api.source import DenseEmbedding, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
+from chroma_sync.cli.file_secrets import FileSecrets
 from chroma_sync.cli.outcome import UsageError
 from chroma_sync.cli.places import LOCAL_URL, open_database, open_model
 from chroma_sync.cli.show import Display
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.factory import make_source
+from chroma_sync.pipeline.fetch.remote import RATE_LIMIT_SECONDS, Patience
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
+from chroma_sync.pipeline.secrets import Secrets
 
 INTERRUPTED = 130
 
 
 def run_files(arguments: argparse.Namespace) -> int:
     """Run every Invocation of the files, in their order."""
-    pairs = prepared(arguments)
+    jobs = prepared(arguments)
     stop = StopSignal()
     with interruptible(stop), _report(arguments.report) as report:
-        for source, invocation in pairs:
+        for job in jobs:
             try:
-                _run_one(arguments, source, invocation, stop, report)
+                _run_one(arguments, job, stop, report)
             except Stopped:
                 print("Stopped. Nothing is lost: start it again to go on.", flush=True)
                 return INTERRUPTED
     return 0
 
 
-def prepared(arguments: argparse.Namespace) -> list[tuple[Source, Invocation]]:
+@dataclass(frozen=True)
+class Job:
+    """One Invocation to run, with its Source and the Secrets that the files hold."""
+
+    source: Source
+    invocation: Invocation
+    secrets: Secrets
+
+
+def prepared(arguments: argparse.Namespace) -> list[Job]:
     """The Invocations of the files with their Sources. All are looked at before the first one runs.
     Raises `UsageError` and `Misconfigured`."""
-    sources, invocations = _load(arguments.files)
-    if not invocations:
+    files = _load(arguments.files)
+    if not files.invocations:
         raise UsageError("the files hold no Invocation: nothing to run")
-    pairs = [(_source_of(invocation, sources), invocation) for invocation in invocations]
-    for source, invocation in pairs:
+    jobs = []
+    for invocation in files.invocations:
+        source = _source_of(invocation, files.sources)
         _refuse_unserved(source, invocation)
         _refuse_held_back(source, invocation)
-    return pairs
+        jobs.append(Job(source, invocation, FileSecrets(source, files.secrets)))
+    return jobs
 
 
 @contextmanager
@@ -82,9 +98,17 @@ def _report(path: Path | None) -> Iterator[Callable[[str], None]]:
         yield lambda line: _write(file, line)
 
 
-def _load(files: list[Path]) -> tuple[dict[tuple[str, str], Source], list[Invocation]]:
-    sources: dict[tuple[str, str], Source] = {}
-    invocations: list[Invocation] = []
+@dataclass(frozen=True)
+class _Files:
+    """What the files hold; Sources and Secrets by namespace and name."""
+
+    sources: dict[tuple[str, str], Source] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], Secret] = field(default_factory=dict)
+    invocations: list[Invocation] = field(default_factory=list)
+
+
+def _load(files: list[Path]) -> _Files:
+    found = _Files()
     for file in files:
         try:
             objects = load_objects(file.read_text(encoding="utf-8"), str(file))
@@ -93,11 +117,14 @@ def _load(files: list[Path]) -> tuple[dict[tuple[str, str], Source], list[Invoca
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} can't be read: {error}") from None
         for item in objects:
+            key = item.metadata.namespace, item.metadata.name
             if isinstance(item, Source):
-                sources[item.metadata.namespace, item.metadata.name] = item
+                found.sources[key] = item
+            elif isinstance(item, Secret):
+                found.secrets[key] = item
             else:
-                invocations.append(item)
-    return sources, invocations
+                found.invocations.append(item)
+    return found
 
 
 def _source_of(invocation: Invocation, sources: dict[tuple[str, str], Source]) -> Source:
@@ -145,30 +172,26 @@ def _write(file: TextIO, line: str) -> None:
 
 
 def _run_one(
-    arguments: argparse.Namespace,
-    source: Source,
-    invocation: Invocation,
-    stop: StopSignal,
-    report: Callable[[str], None],
+    arguments: argparse.Namespace, job: Job, stop: StopSignal, report: Callable[[str], None]
 ) -> None:
-    progress = Progress(report)
+    progress, invocation = Progress(report), job.invocation
     title = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
     with ExitStack() as stack:
         display = stack.enter_context(Display(title, progress.result))
-        steps.run(open_toolbox(arguments, source, invocation, stop, progress, stack))
+        steps.run(open_toolbox(arguments, job, stop, progress, stack))
         display.finish(_summary(progress.result()))
 
 
 def open_toolbox(
     arguments: argparse.Namespace,
-    source: Source,
-    invocation: Invocation,
+    job: Job,
     stop: StopSignal,
     progress: Progress,
     stack: ExitStack,
 ) -> steps.Toolbox:
     """All that a run here works with. `stack` closes it."""
-    configuration = _configuration(arguments, source, invocation)
+    source = job.source
+    configuration = _configuration(arguments, source, job.invocation)
     if source.spec.chroma is not None and source.spec.chroma.url != arguments.chroma:
         here = arguments.chroma or f"folder {arguments.path}"
         note = (
@@ -177,7 +200,8 @@ def open_toolbox(
         print(f"chroma-sync: {note}", file=sys.stderr)
     sleep = stoppable_sleep(stop)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-")))
-    fetched = make_source(configuration, scratch, stop)
+    rate_limit = Patience(RATE_LIMIT_SECONDS, sleep, progress.waits(Reason.RATE_LIMITED))
+    fetched = make_source(configuration, scratch, stop, job.secrets, rate_limit)
     stack.callback(fetched.close)
     model = open_model(
         *(arguments, configuration.embedding.model),

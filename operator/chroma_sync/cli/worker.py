@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ from chroma_sync.api.contract import (
     TERMINATION_LOG,
     ExitCode,
     Result,
+    SecretKey,
     SecretUse,
     Step,
     encode_result,
@@ -34,11 +36,13 @@ from chroma_sync.cli.outcome import STOPPED_EXIT_CODE, UNKNOWN_EXIT_CODE, as_ste
 from chroma_sync.cli.serve import progress_server
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import TeiModel
-from chroma_sync.pipeline.errors import Misconfigured, Stopped
+from chroma_sync.pipeline.errors import Misconfigured, RateLimited, Stopped
 from chroma_sync.pipeline.factory import make_source
+from chroma_sync.pipeline.fetch.remote import RATE_LIMIT_SECONDS, Patience
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
+from chroma_sync.pipeline.secrets import token
 
 _LOG_SECONDS = 10.0
 # A check answers soon or is repeated by the operator; a run bridges a restart of a server itself.
@@ -74,7 +78,10 @@ def _attempt(
     except Exception as error:
         known = as_step_error(error)
         if known is not None:
-            return known.exit_code, progress.result(known.reason.value, str(known))
+            result = progress.result(known.reason.value, str(known))
+            if isinstance(known, RateLimited):
+                result.retry_after_seconds = math.ceil(known.seconds)
+            return known.exit_code, result
         traceback.print_exc()
         message = f"The worker broke off: {type(error).__name__}. Its log has the details."
         return UNKNOWN_EXIT_CODE, progress.result(Reason.INTERNAL_ERROR.value, message)
@@ -103,9 +110,15 @@ def _toolbox(
     sleep = stoppable_sleep(stop)
     scratch = Path(SCRATCH)
     chroma, embedding = configuration.chroma, configuration.embedding
-    chroma_token = _token(SecretUse.CHROMA, chroma.token_secret)
-    tei_token = _token(SecretUse.TEI, embedding.token_secret)
-    source = make_source(configuration, scratch, stop)
+    secrets = MountedSecrets()
+    chroma_token = token(secrets, SecretUse.CHROMA, chroma.token_secret)
+    tei_token = token(secrets, SecretUse.TEI, embedding.token_secret)
+    rate_limit = Patience(
+        0.0 if step is Step.CHECK else RATE_LIMIT_SECONDS,
+        sleep,
+        progress.waits(Reason.RATE_LIMITED),
+    )
+    source = make_source(configuration, scratch, stop, secrets, rate_limit)
     stack.callback(source.close)
     database = Database.connect(
         *(chroma.url, chroma.tenant, configuration.database, chroma_token),
@@ -142,25 +155,16 @@ def _configuration(environment: Mapping[str, str]) -> Configuration:
         raise Misconfigured(Reason.INTERNAL_ERROR, message) from None
 
 
-def _token(use: SecretUse, secret: str | None) -> str | None:
-    """A token from its mounted Secret. Raises `Misconfigured` when the Secret is not there."""
-    if secret is None:
-        return None
-    try:
-        token = Path(secret_file(use)).read_text(encoding="utf-8").strip()
-    except (FileNotFoundError, UnicodeDecodeError):
-        token = ""
-    if not token:
-        message = (
-            f"Secret {secret!r} with a key 'token' is not there. "
-            "Create it in the namespace of the Source."
-        )
-        raise Misconfigured(Reason.SECRET_NOT_FOUND, message)
-    if not (token.isascii() and token.isprintable()):
-        # Said here, for an HTTP client would quote it.
-        message = f"The token in Secret {secret!r} holds characters that no HTTP header may hold."
-        raise Misconfigured(Reason.CREDENTIALS_REJECTED, message)
-    return token
+class MountedSecrets:
+    """The Secrets of a pod, as the operator has mounted them."""
+
+    advice = "Create it in the namespace of the Source."
+
+    def read(self, use: SecretUse, key: SecretKey) -> bytes | None:
+        try:
+            return Path(secret_file(use, key)).read_bytes()
+        except FileNotFoundError:
+            return None
 
 
 @contextmanager

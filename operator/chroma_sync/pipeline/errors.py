@@ -41,5 +41,13 @@ class Temporary(StepError):
     exit_code = ExitCode.TEMPORARY
 
 
+class RateLimited(Temporary):
+    """A host asks to be left alone for so many `seconds`."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(Reason.RATE_LIMITED, message)
+        self.seconds = seconds
+
+
 class Stopped(Exception):
     """The run was asked to stop (a signal, Ctrl-C, or another stage's error)."""

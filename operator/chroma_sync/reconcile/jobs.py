@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -10,12 +11,13 @@ from chroma_sync.api.contract import (
     CONFIGURATION_VARIABLE,
     PROGRESS_PORT,
     SCRATCH,
+    SECRETS,
     ExitCode,
+    SecretKey,
     SecretUse,
     Step,
-    secret_file,
 )
-from chroma_sync.api.meta import API_VERSION
+from chroma_sync.api.meta import API_VERSION, secret_name
 from chroma_sync.reconcile import names
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import CONTAINER
@@ -171,7 +173,7 @@ def _pod(step: Step, configuration: Configuration, to: Installation) -> Object:
         "containers": [_container(step, configuration, to, secrets)],
         "volumes": [
             {"name": "scratch", "emptyDir": {"sizeLimit": scratch}},
-            *[_secret_volume(use, name) for use, name in secrets.items()],
+            *[_secret_volume(use, mount) for use, mount in secrets.items()],
         ],
     }
     if pull_secrets:
@@ -189,7 +191,7 @@ def _pod(step: Step, configuration: Configuration, to: Installation) -> Object:
 
 
 def _container(
-    step: Step, configuration: Configuration, to: Installation, secrets: dict[SecretUse, str]
+    step: Step, configuration: Configuration, to: Installation, uses: Iterable[SecretUse]
 ) -> Object:
     return {
         "name": CONTAINER,
@@ -215,8 +217,8 @@ def _container(
         "volumeMounts": [
             {"name": "scratch", "mountPath": str(SCRATCH)},
             *[
-                {"name": use.value, "mountPath": str(secret_file(use).parent), "readOnly": True}
-                for use in secrets
+                {"name": use.value, "mountPath": str(SECRETS / use.value), "readOnly": True}
+                for use in uses
             ],
         ],
     }
@@ -229,20 +231,25 @@ def _resources(step: Step, configuration: Configuration) -> Object:
     return own.model_dump(mode="json", by_alias=True, exclude_none=True) if own else RUN_RESOURCES
 
 
-def _secrets(configuration: Configuration) -> dict[SecretUse, str]:
-    """The Secrets to mount."""
+def _secrets(configuration: Configuration) -> dict[SecretUse, tuple[str, Sequence[SecretKey]]]:
+    """The Secrets to mount, each with the keys that a pod may see: so most other Secrets are of no
+    use here."""
+    github = configuration.github
+    login = (SecretKey.PRIVATE_KEY,) if github.app_id else (SecretKey.TOKEN, SecretKey.USERNAME)
     wanted = {
-        SecretUse.CHROMA: configuration.chroma.token_secret,
-        SecretUse.TEI: configuration.embedding.token_secret,
+        SecretUse.CHROMA: (configuration.chroma.token_secret, (SecretKey.TOKEN,)),
+        SecretUse.TEI: (configuration.embedding.token_secret, (SecretKey.TOKEN,)),
+        SecretUse.GIT: (secret_name(github.credentials_secret_ref), login),
+        SecretUse.GIT_CA: (secret_name(github.ca_secret_ref), (SecretKey.CA,)),
     }
-    return {use: name for use, name in wanted.items() if name}
+    return {use: (name, keys) for use, (name, keys) in wanted.items() if name}
 
 
-def _secret_volume(use: SecretUse, secret: str) -> Object:
-    # Optional: the pod starts without it, and the worker itself says what is missing. Only the one
-    # key is mounted, so that most other Secrets are of no use here.
-    items = [{"key": "token", "path": "token"}]
+def _secret_volume(use: SecretUse, mount: tuple[str, Sequence[SecretKey]]) -> Object:
+    # Optional: the pod starts without it, and the worker itself says what is missing.
+    name, keys = mount
+    items = [{"key": key.value, "path": key.value} for key in keys]
     return {
         "name": use.value,
-        "secret": {"secretName": secret, "items": items, "optional": True},
+        "secret": {"secretName": name, "items": items, "optional": True},
     }

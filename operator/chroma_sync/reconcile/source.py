@@ -33,8 +33,17 @@ SOURCE_REASONS: Final = frozenset(
         Reason.SPARSE_NOT_SUPPORTED,
         Reason.DATABASE_NOT_FOUND,
         Reason.REPOSITORY_NOT_FOUND,
+        Reason.REPOSITORY_MOVED,
         Reason.SECRET_NOT_FOUND,
         Reason.CREDENTIALS_REJECTED,
+        Reason.PERMISSION_MISSING,
+        Reason.SSO_REQUIRED,
+        Reason.APP_NOT_INSTALLED,
+        Reason.APP_SUSPENDED,
+        Reason.APP_KEY_INVALID,
+        Reason.CLOCK_SKEW,
+        Reason.CERTIFICATE_NOT_TRUSTED,
+        Reason.RATE_LIMITED,
         Reason.CHROMA_UNAVAILABLE,
         Reason.EMBEDDING_UNAVAILABLE,
         Reason.HOST_UNREACHABLE,
@@ -131,9 +140,10 @@ def _advance(
         plan.actions.append(DeleteJob(job.name, job.uid))
         trouble = _why_failed(job, pod, state)
         attempts = check.attempts + 1
-        due = now + timedelta(seconds=backoff(attempts))
+        wait = max(backoff(attempts), _asked_to_wait(pod))
+        due = now + timedelta(seconds=wait)
         plan.status.check = CheckStatus(attempts=attempts, next_attempt_time=timestamp(due))
-        plan.again_in(backoff(attempts))
+        plan.again_in(wait)
         return conditions.retrying(trouble.reason, trouble.message)
     keeps = pods.trouble(pod) if pod is not None else None
     if keeps is not None:
@@ -170,6 +180,12 @@ def _why_failed(job: JobState, pod: PodState | None, state: State) -> pods.Troub
         message = f"The check did not end within {jobs.CHECK_DEADLINE_SECONDS} s."
         return pods.Trouble(Reason.DEADLINE_EXCEEDED, message)
     return pods.failure(job, [pod] if pod is not None else [])
+
+
+def _asked_to_wait(pod: PodState | None) -> float:
+    """For how many seconds a host that the check met asks to be left alone."""
+    result = pods.result_of(pod) if pod is not None else None
+    return float(result.retry_after_seconds) if result is not None else 0.0
 
 
 def _learn(seen: Seen, plan: Plan[SourceStatus], state: State, now: datetime) -> State:

@@ -37,6 +37,30 @@ def test_many_documents_come_in_their_order() -> None:
     ]
 
 
+SECRET = """
+apiVersion: v1
+kind: Secret
+metadata: {name: login, namespace: team, creationTimestamp: null}
+type: Opaque
+"""
+
+
+def test_a_secret_is_read_as_the_api_server_reads_it() -> None:
+    fields = "data: {token: aG9wcGVyLTE=, username: cm9ib3Q=}\nstringData: {token: hopper-2}\n"
+    [secret] = load_objects(SECRET + fields, "file.yaml")
+    assert secret.kind == "Secret"
+    assert secret.values() == {"token": b"hopper-2", "username": b"robot"}
+    assert "hopper" not in repr(secret) and "aG9wcGVy" not in repr(secret)
+
+
+def test_a_broken_secret_is_not_shown() -> None:
+    [problem] = refused(f"{SECRET}data: {{token: canary-1}}\n")
+    assert problem.startswith("Secret/login: data.token: must be base64")
+    assert "canary" not in problem
+    [problem] = refused(f"{SECRET}stringData: {{token: [canary]}}\n")
+    assert "stringData.token" in problem and "canary" not in problem
+
+
 @pytest.mark.parametrize("text", ["", "---\n", "# only a comment\n"])
 def test_nothing_is_no_object(text: str) -> None:
     assert load_objects(text, "file.yaml") == []
@@ -49,6 +73,7 @@ def test_a_null_stands_for_a_field_that_is_left_out() -> None:
 
 def test_status_is_read_and_left_alone() -> None:
     [source] = load_objects(f"{SOURCE}status: {{observedGeneration: 4}}\n", "file.yaml")
+    assert source.kind == "Source"
     assert source.status.observed_generation == 4
 
 

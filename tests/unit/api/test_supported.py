@@ -41,11 +41,7 @@ def spec(base: str, changes: dict[str, Any]) -> SourceSpec | InvocationSpec:
                 "spec.github.credentialsSecretRef": {"name": "app"},
                 "spec.github.caSecretRef": {"name": "ca"},
             },
-            [
-                "spec.github.appId",
-                "spec.github.credentialsSecretRef",
-                "spec.github.caSecretRef",
-            ],
+            [],
         ),
         (
             "github",

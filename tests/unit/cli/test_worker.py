@@ -12,10 +12,12 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
 from chroma_sync.cli import worker
 from chroma_sync.cli.outcome import UNKNOWN_EXIT_CODE
+from chroma_sync.cli.worker import MountedSecrets
 from chroma_sync.pipeline.embed import EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.secrets import token
 
 BAD_TOKENS = [b"canary-\xc3\xbc", b"canary\nX-Header: canary", b"canary\x00"]
 
@@ -24,19 +26,19 @@ BAD_TOKENS = [b"canary-\xc3\xbc", b"canary\nX-Header: canary", b"canary\x00"]
 def token_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the Secrets' tokens are mounted. Nothing is there yet."""
     file = tmp_path / "token"
-    monkeypatch.setattr(worker, "secret_file", lambda use: file)
+    monkeypatch.setattr(worker, "secret_file", lambda use, key: file)
     return file
 
 
 def test_no_secret_is_no_token(token_file: Path) -> None:
     token_file.write_text("another's")
-    assert worker._token(SecretUse.CHROMA, None) is None
+    assert token(MountedSecrets(), SecretUse.CHROMA, None) is None
 
 
 @pytest.mark.parametrize("content", ["canary-1", "canary-1\n", "  canary-1\r\n"])
 def test_a_token_ends_before_its_newline(token_file: Path, content: str) -> None:
     token_file.write_text(content)
-    assert worker._token(SecretUse.CHROMA, "mine") == "canary-1"
+    assert token(MountedSecrets(), SecretUse.CHROMA, "mine") == "canary-1"
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n", b"canary-\xff"])
@@ -44,7 +46,7 @@ def test_a_token_that_is_not_there(token_file: Path, content: bytes | None) -> N
     if content is not None:
         token_file.write_bytes(content)
     with pytest.raises(Misconfigured) as caught:
-        worker._token(SecretUse.TEI, "mine")
+        token(MountedSecrets(), SecretUse.TEI, "mine")
     assert caught.value.reason is Reason.SECRET_NOT_FOUND
     assert "Secret 'mine' with a key 'token'" in str(caught.value)
     assert "canary" not in str(caught.value)
@@ -54,7 +56,7 @@ def test_a_token_that_is_not_there(token_file: Path, content: bytes | None) -> N
 def test_a_token_that_no_header_can_hold(token_file: Path, content: bytes) -> None:
     token_file.write_bytes(content)
     with pytest.raises(Misconfigured) as caught:
-        worker._token(SecretUse.CHROMA, "mine")
+        token(MountedSecrets(), SecretUse.CHROMA, "mine")
     assert caught.value.reason is Reason.CREDENTIALS_REJECTED
     assert "'mine'" in str(caught.value)
     assert "canary" not in str(caught.value)

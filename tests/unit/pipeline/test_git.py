@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import os
 import socket
 import subprocess
@@ -16,11 +18,14 @@ import pytest
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Stopped, Temporary
+from chroma_sync.pipeline.fetch.access import Public
 from chroma_sync.pipeline.fetch.attributes import GENERATED, VENDORED
 from chroma_sync.pipeline.fetch.content import as_text
 from chroma_sync.pipeline.fetch.git import GitSource
 from chroma_sync.pipeline.fetch.git_command import GitCommand, GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
+from chroma_sync.pipeline.fetch.http import Trust
+from chroma_sync.pipeline.fetch.remote import Patience, Remote
 from chroma_sync.pipeline.queues import StopSignal
 from fakes import repository
 from fakes.git_host import serving
@@ -62,7 +67,7 @@ def source(
     stop: StopSignal | None = None,
 ) -> GitSource:
     return GitSource(
-        url,
+        Remote(url, Public(), Trust(), Patience(), GitCommand(stop or StopSignal())),
         branch=branch,
         sha=sha,
         tag=tag,
@@ -70,7 +75,6 @@ def source(
         skipped_marks=marks or {},
         max_file_size=1000,
         scratch=scratch,
-        stop=stop or StopSignal(),
     )
 
 
@@ -79,6 +83,67 @@ def test_a_tag_is_its_commit(host: tuple[str, list[str]], tmp_path: Path, tag: s
     url, commits = host
     git = source(f"{url}/acme/shop", tmp_path, tag=tag)
     assert git.resolve() == commits[0]
+
+
+@pytest.mark.parametrize("digits", [7, 12, 39])
+def test_an_abbreviated_sha_is_its_commit(
+    host: tuple[str, list[str]], tmp_path: Path, digits: int
+) -> None:
+    """Also one that no branch ends at, and without its files being brought here."""
+    url, commits = host
+    for commit in commits:
+        git = source(f"{url}/acme/shop", tmp_path, sha=commit[:digits])
+        assert git.resolve() == commit
+    git.open(commits[0])
+    (entry,) = git.entries()
+    assert git.read(entry) == b"one\n"
+    git.close()
+
+
+def test_an_abbreviation_that_fits_two_commits_or_none(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "acme").mkdir(parents=True)
+    one, two = two_alike(root / "acme" / "shop")
+    short = one[:7]
+    with serving(root) as url:
+        for wanted in (short, "0123456"):
+            with pytest.raises(Misconfigured) as caught:
+                source(f"{url}/acme/shop", tmp_path / wanted, sha=wanted).resolve()
+            assert caught.value.reason is Reason.REF_NOT_FOUND
+            assert f"begins with {wanted!r}" in str(caught.value)
+        git = source(f"{url}/acme/shop", tmp_path / "whole", sha=two[:12])
+        assert git.resolve() == two
+
+
+def two_alike(repository: Path) -> tuple[str, str]:
+    """Two commits whose ids begin with the same seven digits, each on a branch."""
+    tree = tree_of(repository, {"a": b"x"})
+    seen: dict[str, int] = {}
+    for number in itertools.count():
+        content = commit_content(tree, str(number))
+        id_ = hashlib.sha1(b"commit %d\0" % len(content) + content).hexdigest()  # noqa: S324
+        other = seen.setdefault(id_[:7], number)
+        if other != number:
+            break
+    first = commit_of(repository, tree, message=str(other))
+    subprocess.run(["git", "-C", str(repository), "branch", "first", first], check=True)
+    return first, commit_of(repository, tree, message=str(number))
+
+
+@pytest.mark.parametrize("kind", ["tree", "blob"])
+def test_a_tag_of_no_commit(tmp_path: Path, kind: str) -> None:
+    root = tmp_path / "root"
+    (root / "acme").mkdir(parents=True)
+    shop = root / "acme" / "shop"
+    tree = tree_of(shop, {"a.py": b"x = 1\n"})
+    commit_of(shop, tree)
+    tagged = tree if kind == "tree" else _object(shop, "blob", b"x = 1\n")
+    subprocess.run(["git", "-C", str(shop), "update-ref", "refs/tags/odd", tagged], check=True)
+    with serving(root) as url:
+        git = source(f"{url}/acme/shop", tmp_path, tag="odd")
+        with pytest.raises(Misconfigured) as caught:
+            git.open(git.resolve())
+    assert caught.value.reason is Reason.REF_NOT_FOUND
 
 
 def test_a_missing_tag_is_called_a_tag(host: tuple[str, list[str]], tmp_path: Path) -> None:
@@ -355,11 +420,15 @@ def _object(repository: Path, kind: str, content: bytes) -> str:
     return done.stdout.decode().strip()
 
 
-def commit_of(repository: Path, tree: str) -> str:
+def commit_of(repository: Path, tree: str, message: str = ".") -> str:
     """A commit of a tree, on the branch main."""
-    who = b"Test <test@example.org> 1700000000 +0000"
-    content = b"tree %s\nauthor %s\ncommitter %s\n\n.\n" % (tree.encode(), who, who)
-    commit = _object(repository, "commit", content)
+    commit = _object(repository, "commit", commit_content(tree, message))
     git = ["git", "-C", str(repository), "update-ref", "refs/heads/main", commit]
     subprocess.run(git, check=True)
     return commit
+
+
+def commit_content(tree: str, message: str) -> bytes:
+    who = b"Test <test@example.org> 1700000000 +0000"
+    lines = (b"tree %s" % tree.encode(), b"author %s" % who, b"committer %s" % who)
+    return b"\n".join((*lines, b"", message.encode(), b""))

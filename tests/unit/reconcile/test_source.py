@@ -83,6 +83,19 @@ def test_a_check_that_failed_is_repeated(result: Result | None, reason: str) -> 
     assert summary(late) == ("False", reason)
 
 
+def test_a_host_that_asks_to_wait_is_left_alone_so_long() -> None:
+    asked, _ = pass_source(source())
+    job = check_job(asked, failure=("BackoffLimitExceeded", "x"), over=True, active=0, failed=1)
+    limited = Result(reason="RateLimited", message="wait until 14:05", retry_after_seconds=900)
+    after, plan = pass_source(asked, jobs=[job], pods=[ended(job, 75, limited)])
+    assert summary(after) == ("False", "RateLimited")
+    assert "14:05" in message(after)
+    early, plan = pass_source(after, later(899))
+    assert plan.actions == []
+    _, plan = pass_source(early, later(900))
+    assert [type(action) for action in plan.actions] == [CreateJob]
+
+
 def test_backoff() -> None:
     assert [backoff(n) for n in range(1, 9)] == [10, 20, 40, 80, 160, 300, 300, 300]
     assert backoff(10_000) == 300
@@ -124,9 +137,9 @@ def test_another_image_makes_another_check() -> None:
         ({"embedding": {"dense": {"model": "acme/other"}}}, "ModelNotServed", "acme/other"),
         ({"deletionPolicy": "Delete"}, "NotImplemented", "deletionPolicy"),
         (
-            {"github": {"repository": "a/b", "caSecretRef": {"name": "ca"}}},
+            {"github": {"repository": "a/b"}, "deletionPolicy": "Delete"},
             "NotImplemented",
-            "caSecretRef",
+            "deletionPolicy",
         ),
     ],
 )

@@ -8,60 +8,29 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason, Reason
-from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
+from chroma_sync.pipeline.errors import Misconfigured, Temporary
 from chroma_sync.pipeline.fetch.attributes import Attributes
-from chroma_sync.pipeline.fetch.git_command import GitCommand, GitTimeout
+from chroma_sync.pipeline.fetch.git_command import GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
 from chroma_sync.pipeline.fetch.listing import split_nul
 from chroma_sync.pipeline.fetch.model import Entry
-from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.fetch.remote import LIST_SECONDS, Remote
 
-_LIST_SECONDS = 60
-_FETCH_SECONDS = 1800
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
-
-# What git says on stderr, in the C locale, and what it means. The first match wins.
-_SYMPTOMS: Sequence[tuple[str, Reason, type[StepError], str]] = (
-    (
-        r"could not read Username|Authentication failed|returned error: 40[13]",
-        Reason.REPOSITORY_NOT_FOUND,
-        Misconfigured,
-        "the host asks for a login: the repository does not exist or is private. "
-        "Check spec.github.repository.",
-    ),
-    (
-        r"not found|returned error: 404|does not appear to be a git repository",
-        Reason.REPOSITORY_NOT_FOUND,
-        Misconfigured,
-        "the host has no such repository. Check spec.github.repository and spec.github.baseUrl.",
-    ),
-    (
-        r"not our ref|couldn't find remote ref|unadvertised object|bad object",
-        Reason.REF_NOT_FOUND,
-        Misconfigured,
-        "the repository has no such commit. Check spec.github.refIdentifier of the Invocation.",
-    ),
-    (
-        r"unable to update url base from redirection|returned error: 30[12378]",
-        Reason.REPOSITORY_NOT_FOUND,
-        Misconfigured,
-        "the host sends us elsewhere: the repository was renamed or moved. "
-        "Write its present name into spec.github.repository.",
-    ),
-)
 
 
 class GitSource:
-    """A repository at `url` (http or https), read at one commit."""
+    """A repository on its host, read at one commit: that of at most one of `branch`, `sha` and
+    `tag`; without any, of the default branch. `sha` may be abbreviated."""
 
     def __init__(
         self,
-        url: str,
+        remote: Remote,
         *,
         branch: str | None,
         sha: str | None,
@@ -70,29 +39,27 @@ class GitSource:
         skipped_marks: Mapping[str, DocumentReason],
         max_file_size: int,
         scratch: Path,
-        stop: StopSignal,
     ) -> None:
-        self._command = GitCommand(stop)
-        self._url = url
+        self._remote = remote
+        self._command = remote.command
         self._branch = branch
         self._sha = sha
         self._tag = tag
         self._globs = globs
         self._skipped_marks = skipped_marks
         self._max_file_size = max_file_size
+        self._scratch = scratch
         self._repository = scratch / "repository.git"
         self._revision = ""
         self._reader: subprocess.Popen[bytes] | None = None
 
     def resolve(self) -> str:
         if self._sha is not None:
-            return self._sha
+            return self._sha if _FULL_SHA.fullmatch(self._sha) else self._whole(self._sha)
         ref = self._ref()
         # An annotated tag is an object of its own; what it points at is listed as `TAG^{}`.
         wanted = [f"{ref}^{{}}", ref] if self._tag is not None else [ref]
-        output = self._git("ls-remote", "--exit-code", self._url, *wanted, empty_is=ref)
-        lines = output.decode("utf-8", "replace").splitlines()
-        commits = {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
+        commits = self._remote.refs(*wanted)
         found = next((commits[name] for name in wanted if name in commits), "")
         if not _FULL_SHA.fullmatch(found):
             raise self._no_ref(ref)
@@ -103,22 +70,35 @@ class GitSource:
             return f"refs/tags/{self._tag}"
         return "HEAD" if self._branch is None else f"refs/heads/{self._branch}"
 
+    def _whole(self, short: str) -> str:
+        """The one commit that begins so. Git's protocol knows whole ids only, so all commits of
+        branches and tags are brought here, without any file (partial clone; a host that can't do
+        that sends the files too)."""
+        commits = self._scratch / "commits.git"
+        self._init(commits)
+        everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+        self._remote.fetch(commits, "--filter=tree:0", wanted=everything)
+        name = f"{short}^{{commit}}"
+        found = self._local("-C", str(commits), "rev-parse", "--verify", "--quiet", name)
+        whole = found.stdout.decode("ascii", "replace").strip()
+        if found.returncode != 0 or not _FULL_SHA.fullmatch(whole):
+            raise self._no_ref(short)
+        return whole
+
     def check(self) -> None:
         # A repository without a commit is there all the same, so no ref is asked for.
-        self._git("ls-remote", self._url, "HEAD")
+        self._remote.refs("HEAD")
 
     def open(self, revision: str) -> None:
         if not _FULL_SHA.fullmatch(revision):
             raise self._no_ref(revision)
         if self._revision == revision:
             return
-        self._repository.mkdir(parents=True, exist_ok=True)
-        self._git("init", "--quiet", "--bare", str(self._repository))
-        self._git(
-            *("-C", str(self._repository), "fetch", "--quiet", "--depth", "1", "--no-tags"),
-            *("--no-write-fetch-head", self._url, revision),
-            seconds=_FETCH_SECONDS,
-        )
+        self._init(self._repository)
+        self._remote.fetch(self._repository, "--depth", "1", wanted=[revision])
+        commit = f"{revision}^{{commit}}"
+        if self._local("-C", str(self._repository), "cat-file", "-e", commit).returncode != 0:
+            raise self._no_ref(revision)
         self._revision = revision
 
     def entries(self) -> Iterator[Entry]:
@@ -189,33 +169,24 @@ class GitSource:
             return Entry(path, blob, int(size), DocumentReason.TOO_LARGE)
         return Entry(path, blob, int(size))
 
-    def _git(self, *arguments: str, seconds: int = _LIST_SECONDS, empty_is: str = "") -> bytes:
-        """Run one git command. `empty_is`: the ref that is missing when nothing is found."""
-        try:
-            done = self._command.run(*arguments, seconds=seconds)
-        except GitTimeout:
-            message = f"{self._url}: the Git host did not answer within {seconds} seconds"
-            raise Temporary(Reason.HOST_UNREACHABLE, message) from None
-        if done.returncode == 0:
-            return done.stdout
-        if done.returncode == 2 and empty_is:
-            raise self._no_ref(empty_is)
-        raise self._explain(done.stderr.decode("utf-8", "replace"))
+    def _init(self, repository: Path) -> None:
+        repository.mkdir(parents=True, exist_ok=True)
+        if self._local("init", "--quiet", "--bare", str(repository)).returncode != 0:
+            raise Temporary(Reason.INTERNAL_ERROR, "git could not make a repository on scratch")
 
-    def _explain(self, stderr: str) -> StepError:
-        # The repository's own name must not look like a symptom.
-        said_of_it = stderr.replace(self._url, "")
-        for pattern, reason, kind, advice in _SYMPTOMS:
-            if re.search(pattern, said_of_it):
-                return kind(reason, f"{self._url}: {advice}")
-        last = stderr.strip().splitlines()[-1:] or ["git gave no reason"]
-        said = last[0].removeprefix("fatal: ")[:300]
-        advice = "Check spec.github.baseUrl, and that the host can be reached from here."
-        return Temporary(Reason.HOST_UNREACHABLE, f"{self._url}: {said}. {advice}")
+    def _local(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a command of git that talks to nobody."""
+        try:
+            return self._command.run(*arguments, seconds=LIST_SECONDS)
+        except GitTimeout:
+            message = f"git took longer than {LIST_SECONDS} seconds on the scratch folder"
+            raise Temporary(Reason.INTERNAL_ERROR, message) from None
 
     def _no_ref(self, ref: str) -> Misconfigured:
         name = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
         kind = "tag" if self._tag is not None else "branch or commit"
         what = "has no commit yet" if ref == "HEAD" else f"has no {kind} {name!r}"
+        if self._sha is not None and not _FULL_SHA.fullmatch(ref):
+            what = f"has no commit, or more than one, that begins with {ref!r}"
         advice = "Check spec.github.refIdentifier of the Invocation."
-        return Misconfigured(Reason.REF_NOT_FOUND, f"{self._url} {what}. {advice}")
+        return Misconfigured(Reason.REF_NOT_FOUND, f"{self._remote.url} {what}. {advice}")

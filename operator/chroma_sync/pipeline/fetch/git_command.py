@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -25,6 +26,9 @@ _SETTINGS: Final = {
     "core.protectHFS": "false",
     "core.protectNTFS": "false",
 }
+CA_SETTING: Final = "http.sslCAInfo"
+CA_VARIABLE: Final = "GIT_SSL_CAINFO"
+_NOT_KEPT: Final = ("GIT_", "SSH_ASKPASS", "XDG_CONFIG_HOME")
 _PARTS: Final = ((0, "KEY"), (1, "VALUE"))
 
 
@@ -39,9 +43,14 @@ class GitCommand:
     def __init__(self, stop: StopSignal) -> None:
         self._stop = stop
 
-    def run(self, *arguments: str, seconds: float) -> subprocess.CompletedProcess[bytes]:
-        """Run one command to its end. Raises `GitTimeout`, or `Stopped` when the run stops."""
-        with self.start(*arguments, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    def run(
+        self, *arguments: str, seconds: float, settings: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run one command to its end, with `settings` of git for it alone: they go by environment,
+        so that no list of processes shows them. Raises `GitTimeout`, or `Stopped` when the run
+        stops."""
+        process = self._start(arguments, subprocess.DEVNULL, subprocess.PIPE, settings or {})
+        with process:
             try:
                 output, errors = self._outcome(process, time.monotonic() + seconds)
             except BaseException:
@@ -53,13 +62,22 @@ class GitCommand:
         self, *arguments: str, stdin: int = subprocess.DEVNULL, stderr: int | None = None
     ) -> subprocess.Popen[bytes]:
         """Start a command whose output the caller reads."""
+        return self._start(arguments, stdin, stderr, {})
+
+    def _start(
+        self,
+        arguments: Sequence[str],
+        stdin: int,
+        stderr: int | None,
+        settings: Mapping[str, str],
+    ) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
                 ["git", *arguments],
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env=_environment(),
+                env=_environment(settings),
                 start_new_session=True,
             )
         except FileNotFoundError:
@@ -81,14 +99,20 @@ def _kill_session(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _environment() -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or "SSL" in k}
-    numbered = enumerate(_SETTINGS.items())
+def _environment(own: Mapping[str, str]) -> dict[str, str]:
+    settings = {**_SETTINGS, **own}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_KEPT)}
+    # A user's authorities count, unless the Source names its own.
+    if CA_SETTING not in own and CA_VARIABLE in os.environ:
+        kept[CA_VARIABLE] = os.environ[CA_VARIABLE]
+    numbered = enumerate(settings.items())
     config = {f"GIT_CONFIG_{part}_{i}": pair[p] for i, pair in numbered for p, part in _PARTS}
     return {
         **kept,
         **config,
-        "GIT_CONFIG_COUNT": str(len(_SETTINGS)),
+        # No .netrc, no attributes of the user's.
+        "HOME": os.devnull,
+        "GIT_CONFIG_COUNT": str(len(settings)),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",

@@ -1,0 +1,73 @@
+"""What a step may see of Secrets: a few fixed keys, read anew at each use, so that a Secret that is
+renewed in mid-run is used from then on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from chroma_sync.api.contract import SecretKey, SecretUse
+from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline.errors import Misconfigured
+
+
+class Secrets(Protocol):
+    """Where Secrets are read: mounted files in a pod, objects in YAML on a laptop."""
+
+    @property
+    def advice(self) -> str:
+        """What to do when a Secret or a key is not there."""
+
+    def read(self, use: SecretUse, key: SecretKey) -> bytes | None:
+        """The value of a key, or None when the Secret or the key is not there."""
+
+
+class _NoSecrets:
+    advice = "There are no Secrets here."
+
+    def read(self, use: SecretUse, key: SecretKey) -> None:
+        """There is none."""
+
+
+NO_SECRETS: Final[Secrets] = _NoSecrets()
+
+
+@dataclass(frozen=True)
+class Secret:
+    """One Secret, by its name and what it is for."""
+
+    secrets: Secrets
+    use: SecretUse
+    name: str
+
+    def value(self, key: SecretKey) -> str:
+        """A key's text, without blanks around it. Raises `Misconfigured` when it is not there."""
+        value = self.optional(key)
+        if not value:
+            message = f"Secret {self.name!r} with a key {key.value!r} is not there."
+            raise Misconfigured(Reason.SECRET_NOT_FOUND, f"{message} {self.secrets.advice}")
+        return value
+
+    def optional(self, key: SecretKey) -> str:
+        """A key's text, without blanks around it; empty when it is not there or is no text."""
+        try:
+            return (self.secrets.read(self.use, key) or b"").decode().strip()
+        except UnicodeDecodeError:
+            return ""
+
+    def header_value(self, key: SecretKey) -> str:
+        """A key's text that goes into an HTTP header. Raises `Misconfigured`."""
+        value = self.value(key)
+        if not (value.isascii() and value.isprintable()):
+            # Said here, for an HTTP client would quote it.
+            message = (
+                f"The {key.value} in Secret {self.name!r} holds characters that no HTTP header "
+                "may hold. Put in what the server gave you, and nothing else."
+            )
+            raise Misconfigured(Reason.CREDENTIALS_REJECTED, message)
+        return value
+
+
+def token(secrets: Secrets, use: SecretUse, name: str | None) -> str | None:
+    """The token for a server that may want none (`name` is None). Raises `Misconfigured`."""
+    return None if name is None else Secret(secrets, use, name).header_value(SecretKey.TOKEN)
