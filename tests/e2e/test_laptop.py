@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ import pytest
 
 from fakes import repository
 from fakes.git_host import serving
+from fakes.github import State, Token, github
 
 COMMAND = [sys.executable, "-m", "chroma_sync.cli.main"]
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -121,6 +123,35 @@ def test_a_plan_and_then_a_report(git_url: str, tmp_path: Path) -> None:
     again = chroma_sync(tmp_path, "plan", *files)
     assert again.returncode == 64
     assert "CollectionAlreadyIngested" in again.stderr
+
+
+def test_a_private_repository_and_its_secret_from_a_file(tmp_path: Path) -> None:
+    root = tmp_path / "host"
+    (root / "acme").mkdir(parents=True)
+    repository.write(root / "acme" / "shop", [FILES])
+    state = State(tokens={"canary-1": Token(["acme/shop"])})
+    with github(root, state) as url:
+        source, run = objects(url)
+        source["spec"]["github"] |= {"insecure": True, "credentialsSecretRef": {"name": "login"}}
+        files = written(tmp_path, [source, run])
+        missing = chroma_sync(tmp_path, "run", *files)
+        assert missing.returncode == 64
+        assert "SecretNotFound: Secret 'login'" in missing.stderr and "-f" in missing.stderr
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "login"},
+            "data": {"token": base64.b64encode(b"canary-1\n").decode()},
+        }
+        (tmp_path / "secret.yaml").write_text(json.dumps(secret))
+        done = chroma_sync(tmp_path, "run", *files, "-f", "secret.yaml")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["documents"]["indexed"] == len(FILES)
+        state.tokens.clear()
+        refused = chroma_sync(tmp_path, "plan", *files, "-f", "secret.yaml", "--path", "other")
+        assert refused.returncode == 64
+        assert "CredentialsRejected" in refused.stderr
+    assert "canary" not in done.stdout + done.stderr + refused.stdout + refused.stderr
 
 
 def test_a_report_that_cannot_be_written(git_url: str, tmp_path: Path) -> None:

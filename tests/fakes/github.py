@@ -4,7 +4,7 @@ of its REST API through which an App comes to a token.
 What is checked is checked for real: the signature, age and issuer of an App's claim (JWT), an
 installation's permissions, and with each request to git the token, its expiry and its repository.
 Messages and statuses are those of GitHub's REST documentation. Tests change `State`, in this
-process or by `POST /_test/state`.
+process; in the cluster they add to it by `POST /_test/state`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import base64
 import binascii
 import json
 import secrets
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,9 +26,11 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from fakes.certificates import Certificates
+from fakes.certificates import Certificates, certificates
 from fakes.git_host import GitHost, Handler
 
+HTTPS_PORT = 8443
+HTTP_PORT = 8080
 _CLAIM_SECONDS_MAX = 600
 _SKEW_SECONDS = 60
 
@@ -67,6 +70,7 @@ class State:
     git_limited: int = 0
     wait: int = 1  # seconds that a limit lasts
     token_seconds: float = 3600.0  # how long an App's token lives
+    authority: str = ""  # whose certificate proves the host, PEM
     redirect: str = ""  # everything is elsewhere
     issued: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # what tokens were asked for, as JSON
@@ -76,13 +80,22 @@ class State:
         return time.time() + self.ahead
 
     def merge(self, change: dict[str, Any]) -> None:
-        """Change fields, given as JSON."""
-        makers: dict[str, Any] = {
-            "installations": lambda v: [Installation(**i) for i in v],
-            "tokens": lambda v: {token: Token(**t) for token, t in v.items()},
-        }
+        """Set fields, given as JSON."""
         for name, value in change.items():
-            setattr(self, name, makers.get(name, lambda v: v)(value))
+            setattr(self, name, _MAKERS.get(name, lambda v: v)(value))
+
+    def add(self, more: dict[str, Any]) -> None:
+        """Add to what is known, given as JSON: tests side by side have Apps and tokens of their
+        own."""
+        self.apps |= more.get("apps", {})
+        self.tokens |= _MAKERS["tokens"](more.get("tokens", {}))
+        self.installations += _MAKERS["installations"](more.get("installations", []))
+
+
+_MAKERS: dict[str, Callable[[Any], Any]] = {
+    "installations": lambda v: [Installation(**i) for i in v],
+    "tokens": lambda v: {token: Token(**t) for token, t in v.items()},
+}
 
 
 class Refused(Exception):
@@ -130,9 +143,9 @@ class _GithubHandler(Handler):
         return json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
 
     def _test(self, path: str, state: State) -> None:
-        if path == "/_test/state" and self.command == "POST":
-            state.merge(self._body())
-        self._answer(200, {"issued": state.issued, "asked": state.asked})
+        if self.command == "POST":
+            state.add(self._body())
+        self._answer(200, {"issued": state.issued, "authority": state.authority})
 
     # The REST API
 
@@ -286,3 +299,19 @@ def github(root: Path, state: State, certificates: Certificates | None = None) -
         finally:
             server.shutdown()
             thread.join()
+
+
+def main(root: str, name: str) -> None:
+    """Serve https to workers, and http to the tests, which only need the state."""
+    made = certificates(name)
+    state = State(authority=made.authority)
+    with (
+        GithubHost(("", HTTPS_PORT), Path(root), state, made) as server,
+        GithubHost(("", HTTP_PORT), Path(root), state) as for_tests,
+    ):
+        threading.Thread(target=for_tests.serve_forever, daemon=True).start()
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

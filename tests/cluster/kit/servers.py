@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cluster.kit.cluster import Cluster, Object
+from fakes import github
 
 NAMESPACE = "fakes"
 CHROMA_URL = f"http://chroma.{NAMESPACE}.svc:8000"
@@ -16,6 +17,9 @@ MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 SLOW_MODEL = "acme/slow"
 SLOW_TEI_URL = f"http://slow-tei.{NAMESPACE}.svc:8080"
 REPOSITORY = "acme/shop"
+# A GitHub with an authority of its own, and a private repository with a history.
+GITHUB_URL = f"https://github.{NAMESPACE}.svc:{github.HTTPS_PORT}"
+PRIVATE = "acme/private"
 # A model that the installation knows an endpoint for, and whose server starts later.
 LATE_MODEL = "acme/late"
 LATE_TEI_URL = f"http://late-tei.{NAMESPACE}.svc:8080"
@@ -39,6 +43,11 @@ _SERVERS: dict[str, tuple[int, str]] = {
         f"test -d /data/{REPOSITORY} || python -m fakes.repository /data/{REPOSITORY};"
         " python -m fakes.git_host /data 8418",
     ),
+    "github": (
+        github.HTTPS_PORT,
+        f"test -d /data/{PRIVATE} || python -m fakes.history /data/{PRIVATE};"
+        f" python -m fakes.github /data github.{NAMESPACE}.svc",
+    ),
 }
 _KILL = """
 import os, signal
@@ -55,7 +64,8 @@ def manifests(image: str) -> list[Object]:
     ]
     for name, (port, command) in _SERVERS.items():
         objects += [_deployment(name, port, command, image), _service(name, port)]
-    return objects
+    # The door for tests.
+    return [*objects, _service("github-state", github.HTTP_PORT, app="github")]
 
 
 def start(cluster: Cluster, image: str) -> None:
@@ -114,10 +124,10 @@ def _deployment(name: str, port: int, command: str, image: str) -> Object:
     }
 
 
-def _service(name: str, port: int) -> Object:
+def _service(name: str, port: int, app: str = "") -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {"selector": {"app": name}, "ports": [{"port": port}]},
+        "spec": {"selector": {"app": app or name}, "ports": [{"port": port}]},
     }

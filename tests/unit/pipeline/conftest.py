@@ -55,13 +55,15 @@ MakeTools = Callable[..., Toolbox]
 
 @pytest.fixture
 def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeTools]:
-    """A factory of toolboxes over one database. `sha` is the index of the commit to read."""
+    """A factory of toolboxes over one database. `sha` is the index of the commit to read, or its
+    id; `branch` goes before it."""
     database = Database.embedded(tmp_path / "chroma", "default_database")
     closing: list[Callable[[], None]] = [database.close]
 
     def make(
         *,
         sha: int | str = 0,
+        branch: str | None = None,
         repository_name: str = "acme/shop",
         base_url: str = "",
         policy: str = "Create",
@@ -75,6 +77,7 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
         max_file_size: int = 1_000_000,
     ) -> Toolbox:
         url, commits = git_url
+        commit = commits[sha] if isinstance(sha, int) else sha
         identity = RunIdentity.model_validate(
             {
                 "uid": run or str(uuid.uuid4()),
@@ -82,7 +85,7 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
                 "collection": collection,
                 "targetPolicy": policy,
                 "previousCollection": previous,
-                "githubRef": {"sha": commits[sha] if isinstance(sha, int) else sha},
+                "githubRef": {"branch": branch} if branch else {"sha": commit},
             }
         )
         configuration = Configuration(

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from chroma_sync.api.configuration import ChromaServer, Configuration, EmbeddingConfiguration
 from chroma_sync.api.contract import SecretKey, SecretUse
@@ -32,25 +30,12 @@ from chroma_sync.pipeline.secrets import Secret
 from fakes import repository
 from fakes.certificates import certificates
 from fakes.github import Installation, State, Token, github
+from fakes.keys import private_key
 
 APP = "1234"
 TOKEN = "canary-token-5d1f"
 PASSWORD = "canary-password-77ab"
 REPOSITORY = "acme/private"
-
-
-def private_key() -> tuple[str, str]:
-    """A key of an App: its private and its public half, in PEM."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = serialization.Encoding.PEM
-    return (
-        key.private_bytes(
-            pem, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-        ).decode(),
-        key.public_key()
-        .public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
-        .decode(),
-    )
 
 
 KEY, PUBLIC_KEY = private_key()

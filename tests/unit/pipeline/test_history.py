@@ -6,7 +6,7 @@ chunks that are new were embedded.
 
 from __future__ import annotations
 
-import random
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,50 +20,10 @@ from chroma_sync.pipeline.steps import Toolbox
 from fakes import repository
 from fakes.git_host import serving
 from fakes.hash_model import HashModel
-from fakes.repository import GeneratedFile
+from fakes.history import COMMITS, history
 
 MakeTools = Callable[..., Toolbox]
-Files = dict[str, GeneratedFile]
-COMMITS = 30
-EDITS_EACH = 3
 PROBES = 1  # each run embeds one text to learn the model's dimension
-
-
-def edited(files: Files, states: list[Files], chance: random.Random) -> Files:
-    """The next state: some edits, renames, deletes, new files, changes of mode, and reverts."""
-    new = dict(files)
-    for _ in range(EDITS_EACH):
-        path = chance.choice(sorted(new))
-        file = new[path]
-        kind = chance.choice(("edit", "append", "shorten", "rename", "delete", "mode", "revert"))
-        lines = file.data.splitlines(keepends=True)
-        if kind == "edit":
-            lines[chance.randrange(len(lines))] = b"edited %d\n" % chance.randrange(1000)
-            new[path] = GeneratedFile(b"".join(lines), file.mode)
-        elif kind == "append":
-            new[path] = GeneratedFile(file.data + b"\n# more %d\n" % chance.randrange(9), file.mode)
-        elif kind == "shorten":
-            new[path] = GeneratedFile(b"".join(lines[: len(lines) // 2 + 1]), file.mode)
-        elif kind == "rename":
-            new[f"moved/{chance.randrange(1000)}-{path.rpartition('/')[2]}"] = new.pop(path)
-        elif kind == "delete" and len(new) > 8:
-            del new[path]
-        elif kind == "mode":
-            new[path] = GeneratedFile(file.data, "100755")
-        elif kind == "revert":
-            old = chance.choice(states)
-            new |= {p: f for p, f in old.items() if p == path or p not in new}
-    return new
-
-
-def history() -> list[Files]:
-    """The fixed states of the repository, one a commit."""
-    chance = random.Random(30)
-    everything = repository.text_files()
-    states = [{path: everything[path] for path in sorted(everything)[::25]}]
-    while len(states) < COMMITS:
-        states.append(edited(states[-1], states, chance))
-    return states
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +99,29 @@ def test_thirty_commits(told: tuple[str, list[str]], make_tools: MakeTools, tmp_
         reused += counts.reused
         before = expected
     assert reused > 0
+
+
+def test_a_branch_that_moves_in_mid_run_changes_nothing(
+    make_tools: MakeTools, tmp_path: Path
+) -> None:
+    root = tmp_path / "moving"
+    (root / "acme").mkdir(parents=True)
+    first, second = repository.write(root / "acme" / "shop", history()[:2])
+    move = ["git", "-C", str(root / "acme" / "shop"), "update-ref", "refs/heads/main"]
+    subprocess.run([*move, first], check=True)
+    with serving(root) as url:
+
+        def tools() -> Toolbox:
+            """Each step has a pod of its own."""
+            return make_tools(branch="main", base_url=url, run="one")
+
+        steps.plan(tools())
+        subprocess.run([*move, second], check=True)
+        steps.plan(tools())  # a pod that ran twice
+        steps.work(tools())
+        last = tools()
+        steps.finish(last)
+    assert last.progress.revision == first
+    found = last.database.find("target")
+    assert found is not None and found.metadata["revision"] == first
+    assert {r.metadata["document_key"] for r in found.records()} == set(history()[0])
