@@ -390,8 +390,21 @@ def test_hostile_names(tmp_path: Path) -> None:
     assert texts == {name.decode(): b"x\n" for name in HOSTILE if b"\xfc" not in name}
 
 
-def tree_of(repository: Path, files: Mapping[Any, bytes]) -> str:
-    """Write a tree with any names, also those that git's own index refuses. Returns its id."""
+def test_a_submodule_is_a_verdict(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "acme").mkdir(parents=True)
+    tree = tree_of(root / "acme" / "shop", {"lib/theirs": "0" * 39 + "1", "a.py": b"x = 1\n"})
+    commit = commit_of(root / "acme" / "shop", tree)
+    with serving(root) as url:
+        git = source(f"{url}/acme/shop", tmp_path)
+        git.open(commit)
+        verdicts = {entry.key: entry.skip for entry in git.entries()}
+    assert verdicts == {"a.py": None, "lib/theirs": DocumentReason.SUBMODULE}
+
+
+def tree_of(repository: Path, files: Mapping[Any, bytes | str]) -> str:
+    """Write a tree with any names, also those that git's own index refuses; a string is a commit of
+    a submodule. Returns its id."""
     subprocess.run(["git", "init", "-q", "--bare", str(repository)], check=True)
     folders: dict[bytes, Any] = {}
     for path, data in files.items():
@@ -408,6 +421,8 @@ def _write_tree(repository: Path, folder: Mapping[bytes, Any]) -> str:
     for name, item in folder.items():
         if isinstance(item, bytes):
             lines.append((name, b"100644 " + name + b"\0", _object(repository, "blob", item)))
+        elif isinstance(item, str):
+            lines.append((name, b"160000 " + name + b"\0", item))
         else:
             lines.append((name + b"/", b"40000 " + name + b"\0", _write_tree(repository, item)))
     content = b"".join(head + bytes.fromhex(id_) for _, head, id_ in sorted(lines))
