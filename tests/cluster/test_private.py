@@ -244,7 +244,7 @@ def test_no_secret_is_seen_anywhere(world: World, namespace: str, host: Github) 
     for key in sorted(history()[-1])[:3]:
         assert f'"document": "{key}"' in logs
     assert "kind: Pod" in objects and "kind: Event" in objects and operator
-    assert "chroma-sync-worker" in ran and f"ls-remote {servers.GITHUB_URL}" in ran
+    assert "chroma_sync.cli.worker" in ran and f"{servers.GITHUB_URL}/{servers.PRIVATE}" in ran
     key_lines = [line for line in host.key.splitlines() if len(line) > 40]
     issued = host.state["issued"]
     assert key_lines and issued
