@@ -64,6 +64,7 @@ class State:
     tokens: dict[str, Token] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)  # of users, who may read everything
     renamed: dict[str, str] = field(default_factory=dict)
+    suffix: bool = False  # repositories are at their name with `.git`, as on GitLab
     sso: bool = False
     ahead: float = 0.0  # of the clock here, in seconds
     api_limited: int = 0  # so many more requests are over the API's rate limit
@@ -121,6 +122,7 @@ class _GithubHandler(Handler):
                 self._test(path, state)
             else:
                 self._admit(path, state)
+                self.path = self.path.replace(".git/", "/", 1)
                 self.serve_git()
         except Refused as refusal:
             self._answer(refusal.status, {"message": str(refusal)}, refusal.headers)
@@ -217,6 +219,10 @@ class _GithubHandler(Handler):
         repository = f"{owner}/{name}"
         if repository in state.renamed:
             raise Refused(301, "moved", Location=f"/{state.renamed[repository]}/{'/'.join(rest)}")
+        if state.suffix and not name.endswith(".git"):
+            query = f"?{urlsplit(self.path).query}"
+            raise Refused(301, "moved", Location=f"/{owner}/{name}.git/{'/'.join(rest)}{query}")
+        repository = repository.removesuffix(".git")
         if state.git_limited:
             state.git_limited -= 1
             raise Refused(429, "Too many requests", Retry_After=str(state.wait))

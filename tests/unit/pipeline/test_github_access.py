@@ -140,6 +140,13 @@ def test_a_private_repository_is_read(host: Host, tmp_path: Path, way: str) -> N
     assert read_all(reading) == {"a.py": b"2"}
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_host_that_wants_git_behind_the_name(host: Host, tmp_path: Path, way: str) -> None:
+    """As GitLab does, with a redirect; no other redirect is followed."""
+    host.state.suffix = True
+    assert read_all(source(host.url, tmp_path, WAYS[way])) == {"a.py": b"2"}
+
+
 def test_an_app_asks_for_one_repository_and_its_contents_only(host: Host, tmp_path: Path) -> None:
     read_all(source(host.url, tmp_path, app()))
     assert host.state.asked == [
