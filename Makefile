@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-e2e test-cluster cluster-up cluster-down cluster-status \
-        generate check-generated requirements lint bench clean
+        generate check-generated requirements lint bench bench-incremental \
+        bench-large bench-retrieval clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -67,6 +68,15 @@ lint: setup ## types, style and layers
 
 bench: setup ## measure speed and memory; prints a table
 	@$(BIN)/python tests/bench/run.py
+
+bench-incremental: setup ## what indexing again costs after a small change (5 minutes)
+	@$(BIN)/python tests/bench/run.py incremental
+
+bench-large: setup ## fetch and stream 100,000 files within 512 MiB (Linux, root; 2 GB of disk)
+	@$(BIN)/python tests/bench/run.py large
+
+bench-retrieval: setup ## how well our chunks are found, beside other chunkers' (10 minutes)
+	@$(BIN)/python tests/bench/run.py retrieval
 
 clean: ## remove what setup made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

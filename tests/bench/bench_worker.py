@@ -7,33 +7,20 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from chroma_sync.api.configuration import (
-    ChromaServer,
-    Configuration,
-    EmbeddingConfiguration,
-    RunIdentity,
-)
-from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
+from bench.kit import child, chroma_server, configuration, toolbox
+from chroma_sync.api.configuration import RunIdentity
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import LocalMiniLM, Model, Vectors
-from chroma_sync.pipeline.factory import make_source
-from chroma_sync.pipeline.index.chroma import Database
-from chroma_sync.pipeline.progress import Progress
-from chroma_sync.pipeline.queues import StopSignal
 from fakes import repository
 from fakes.git_host import serving
 from fakes.hash_model import HashModel
 
-CHROMA_PORT = 8417
 COPIES = 5  # of the tests' repository of 300 files
 LARGER = 10
 
@@ -63,58 +50,24 @@ class Watched:
                     self.busy += time.monotonic() - self._since
 
 
-def measure(url: str, name: str, embedder: str) -> None:
+def measure(git: str, chroma: str, name: str, embedder: str) -> None:
     """Run once in this process and print what it took, as JSON."""
     model = Watched(HashModel(dimension=384) if embedder == "zero" else LocalMiniLM())
-    configuration = Configuration(
-        source=f"bench/{name}",
-        database="default_database",
-        chroma=ChromaServer(url=f"http://127.0.0.1:{CHROMA_PORT}"),
-        embedding=EmbeddingConfiguration(model="bench", url="none"),
-        chunking=Chunking.model_validate({"type": "tree_sitter", "maxSizeBytes": 1000}),
-        github=GithubSource.model_validate({"repository": f"acme/{name}", "baseUrl": url}),
-        job_template=JobTemplate(),
-        run=RunIdentity(uid=name, name=name, collection=f"{name}-{embedder}-{time.time_ns()}"),
-    )
-    progress = Progress()
-    with tempfile.TemporaryDirectory() as scratch:
-        stop = StopSignal()
-        source = make_source(configuration, Path(scratch), stop)
-        database = Database.connect(
-            configuration.chroma.url, "default_tenant", configuration.database
-        )
+    run = RunIdentity(uid=name, name=name, collection=f"{name}-{embedder}-{time.time_ns()}")
+    with toolbox(configuration(git, name, chroma, run), model) as tools:
         start = time.monotonic()
-        steps.run(
-            steps.Toolbox(configuration, source, database, model, Path(scratch), progress, stop)
-        )
+        steps.run(tools)
         seconds = time.monotonic() - start
-        source.close()
-        database.close()
-    result = progress.result()
     print(
         json.dumps(
             {
-                "chunks": result.chunks.written,
+                "chunks": tools.progress.result().chunks.written,
                 "seconds": seconds,
                 "busy": model.busy,
                 "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             }
         )
     )
-
-
-@contextmanager
-def chroma_server(folder: Path) -> Iterator[None]:
-    """A real Chroma server on loopback."""
-    command = [str(Path(sys.executable).parent / "chroma"), "run", "--path", str(folder)]
-    process = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--port", str(CHROMA_PORT)], stdout=subprocess.DEVNULL
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 def copies(count: int) -> dict[str, repository.GeneratedFile]:
@@ -134,10 +87,10 @@ def main() -> None:
         repository.write(root / "acme" / "small", [copies(COPIES)])
         repository.write(root / "acme" / "large", [copies(COPIES * LARGER)])
         repository.write(root / "acme" / "one", [copies(1)])
-        with serving(root) as url, chroma_server(Path(folder) / "chroma"):
-            small = child(url, "small", "zero")
-            large = child(url, "large", "zero")
-            real = child(url, "one", "real")
+        with serving(root) as git, chroma_server(Path(folder) / "chroma") as chroma:
+            small = child(__file__, git, chroma, "small", "zero")
+            large = child(__file__, git, chroma, "large", "zero")
+            real = child(__file__, git, chroma, "one", "real")
     rate = small["chunks"] / small["seconds"]
     growth = large["peak_mib"] / small["peak_mib"] - 1
     print("| worker | value |\n| --- | --- |")
@@ -148,14 +101,6 @@ def main() -> None:
     print(f"| share of the run's time in the real embedder (CPU model, aim 0.95) | {share:.3f} |")
     print(f"| peak memory | {small['peak_mib']:.0f} MiB |")
     print(f"| peak memory, {LARGER} times larger (aim below +10 %) | {growth:+.1%} |")
-
-
-def child(url: str, name: str, embedder: str) -> dict[str, float]:
-    """Measure in a process of its own."""
-    command = [sys.executable, str(Path(__file__)), url, name, embedder]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=1800)
-    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return measured
 
 
 if __name__ == "__main__":
