@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import takewhile
 from pathlib import Path
+from typing import IO
 from urllib.parse import unquote, urlsplit
 
 _BODY_MAX = 10 * 1024 * 1024
+_CHUNK = 64 * 1024
 
 
 class Handler(BaseHTTPRequestHandler):
     """Hands every request on to git."""
 
     server: GitHost
+    protocol_version = "HTTP/1.1"  # 1.0 has no chunks
 
     def do_GET(self) -> None:
         self.serve()
@@ -58,24 +63,36 @@ class Handler(BaseHTTPRequestHandler):
             "CONTENT_LENGTH": str(length),
             "REMOTE_ADDR": self.client_address[0],
         }
-        done = subprocess.run(
-            ["git", "http-backend"],
-            input=self.rfile.read(length),
-            capture_output=True,
-            env=environment,
-            timeout=120,
-            check=False,
-        )
-        head, _, body = done.stdout.partition(b"\r\n\r\n")
-        headers = [line.split(": ", 1) for line in head.decode("latin-1").split("\r\n") if line]
-        status = next((value for name, value in headers if name == "Status"), "200 OK")
+        # The answer may be larger than memory, so it is passed on as it comes. The request is
+        # small; from a file, git may read it whenever it likes.
+        with tempfile.TemporaryFile() as request:
+            request.write(self.rfile.read(length))
+            request.seek(0)
+            with subprocess.Popen(
+                ["git", "http-backend"],
+                stdin=request,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+            ) as process:
+                assert process.stdout is not None
+                self._pass_on(process.stdout)
+
+    def _pass_on(self, answer: IO[bytes]) -> None:
+        """Send on what git says, in chunks: it does not tell the length."""
+        lines = (line.decode("latin-1").strip() for line in iter(answer.readline, b""))
+        headers = [line.partition(": ") for line in takewhile(bool, lines)]
+        status = next((value for name, _, value in headers if name == "Status"), "200 OK")
         self.send_response(int(status.split()[0]))
-        for name, value in headers:
+        for name, _, value in headers:
             if name != "Status":
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        self.wfile.write(body)
+        while data := answer.read(_CHUNK):
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+        self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format: str, *args: object) -> None:
         """Tests look at results, not at access logs."""
