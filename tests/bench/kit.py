@@ -45,14 +45,21 @@ def chroma_server(folder: Path) -> Iterator[str]:
         process.wait(timeout=30)
 
 
-def configuration(git: str, repository: str, chroma: str, run: RunIdentity) -> Configuration:
+def configuration(
+    git: str,
+    repository: str,
+    chroma: str,
+    run: RunIdentity,
+    max_size_bytes: int = MAX_SIZE_BYTES,
+) -> Configuration:
     """What a worker is told to do, by the addresses of the two servers."""
+    chunking = {"type": "tree_sitter", "maxSizeBytes": max_size_bytes}
     return Configuration(
         source=f"bench/{repository}",
         database="default_database",
         chroma=ChromaServer(url=chroma),
         embedding=EmbeddingConfiguration(model="bench", url="none"),
-        chunking=Chunking.model_validate({"type": "tree_sitter", "maxSizeBytes": MAX_SIZE_BYTES}),
+        chunking=Chunking.model_validate(chunking),
         github=GithubSource.model_validate({"repository": f"acme/{repository}", "baseUrl": git}),
         job_template=JobTemplate(),
         run=run,
