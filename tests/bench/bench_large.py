@@ -61,14 +61,15 @@ def write_repository(repository: Path) -> tuple[str, int]:
     subprocess.run(["git", "init", "--quiet", "--bare", str(repository)], check=True)
     git = ["git", "-C", str(repository), "-c", "core.compression=1"]
     size = 0
-    with subprocess.Popen(
-        [*git, "fast-import", "--quiet", "--depth=0"], stdin=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen([*git, "fast-import", "--quiet"], stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.write(b"commit refs/heads/main\ncommitter A <a@example.org> 0 +0000\n")
         process.stdin.write(b"data 0\n\n")
+        some: list[bytes] = []
         for number in range(FILES):
-            data = b"# %d\n" % number + b"".join(chance.choices(pool, k=FUNCTIONS))
+            # Half of it stood in the file before, so git stores deltas, as it does everywhere.
+            some = some[FUNCTIONS // 2 :] + chance.choices(pool, k=FUNCTIONS - len(some) // 2)
+            data = b"# %d\n" % number + b"".join(some)
             path = b"folder%03d/module%06d.py" % (number % FOLDERS, number)
             process.stdin.write(b"M 100644 inline %b\ndata %d\n%b\n" % (path, len(data), data))
             size += len(data)
