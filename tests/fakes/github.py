@@ -134,6 +134,7 @@ class _GithubHandler(Handler):
             self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
+        self.send_header("Connection", "close")  # what was sent with a refused request is unread
         self.end_headers()
         self.wfile.write(data)
 
