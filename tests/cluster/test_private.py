@@ -248,7 +248,8 @@ def test_no_secret_is_seen_anywhere(world: World, namespace: str, host: Github) 
     key_lines = [line for line in host.key.splitlines() if len(line) > 40]
     issued = host.state["issued"]
     assert key_lines and issued
-    encoded = [base64.b64encode(f"canary-user:{good}".encode()).decode()]
+    logins = [("canary-user", good), *(("x-access-token", token) for token in (bad, *issued))]
+    encoded = [base64.b64encode(":".join(login).encode()).decode() for login in logins]
     for canary in ("canary", *encoded, *issued, *key_lines):
         for where in (objects, operator, logs, ran):
             assert canary not in where

@@ -73,6 +73,8 @@ class State:
     token_seconds: float = 3600.0  # how long an App's token lives
     authority: str = ""  # whose certificate proves the host, PEM
     redirect: str = ""  # everything is elsewhere
+    redirect_posts: str = ""  # only what is posted
+    forbid_posts: bool = False
     issued: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # what tokens were asked for, as JSON
 
@@ -114,8 +116,11 @@ class _GithubHandler(Handler):
     def serve(self) -> None:
         state, path = self.server.state, urlsplit(self.path).path
         try:
-            if state.redirect:
-                raise Refused(302, "elsewhere", Location=f"{state.redirect}{self.path}")
+            elsewhere = state.redirect or (self.command == "POST" and state.redirect_posts)
+            if elsewhere:
+                raise Refused(307, "elsewhere", Location=f"{elsewhere}{self.path}")
+            if state.forbid_posts and self.command == "POST":
+                raise Refused(403, "Not from here.")
             if path.startswith("/api/v3/"):
                 self._answer(*self._api(path.removeprefix("/api/v3"), state))
             elif path.startswith("/_test/"):
@@ -266,7 +271,8 @@ def _token(state: State, number: int, app: str, body: Any) -> dict[str, Any]:
     token, expires = f"ghs_{secrets.token_hex(18)}", state.now() + state.token_seconds
     state.tokens[token] = Token(chosen, "contents" in asked, expires)
     state.issued.append(token)
-    return {"token": token, "expires_at": datetime.fromtimestamp(expires, UTC).isoformat()}
+    at = datetime.fromtimestamp(expires, UTC)
+    return {"token": token, "expires_at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
 
 
 def _basic(header: str) -> tuple[str, str]:

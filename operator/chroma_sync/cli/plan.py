@@ -26,7 +26,7 @@ def plan_files(arguments: argparse.Namespace) -> int:
         for job in jobs:
             try:
                 with ExitStack() as stack:
-                    tools = open_toolbox(arguments, job, stop, Progress(), stack)
+                    tools = open_toolbox(arguments, job, stop, Progress(), stack, 0.0)
                     found = forecast(tools)
             except Stopped:
                 return INTERRUPTED

@@ -178,7 +178,8 @@ def _run_one(
     title = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
     with ExitStack() as stack:
         display = stack.enter_context(Display(title, progress.result))
-        steps.run(open_toolbox(arguments, job, stop, progress, stack))
+        tools = open_toolbox(arguments, job, stop, progress, stack, RATE_LIMIT_SECONDS)
+        steps.run(tools)
         display.finish(_summary(progress.result()))
 
 
@@ -188,8 +189,10 @@ def open_toolbox(
     stop: StopSignal,
     progress: Progress,
     stack: ExitStack,
+    rate_limit_seconds: float,
 ) -> steps.Toolbox:
-    """All that a run here works with. `stack` closes it."""
+    """All that a run here works with. `stack` closes it. A Git host's rate limit is waited for so
+    long at most."""
     source = job.source
     configuration = _configuration(arguments, source, job.invocation)
     if source.spec.chroma is not None and source.spec.chroma.url != arguments.chroma:
@@ -200,7 +203,7 @@ def open_toolbox(
         print(f"chroma-sync: {note}", file=sys.stderr)
     sleep = stoppable_sleep(stop)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-")))
-    rate_limit = Patience(RATE_LIMIT_SECONDS, sleep, progress.waits(Reason.RATE_LIMITED))
+    rate_limit = Patience(rate_limit_seconds, sleep, progress.waits(Reason.RATE_LIMITED))
     fetched = make_source(configuration, scratch, stop, job.secrets, rate_limit)
     stack.callback(fetched.close)
     model = open_model(

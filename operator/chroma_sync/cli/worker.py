@@ -163,7 +163,7 @@ class MountedSecrets:
     def read(self, use: SecretUse, key: SecretKey) -> bytes | None:
         try:
             return Path(secret_file(use, key)).read_bytes()
-        except FileNotFoundError:
+        except OSError:  # not there, or not to be read by this user
             return None
 
 

@@ -17,7 +17,7 @@ from chroma_sync.pipeline.fetch.git_command import GitCommand
 from chroma_sync.pipeline.fetch.github_app import AppAccess
 from chroma_sync.pipeline.fetch.globs import Globs
 from chroma_sync.pipeline.fetch.http import Trust
-from chroma_sync.pipeline.fetch.remote import Patience, Remote
+from chroma_sync.pipeline.fetch.remote import Patience, Remote, no_other_authorities
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import NO_SECRETS, Secret, Secrets
 
@@ -33,7 +33,7 @@ def make_source(
     has under way; without `patience` no rate limit is waited for. Raises `Misconfigured`."""
     github = configuration.github
     ref = configuration.run.github_ref if configuration.run else None
-    trust = _trust(github, secrets, scratch)
+    trust = _trust(github, secrets, scratch, stop)
     remote = Remote(
         f"{github.base_url.rstrip('/')}/{github.repository}",
         _access(github, secrets, trust),
@@ -53,14 +53,15 @@ def make_source(
     )
 
 
-def _trust(github: GithubSource, secrets: Secrets, scratch: Path) -> Trust:
+def _trust(github: GithubSource, secrets: Secrets, scratch: Path, stop: StopSignal) -> Trust:
     name = secret_name(github.ca_secret_ref)
     if name is None:
-        return Trust()
+        return Trust(stop)
     certificates = Secret(secrets, SecretUse.GIT_CA, name).value(SecretKey.CA)
     file = scratch / "ca.crt"
+    no_other_authorities(file).mkdir(exist_ok=True)
     file.write_text(certificates, encoding="utf-8")
-    return Trust(file, name)
+    return Trust(stop, file, name)
 
 
 def _access(github: GithubSource, secrets: Secrets, trust: Trust) -> Access:

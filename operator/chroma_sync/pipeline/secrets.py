@@ -1,5 +1,5 @@
-"""What a step may see of Secrets: a few fixed keys, read anew at each use, so that a Secret that is
-renewed in mid-run is used from then on."""
+"""What a step may see of Secrets: a few fixed keys. What opens a repository is read anew at each
+use, so that a Secret that is renewed in mid-run is used from then on."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ class _NoSecrets:
         """There is none."""
 
 
+_NO_TEXT: Final = {
+    SecretKey.TOKEN: Reason.CREDENTIALS_REJECTED,
+    SecretKey.USERNAME: Reason.CREDENTIALS_REJECTED,
+    SecretKey.PRIVATE_KEY: Reason.APP_KEY_INVALID,
+    SecretKey.CA: Reason.CERTIFICATE_NOT_TRUSTED,
+}
+
 NO_SECRETS: Final[Secrets] = _NoSecrets()
 
 
@@ -49,11 +56,14 @@ class Secret:
         return value
 
     def optional(self, key: SecretKey) -> str:
-        """A key's text, without blanks around it; empty when it is not there or is no text."""
+        """A key's text, without blanks around it; empty when it is not there. Raises
+        `Misconfigured` when it is no text."""
         try:
             return (self.secrets.read(self.use, key) or b"").decode().strip()
         except UnicodeDecodeError:
-            return ""
+            advice = "Keys and certificates go in PEM form, tokens as the server gave them."
+            message = f"The {key.value} in Secret {self.name!r} is not text. {advice}"
+            raise Misconfigured(_NO_TEXT[key], message) from None
 
     def header_value(self, key: SecretKey) -> str:
         """A key's text that goes into an HTTP header. Raises `Misconfigured`."""

@@ -19,7 +19,7 @@ from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import token
 
-BAD_TOKENS = [b"canary-\xc3\xbc", b"canary\nX-Header: canary", b"canary\x00"]
+BAD_TOKENS = [b"canary-\xc3\xbc", b"canary-\xff", b"canary\nX-Header: canary", b"canary\x00"]
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_token_ends_before_its_newline(token_file: Path, content: str) -> None
     assert token(MountedSecrets(), SecretUse.CHROMA, "mine") == "canary-1"
 
 
-@pytest.mark.parametrize("content", [None, b"", b" \n", b"canary-\xff"])
+@pytest.mark.parametrize("content", [None, b"", b" \n"])
 def test_a_token_that_is_not_there(token_file: Path, content: bytes | None) -> None:
     if content is not None:
         token_file.write_bytes(content)

@@ -67,7 +67,7 @@ def source(
     stop: StopSignal | None = None,
 ) -> GitSource:
     return GitSource(
-        Remote(url, Public(), Trust(), Patience(), GitCommand(stop or StopSignal())),
+        Remote(url, Public(), Trust(StopSignal()), Patience(), GitCommand(stop or StopSignal())),
         branch=branch,
         sha=sha,
         tag=tag,
@@ -108,11 +108,13 @@ def test_an_abbreviation_that_fits_two_commits_or_none(tmp_path: Path) -> None:
     with serving(root) as url:
         for wanted in (short, "0123456"):
             with pytest.raises(Misconfigured) as caught:
-                source(f"{url}/acme/shop", tmp_path / wanted, sha=wanted).resolve()
+                source(f"{url}/acme/shop", tmp_path, sha=wanted).resolve()
             assert caught.value.reason is Reason.REF_NOT_FOUND
             assert f"begins with {wanted!r}" in str(caught.value)
-        git = source(f"{url}/acme/shop", tmp_path / "whole", sha=two[:12])
-        assert git.resolve() == two
+        # A branch of that name is no commit that begins so.
+        branch = ["git", "-C", str(root / "acme" / "shop"), "branch", two[:12], one]
+        subprocess.run(branch, check=True)
+        assert source(f"{url}/acme/shop", tmp_path, sha=two[:12]).resolve() == two
 
 
 def two_alike(repository: Path) -> tuple[str, str]:
@@ -256,7 +258,7 @@ def test_a_stop_ends_git_at_once(silent_host: str, tmp_path: Path) -> None:
 def test_a_host_that_says_nothing_is_given_up(silent_host: str, tmp_path: Path) -> None:
     command = GitCommand(StopSignal())
     with pytest.raises(GitTimeout):
-        command.run("ls-remote", silent_host, "HEAD", seconds=0.5)
+        command.run("ls-remote", silent_host, "HEAD", seconds=0.5, settings={})
     _all_end_that_name(silent_host)
 
 

@@ -22,6 +22,7 @@ from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
 from chroma_sync.pipeline.errors import Misconfigured, RateLimited, StepError, Temporary
 from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.fetch import Source
+from chroma_sync.pipeline.fetch.access import TOKEN_USER, basic_login
 from chroma_sync.pipeline.fetch.github_app import AppAccess, api_url
 from chroma_sync.pipeline.fetch.http import Trust
 from chroma_sync.pipeline.fetch.remote import Patience
@@ -156,12 +157,12 @@ def test_an_app_asks_for_one_repository_and_its_contents_only(host: Host, tmp_pa
 
 def test_a_token_serves_until_it_is_about_to_expire(host: Host) -> None:
     secret = Secret(app(), SecretUse.GIT, "login")
-    access = AppAccess(host.url, REPOSITORY, APP, secret, Trust())
+    access = AppAccess(host.url, REPOSITORY, APP, secret, Trust(StopSignal()))
     assert access.login() == access.login()
     assert len(host.state.issued) == 1
     # In ten minutes a large fetch is not over.
     host.state.token_seconds = 590
-    access = AppAccess(host.url, REPOSITORY, APP, secret, Trust())
+    access = AppAccess(host.url, REPOSITORY, APP, secret, Trust(StopSignal()))
     assert access.login() != access.login()
     assert len(host.state.issued) == 3
 
@@ -277,21 +278,40 @@ def test_each_refusal_has_its_name(
 
 
 def assert_no_secret(text: str, host: Host) -> None:
+    """Neither as it stands in a Secret nor in the form in which it travels."""
     lines = [line for key in (KEY, OTHER_KEY) for line in key.splitlines() if len(line) > 40]
-    for secret in ["canary", *host.state.issued, *lines]:
+    tokens = [*host.state.issued, TOKEN, "canary-x", "canary"]
+    logins = [basic_login(TOKEN_USER, token) for token in tokens]
+    logins.append(basic_login("robot", PASSWORD))
+    hidden = [part for login in logins for part in login.hidden]
+    for secret in [*hidden, *lines, "Authorization"]:
         assert secret not in text
 
 
-@pytest.mark.parametrize("door", ["api_limited", "git_limited"])
-def test_a_rate_limit_is_waited_for(host: Host, tmp_path: Path, door: str) -> None:
+def test_the_search_for_secrets_finds_them(host: Host) -> None:
+    for text in (KEY, TOKEN, basic_login("robot", PASSWORD).header):
+        with pytest.raises(AssertionError):
+            assert_no_secret(f"so: {text}.", host)
+    assert_no_secret(repr(basic_login("robot", PASSWORD)), host)
+
+
+@pytest.mark.parametrize(
+    ("limit", "least", "most"),
+    [
+        ({"api_limited": 1}, 5, 8),
+        ({"git_limited": 2}, 7, 7),  # git meets it, and so does the question why
+        ({"git_limited": 1}, 60, 60),  # only git: it shows the number, not for how long
+    ],
+)
+def test_a_rate_limit_is_waited_for(
+    host: Host, tmp_path: Path, limit: dict[str, int], least: float, most: float
+) -> None:
     told: list[str] = []
     slept: list[float] = []
-    host.state.merge({door: 1, "wait": 7})
-    if door == "git_limited":
-        host.state.git_limited = 2  # git meets it, and so does the question why
+    host.state.merge({**limit, "wait": 7})
     patience = Patience(60, slept.append, told.append)
     source(host.url, tmp_path, app(), patience=patience).check()
-    assert len(slept) == 1 and 5 <= slept[0] <= 8
+    assert len(slept) == 1 and least <= slept[0] <= most
     assert "asks to wait" in told[0] and "UTC" in told[0] and told[1:] == [""]
 
 
@@ -302,6 +322,88 @@ def test_a_rate_limit_beyond_the_patience_is_told(host: Host, tmp_path: Path) ->
     assert caught.value.reason is Reason.RATE_LIMITED
     assert 90 <= caught.value.seconds <= 101
     assert isinstance(caught.value, Temporary)
+
+
+def test_the_patience_is_for_the_whole_run(host: Host, tmp_path: Path) -> None:
+    slept: list[float] = []
+    reading = source(host.url, tmp_path, token(), patience=Patience(60, slept.append))
+    host.state.merge({"git_limited": 2, "wait": 40})
+    revision = reading.resolve()
+    host.state.git_limited = 2
+    with pytest.raises(RateLimited):
+        reading.open(revision)
+    assert slept == [40]
+
+
+def test_a_token_that_was_revoked_is_replaced(host: Host, tmp_path: Path) -> None:
+    reading = source(host.url, tmp_path, app())
+    reading.check()
+    host.state.tokens.clear()
+    assert read_all(reading) == {"a.py": b"2"}
+    assert len(host.state.issued) == 2
+
+
+def test_a_host_that_takes_none_of_its_own_tokens(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host.state, "token_seconds", -1)
+    with pytest.raises(Temporary) as caught:
+        source(host.url, tmp_path, app()).check()
+    assert caught.value.reason is Reason.CREDENTIALS_REJECTED
+
+
+def test_a_host_that_forbids_only_what_git_asks_later(host: Host, tmp_path: Path) -> None:
+    host.state.forbid_posts = True
+    with pytest.raises(Misconfigured) as caught:
+        source(host.url, tmp_path, token()).check()
+    assert caught.value.reason is Reason.PERMISSION_MISSING
+    assert "'login'" in str(caught.value)
+
+
+def test_an_app_on_a_host_that_is_down(tmp_path: Path) -> None:
+    with pytest.raises(Temporary) as caught:
+        source("http://127.0.0.1:1", tmp_path, app()).check()
+    assert caught.value.reason is Reason.HOST_UNREACHABLE
+    assert "http://127.0.0.1:1" in str(caught.value)
+
+
+class _NoGit(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"hi": 1}')
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nobody reads it."""
+
+
+def test_a_host_that_is_no_git_host(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _NoGit) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with pytest.raises(Misconfigured, match="not as a Git host does"):
+                source(f"http://127.0.0.1:{server.server_port}", tmp_path, Given()).check()
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_users_own_logins_are_not_used(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither .netrc nor a program that asks for passwords."""
+    asks = tmp_path / "ask"
+    asks.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\necho {PASSWORD}\n")
+    asks.chmod(stat.S_IRWXU)
+    (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login robot password {PASSWORD}\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("GIT_ASKPASS", "SSH_ASKPASS"):
+        monkeypatch.setenv(variable, str(asks))
+    with pytest.raises(Misconfigured) as caught:
+        source(host.url, tmp_path, Given()).check()
+    assert caught.value.reason is Reason.REPOSITORY_NOT_FOUND
+    assert not (tmp_path / "asked").exists()
 
 
 class _Recorder(BaseHTTPRequestHandler):
@@ -357,6 +459,32 @@ def test_a_host_that_redirects_in_mid_run(host: Host, recorder: Recorder, tmp_pa
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_a_host_that_redirects_only_what_is_posted(
+    host: Host, recorder: Recorder, tmp_path: Path, way: str
+) -> None:
+    """With an App the request for a token, else git's second question."""
+    host.state.redirect_posts = f"http://localhost:{recorder.server_address[1]}"
+    with pytest.raises(StepError):
+        source(host.url, tmp_path, WAYS[way]).check()
+    assert recorder.seen == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_authorities_of_a_source_go_before_the_users(
+    root: tuple[Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    known, other = certificates("127.0.0.1"), certificates("127.0.0.1")
+    (tmp_path / "users.crt").write_text(known.authority)
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(tmp_path / "users.crt"))
+    secrets = WAYS[way].values["git"]
+    with github(root[0], new_state(), known) as url:
+        assert read_all(source(url, tmp_path, Given(git=secrets))) == {"a.py": b"2"}
+        with pytest.raises(Misconfigured) as caught:
+            source(url, tmp_path, Given(git=secrets, git_ca={"ca.crt": other.authority})).check()
+    assert caught.value.reason is Reason.CERTIFICATE_NOT_TRUSTED
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_certificates(root: tuple[Path, list[str]], tmp_path: Path, way: str) -> None:
     known, other = certificates("127.0.0.1"), certificates("127.0.0.1")
     secrets = WAYS[way].values["git"]
@@ -404,7 +532,7 @@ def test_no_secret_in_arguments_or_files(
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     assert read_all(source(host.url, scratch, WAYS[way])) == {"a.py": b"2"}
     arguments = log.with_suffix(".argv").read_text()
-    assert "ls-remote" in arguments and "cat-file" in arguments and "Authorization" not in arguments
+    assert "ls-remote" in arguments and "cat-file" in arguments
     assert_no_secret(arguments, host)
     started = log.with_suffix(".env").read_text().split("git ls-remote")[1:]
     assert "Authorization: Basic" in started[0], "the login goes by environment"

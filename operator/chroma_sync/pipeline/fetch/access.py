@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from chroma_sync.api.contract import SecretKey
@@ -17,8 +17,8 @@ TOKEN_USER: Final = "x-access-token"  # noqa: S105 - a user name
 class Login:
     """A value of the HTTP header `Authorization`, and all that must never be shown of it."""
 
-    header: str
-    hidden: tuple[str, ...]
+    header: str = field(repr=False)
+    hidden: tuple[str, ...] = field(repr=False)
 
     def hide(self, text: str) -> str:
         """The text without anything secret: a host may say back what it was sent."""
@@ -39,6 +39,10 @@ class Access(Protocol):
     def login(self) -> Login | None:
         """A login that is good for at least some minutes; None for what is public."""
 
+    def forget(self) -> None:
+        """The host does not take the login: the next one must be a new one, where there can be
+        one."""
+
     @property
     def secret(self) -> str | None:
         """The name of the Secret behind it."""
@@ -57,6 +61,9 @@ class Public:
     def login(self) -> None:
         """None is needed."""
 
+    def forget(self) -> None:
+        """There is nothing to forget."""
+
 
 class TokenAccess:
     """A token, or any password, as HTTP basic authentication: what all Git hosts take."""
@@ -70,3 +77,6 @@ class TokenAccess:
     def login(self) -> Login:
         username = self._secret.optional(SecretKey.USERNAME) or TOKEN_USER
         return basic_login(username, self._secret.header_value(SecretKey.TOKEN))
+
+    def forget(self) -> None:
+        """The Secret is read anew each time anyway."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -74,14 +75,15 @@ class GitSource:
         """The one commit that begins so. Git's protocol knows whole ids only, so all commits of
         branches and tags are brought here, without any file (partial clone; a host that can't do
         that sends the files too)."""
-        commits = self._scratch / "commits.git"
-        self._init(commits)
-        everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
-        self._remote.fetch(commits, "--filter=tree:0", wanted=everything)
+        # Under names of our own: a branch may be called as the commit begins.
+        everything = [f"+refs/{kind}/*:refs/all/{kind}/*" for kind in ("heads", "tags")]
         name = f"{short}^{{commit}}"
-        found = self._local("-C", str(commits), "rev-parse", "--verify", "--quiet", name)
+        with tempfile.TemporaryDirectory(dir=self._scratch) as commits:
+            self._init(Path(commits))
+            self._remote.fetch(Path(commits), "--filter=tree:0", wanted=everything)
+            found = self._local("-C", commits, "rev-parse", "--verify", "--quiet", name)
         whole = found.stdout.decode("ascii", "replace").strip()
-        if found.returncode != 0 or not _FULL_SHA.fullmatch(whole):
+        if found.returncode != 0 or not whole.startswith(short):
             raise self._no_ref(short)
         return whole
 

@@ -46,10 +46,11 @@ class GitCommand:
     def run(
         self, *arguments: str, seconds: float, settings: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run one command to its end, with `settings` of git for it alone: they go by environment,
-        so that no list of processes shows them. Raises `GitTimeout`, or `Stopped` when the run
+        """Run one command to its end. Without `settings` it talks to nobody; with them, even if
+        empty, to http and https hosts. They hold for this command alone and go by environment, so
+        that no list of processes shows them. Raises `GitTimeout`, or `Stopped` when the run
         stops."""
-        process = self._start(arguments, subprocess.DEVNULL, subprocess.PIPE, settings or {})
+        process = self._start(arguments, subprocess.DEVNULL, subprocess.PIPE, settings)
         with process:
             try:
                 output, errors = self._outcome(process, time.monotonic() + seconds)
@@ -62,14 +63,14 @@ class GitCommand:
         self, *arguments: str, stdin: int = subprocess.DEVNULL, stderr: int | None = None
     ) -> subprocess.Popen[bytes]:
         """Start a command whose output the caller reads."""
-        return self._start(arguments, stdin, stderr, {})
+        return self._start(arguments, stdin, stderr, None)
 
     def _start(
         self,
         arguments: Sequence[str],
         stdin: int,
         stderr: int | None,
-        settings: Mapping[str, str],
+        settings: Mapping[str, str] | None,
     ) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(
@@ -99,11 +100,11 @@ def _kill_session(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    settings = {**_SETTINGS, **own}
+def _environment(own: Mapping[str, str] | None) -> dict[str, str]:
+    settings = {**_SETTINGS, **(own or {})}
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_KEPT)}
     # A user's authorities count, unless the Source names its own.
-    if CA_SETTING not in own and CA_VARIABLE in os.environ:
+    if CA_SETTING not in settings and CA_VARIABLE in os.environ:
         kept[CA_VARIABLE] = os.environ[CA_VARIABLE]
     numbered = enumerate(settings.items())
     config = {f"GIT_CONFIG_{part}_{i}": pair[p] for i, pair in numbered for p, part in _PARTS}
@@ -116,6 +117,6 @@ def _environment(own: Mapping[str, str]) -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ALLOW_PROTOCOL": "http:https",
+        "GIT_ALLOW_PROTOCOL": "http:https" if own is not None else "",
         "LC_ALL": "C",
     }

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -22,7 +22,12 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError
 from chroma_sync.pipeline.fetch.access import TOKEN_USER, Login, basic_login
 from chroma_sync.pipeline.fetch.http import Answer, Trust
-from chroma_sync.pipeline.fetch.refusals import clock_skew, general_refusal, unavailable
+from chroma_sync.pipeline.fetch.refusals import (
+    clock_skew,
+    general_refusal,
+    own_words,
+    unavailable,
+)
 from chroma_sync.pipeline.secrets import Secret
 
 # A token lives for an hour. One that is handed out holds for as long as a host takes to begin.
@@ -34,7 +39,7 @@ _READ: Final = {"contents": "read"}
 
 @dataclass(frozen=True)
 class _Token:
-    login: Login
+    login: Login = field(repr=False)
     expires: float  # seconds since 1970
 
 
@@ -55,7 +60,7 @@ class AppAccess:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._api = api_url(base_url)
-        self._repository = repository
+        self._repository = repository.removesuffix(".git")
         self._app_id = app_id
         self._secret = secret
         self._trust = trust
@@ -67,6 +72,9 @@ class AppAccess:
         if self._token is None or self._token.expires - self._clock() < _RENEW_SECONDS:
             self._token = self._new_token()
         return self._token.login
+
+    def forget(self) -> None:
+        self._token = None
 
     def _new_token(self) -> _Token:
         claim = self._claim()
@@ -126,7 +134,8 @@ class AppAccess:
         if answer.status == 404 or (answer.status == 422 and "repositor" in said):
             return self._error(Reason.APP_NOT_INSTALLED, _NOT_INSTALLED)
         if answer.status in (403, 422):
-            return self._error(Reason.PERMISSION_MISSING, _NO_PERMISSION)
+            words = own_words(answer).replace("{", "(").replace("}", ")")
+            return self._error(Reason.PERMISSION_MISSING, f"{_FORBIDDEN}{words}")
         return unavailable(answer, self._api)
 
     def _claim_refused(self, said: str, skew: float) -> StepError:
@@ -134,8 +143,8 @@ class AppAccess:
         if abs(skew) < _SKEW_SECONDS and not speaks_of_time:
             return self._error(Reason.APP_KEY_INVALID, _WRONG_KEY)
         ahead = "ahead of" if skew >= 0 else "behind"
-        message = f"{_SKEW} It is {abs(skew):.0f} s {ahead} the host's."
-        return self._error(Reason.CLOCK_SKEW, message)
+        known = f" It is {abs(skew):.0f} s {ahead} the host's." if abs(skew) >= 1 else ""
+        return self._error(Reason.CLOCK_SKEW, f"{_SKEW}{known}")
 
     def _error(self, reason: Reason, message: str) -> Misconfigured:
         names = {"app": self._app_id, "repository": self._repository, "secret": self.secret}
@@ -153,8 +162,8 @@ def _moment(text: object) -> float | None:
 def api_url(base_url: str) -> str:
     """Where a GitHub's REST API is: GitHub itself, GitHub with data residency (ghe.com), or a
     GitHub Enterprise Server. Source: GitHub's REST documentation, "Getting started"."""
-    host = urlsplit(base_url).netloc.lower()
-    if host in ("github.com", "www.github.com"):
+    host = urlsplit(base_url).hostname or ""
+    if host == "github.com":
         return "https://api.github.com"
     if host.endswith(".ghe.com"):
         return f"https://api.{host}"
@@ -172,6 +181,10 @@ _SUSPENDED: Final = (
 _NO_PERMISSION: Final = (
     "GitHub App {app} may not read the contents of {repository}. Give the App the permission "
     "Contents: read, and accept it in the settings of the repository's owner."
+)
+_FORBIDDEN: Final = (
+    "the host forbids GitHub App {app} to read the contents of {repository}. See that the App has "
+    "the permission Contents: read, and that the repository's owner has accepted it."
 )
 _NO_KEY: Final = (
     "the privateKey in Secret {secret!r} is not a private key in PEM form. Put in the whole file "

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import ssl
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
+from chroma_sync.pipeline.fetch.git_command import CA_VARIABLE
+from chroma_sync.pipeline.queues import StopSignal
 
-_USER_AGENT: Final = "chroma-sync"
-_SECONDS: Final = 20.0  # for a whole answer
+T = TypeVar("T")
+# Hosts and firewalls send programs that they do not know to pages for people.
+_USER_AGENT: Final = "git/2 (chroma-sync)"
+_SECONDS: Final = 20.0  # from the first byte sent to the last one read
+_TICK_SECONDS: Final = 0.1
 _BODY_MAX: Final = 262_144
 
 
@@ -26,7 +34,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def is_redirect(self) -> bool:
@@ -43,7 +51,7 @@ class Answer:
         """The body as a JSON object; empty when it is none."""
         try:
             value = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
 
@@ -51,49 +59,67 @@ class Answer:
 class Trust:
     """By which certificates a host is known: those of a file (PEM) and no others, or the system's.
 
-    Raises `Misconfigured` when the file holds none; `secret` names where they come from."""
+    `stop` ends a question that is under way. Raises `Misconfigured` when the file holds no
+    certificate; `secret` names where it comes from."""
 
-    def __init__(self, ca_file: Path | None = None, secret: str = "") -> None:
+    def __init__(self, stop: StopSignal, ca_file: Path | None = None, secret: str = "") -> None:
         self.ca_file = ca_file
+        self._stop = stop
         try:
             self._context = ssl.create_default_context(cafile=ca_file)
         except ssl.SSLError:
             message = f"The ca.crt in Secret {secret!r} holds no certificate in PEM form."
             raise Misconfigured(Reason.CERTIFICATE_NOT_TRUSTED, message) from None
+        if ca_file is None and CA_VARIABLE in os.environ:
+            self._context.load_verify_locations(os.environ[CA_VARIABLE])  # as git does
         # As strict as git is, and no stricter: since Python 3.13 certificates without some
         # extensions, which small authorities leave out, would be refused here and taken there.
         self._context.verify_flags &= ~ssl.VERIFY_X509_STRICT
 
     def ask(self, method: str, url: str, headers: Mapping[str, str], body: Any = None) -> Answer:
-        """Ask once. `body` is sent as JSON. Raises `StepError` when there is no answer at all."""
+        """Ask once. `body` is sent as JSON. Raises `StepError` when there is no answer at all, and
+        `Stopped`."""
         try:
-            with (
-                httpx.Client(verify=self._context, timeout=_SECONDS) as client,
-                client.stream(
-                    method, url, headers={"User-Agent": _USER_AGENT, **headers}, json=body
-                ) as response,
-            ):
-                read = b"".join(_bounded(response))[:_BODY_MAX]
-                names = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status_code, names, read)
-        except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as error:
+            return asyncio.run(_bounded(self._ask(method, url, headers, body), self._stop))
+        except (httpx.TransportError, httpx.InvalidURL, TimeoutError) as error:
+            host = "{0.scheme}://{0.netloc}".format(urlsplit(url))
             if _is_certificate_error(error):
-                raise Misconfigured(Reason.CERTIFICATE_NOT_TRUSTED, _untrusted(url)) from None
-            said = str(error) or type(error).__name__
+                message = f"{host}: {_UNTRUSTED}"
+                raise Misconfigured(Reason.CERTIFICATE_NOT_TRUSTED, message) from None
+            said = str(error) or f"no answer within {_SECONDS:.0f} s"
             advice = "Check spec.github.baseUrl, and that the host can be reached from here."
-            message = f"{url}: {said[:300].rstrip('.')}. {advice}"
+            message = f"{host}: {said[:300].rstrip('.')}. {advice}"
             raise Temporary(Reason.HOST_UNREACHABLE, message) from None
 
+    async def _ask(self, method: str, url: str, headers: Mapping[str, str], body: Any) -> Answer:
+        # Nothing is unpacked: a small answer could become a huge one.
+        own = {"User-Agent": _USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+        async with (
+            httpx.AsyncClient(verify=self._context, timeout=_SECONDS) as client,
+            client.stream(method, url, headers={**own, **headers}, json=body) as response,
+        ):
+            read = b""
+            async for part in response.aiter_raw():
+                read += part
+                if len(read) >= _BODY_MAX:
+                    break
+            names = {name.lower(): value for name, value in response.headers.items()}
+            return Answer(response.status_code, names, read[:_BODY_MAX])
 
-def _bounded(response: httpx.Response) -> Iterator[bytes]:
-    """The body, as far as it comes within bounds of size and time."""
+
+async def _bounded(work: Coroutine[Any, Any, T], stop: StopSignal) -> T:
+    """Await something, for `_SECONDS` at most and while the run goes on."""
+    task = asyncio.ensure_future(work)
     give_up_at = time.monotonic() + _SECONDS
-    size = 0
-    for part in response.iter_bytes():
-        yield part
-        size += len(part)
-        if size >= _BODY_MAX or time.monotonic() > give_up_at:
-            return
+    try:
+        while not (await asyncio.wait({task}, timeout=_TICK_SECONDS))[0]:
+            stop.check()
+            if time.monotonic() > give_up_at:
+                raise TimeoutError
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 def _is_certificate_error(error: BaseException | None) -> bool:
@@ -104,9 +130,8 @@ def _is_certificate_error(error: BaseException | None) -> bool:
     return False
 
 
-def _untrusted(url: str) -> str:
-    return (
-        f"{url}: the host's certificate is not trusted here. If its authority is your own, put the "
-        "authority's certificate under ca.crt into a Secret and name that in "
-        "spec.github.caSecretRef; else check spec.github.baseUrl."
-    )
+_UNTRUSTED: Final = (
+    "the host's certificate is not trusted here. If its authority is your own, put the authority's "
+    "certificate under ca.crt into a Secret and name that in spec.github.caSecretRef; else check "
+    "spec.github.baseUrl."
+)

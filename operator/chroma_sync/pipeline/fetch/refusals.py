@@ -1,8 +1,8 @@
 """What a Git host's refusal means, and what to do about it: pure functions over its answers.
 
 Sources: GitHub's REST documentation, "Rate limits for the REST API" and "Troubleshooting the REST
-API"; RFC 9110, Retry-After. git shows only the number of an HTTP status, so the worker asks once
-more itself when git has failed.
+API"; RFC 9110, Retry-After; gitprotocol-http(5). git shows only the number of an HTTP status, so
+the worker asks once more itself when git has failed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import time
 from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from chroma_sync.api.contract import RETRY_AFTER_MAX
 from chroma_sync.api.reasons import Reason
@@ -22,19 +23,24 @@ from chroma_sync.pipeline.fetch.http import Answer
 # GitHub on its secondary limits: without another word wait at least a minute.
 _PAUSE_SECONDS: Final = 60.0
 _SSO: Final = re.compile(r"SAML (SSO|enforcement|single sign)", re.IGNORECASE)
+_ADVERTISEMENT: Final = "application/x-git-upload-pack-advertisement"
+_WORDS_MAX: Final = 200
 
 
 def explained(answer: Answer, url: str, access: Access, now: float) -> StepError | None:
     """Why a host does not let a repository be read; None when it does. `now` is in seconds since
     1970."""
-    if answer.status == 200:
+    if answer.status == 200 and answer.headers.get("content-type") == _ADVERTISEMENT:
         return None
-    if answer.is_redirect:
+    if answer.status in (200, 203):
+        return Misconfigured(Reason.REPOSITORY_NOT_FOUND, f"{url}: {_NO_GIT}")
+    if answer.is_redirect and _path(answer.headers.get("location", "")).endswith("/info/refs"):
         return Misconfigured(Reason.REPOSITORY_MOVED, f"{url}: {_MOVED}")
     special = general_refusal(answer, url, now)
     if special is not None:
         return special
-    if answer.status in (401, 403, 404, 410, 451):
+    # A redirect to any other page is one to a page for logging in.
+    if answer.is_redirect or answer.status in (401, 403, 404, 410, 451):
         return _refused(answer, url, access)
     return unavailable(answer, url)
 
@@ -52,28 +58,39 @@ def general_refusal(answer: Answer, url: str, now: float) -> StepError | None:
 
 
 def unavailable(answer: Answer, url: str) -> StepError:
-    """An answer that tells of trouble at the host."""
+    """An answer that tells of trouble at the host, or on the way to it."""
+    if answer.status == 407:
+        return Temporary(Reason.HOST_UNREACHABLE, f"{url}: the proxy on the way asks for a login.")
     message = f"{url}: the host answers with HTTP status {answer.status}."
     advice = "Check spec.github.baseUrl; if it is right, the host is in trouble: we try again."
     return Temporary(Reason.HOST_UNREACHABLE, f"{message} {advice}")
+
+
+def own_words(answer: Answer) -> str:
+    """What the host says for people, as a sentence to be put behind ours; empty when it says
+    nothing, or a whole page."""
+    said = answer.fields.get("message")
+    if not isinstance(said, str):
+        plain = answer.headers.get("content-type", "").startswith("text/plain")
+        said = answer.text if plain else ""
+    words = " ".join(said.split())[:_WORDS_MAX].rstrip(".")
+    return f" It says: {words}." if words else ""
 
 
 def asked_wait(answer: Answer, now: float) -> float | None:
     """For how many seconds the host asks to be left alone; None when it does not."""
     headers = answer.headers
     used_up = headers.get("x-ratelimit-remaining") == "0"
-    slow_down = answer.status == 403 and "rate limit" in answer.text.lower()
+    slow_down = "rate limit" in answer.text.lower()
     told = headers.get("retry-after", "")
-    limited = answer.status == 429 or (
-        answer.status == 403 and (used_up or slow_down or bool(told))
-    )
-    if not limited:
+    forbids_for_now = answer.status == 403 and (used_up or slow_down or told)
+    if answer.status != 429 and not forbids_for_now:
         return None
     reset = headers.get("x-ratelimit-reset", "")
     if told:
         wait = _seconds(told, now)
     elif used_up and reset.isdecimal():
-        wait = int(reset) - now
+        wait = int(reset[:12]) - now
     else:
         wait = _PAUSE_SECONDS
     return float(min(max(math.ceil(wait), 1), RETRY_AFTER_MAX))
@@ -83,7 +100,7 @@ def clock_skew(answer: Answer, now: float) -> float:
     """By how many seconds the clock here is ahead of the host's; 0 when the host does not tell."""
     try:
         return now - parsedate_to_datetime(answer.headers["date"]).timestamp()
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return 0.0
 
 
@@ -93,28 +110,40 @@ def _seconds(retry_after: str, now: float) -> float:
         return float(int(retry_after[:9]))
     try:
         return parsedate_to_datetime(retry_after).timestamp() - now
-    except ValueError:
+    except (ValueError, OverflowError):
         return _PAUSE_SECONDS
+
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
 
 
 def _refused(answer: Answer, url: str, access: Access) -> StepError:
     if access.secret is None:
-        advice = _PRIVATE if answer.status in (401, 403) else _ABSENT
+        advice = _ABSENT if answer.status in (404, 410, 451) else _PRIVATE
         return Misconfigured(Reason.REPOSITORY_NOT_FOUND, f"{url}: {advice}")
+    names = {"secret": access.secret, "words": own_words(answer)}
     if answer.status == 401 and access.is_app:
-        # It was issued a moment ago, and does not yet hold everywhere.
+        # A new one may not yet hold everywhere; the next pod asks for another.
         message = f"{url}: the host does not take the token that it has just issued to the App."
         return Temporary(Reason.CREDENTIALS_REJECTED, message)
-    if answer.status == 401:
-        message = _REJECTED.format(secret=access.secret)
+    if answer.status == 401 or answer.is_redirect:
+        message = _REJECTED.format(**names)
         return Misconfigured(Reason.CREDENTIALS_REJECTED, f"{url}: {message}")
     if answer.status == 403:
-        message = _FORBIDDEN.format(secret=access.secret)
+        message = _FORBIDDEN.format(**names)
         return Misconfigured(Reason.PERMISSION_MISSING, f"{url}: {message}")
-    message = _HIDDEN.format(secret=access.secret)
+    message = _HIDDEN.format(**names)
     return Misconfigured(Reason.REPOSITORY_NOT_FOUND, f"{url}: {message}")
 
 
+_NO_GIT: Final = (
+    "something answers there, but not as a Git host does. Check spec.github.baseUrl and "
+    "spec.github.repository."
+)
 _MOVED: Final = (
     "the host sends us elsewhere: the repository was renamed or moved, or the host has another "
     "address. Write its present name and address into a new Source."
@@ -132,7 +161,7 @@ _REJECTED: Final = (
     "revoked, or is mistyped. Put a new one into the Secret."
 )
 _FORBIDDEN: Final = (
-    "the host knows the credentials in Secret {secret!r}, but they may not read the repository. "
+    "the host forbids the credentials in Secret {secret!r} to read the repository (403).{words} "
     "Give them the right to read its contents."
 )
 _HIDDEN: Final = (

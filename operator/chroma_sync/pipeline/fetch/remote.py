@@ -10,10 +10,10 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import urljoin
+from urllib.parse import urlsplit
 
 from chroma_sync.api.contract import RETRY_AFTER_MAX
 from chroma_sync.api.reasons import Reason
@@ -27,26 +27,30 @@ from chroma_sync.pipeline.fetch.refusals import explained
 RATE_LIMIT_SECONDS: Final = 2.0 * RETRY_AFTER_MAX
 LIST_SECONDS: Final = 60
 FETCH_SECONDS: Final = 1800
+_STATUS: Final = re.compile(r"(?:returned error:|HTTP) (\d{3})\b")
 # The first question of Git's smart HTTP protocol: gitprotocol-http(5).
 _REFS: Final = "/info/refs?service=git-upload-pack"
 # What git says on stderr, in the C locale, of an object that the host does not give.
-_NO_COMMIT: Final = re.compile(
-    r"not our ref|couldn't find remote ref|unadvertised object|bad object"
-)
+_NO_COMMIT: Final = re.compile(r"not our ref|couldn't find remote ref|unadvertised object")
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a host's rate limit is waited for, all in all, and who is told meanwhile: `on_wait`
-    gets the host's words, then an empty text when it is over."""
+    """For how many `seconds` a host's rate limits are waited for, all in all, and who is told
+    meanwhile: `on_wait` gets the host's words, then an empty text."""
 
     seconds: float = 0.0
     sleep: Callable[[float], None] = time.sleep
     on_wait: Callable[[str], None] = lambda _: None
 
 
-class _WantsSuffix(Exception):
-    """The host has the repository at its name with `.git` behind it, as GitLab has."""
+def no_other_authorities(ca_file: Path) -> Path:
+    """An empty folder beside a file of authorities."""
+    return ca_file.with_name("no-other-authorities")
+
+
+class _AskAgain(Exception):
+    """git met something that is put right now."""
 
 
 class Remote:
@@ -61,10 +65,14 @@ class Remote:
         self._trust = trust
         self._patience = patience
         self._address = url  # what git is given
+        self._patience_left = patience.seconds
+        self._new_login = False
 
     def refs(self, *names: str) -> dict[str, str]:
         """What stands under these full names (all that the host shows when there is none)."""
         output = self._git(lambda address: ["ls-remote", address, *names], LIST_SECONDS)
+        if not output:
+            self._see_that_it_is_git()
         lines = output.decode("utf-8", "replace").splitlines()
         return {name: id_ for id_, _, name in (line.partition("\t") for line in lines)}
 
@@ -76,30 +84,25 @@ class Remote:
     def _git(self, arguments: Callable[[str], list[str]], seconds: int) -> bytes:
         """Run git on the repository's address, and wait as the host asks, within the patience there
         is."""
-        give_up_at = time.monotonic() + self._patience.seconds
-        waited = False
         while True:
             try:
-                output = self._once(arguments(self._address), seconds)
-                break
-            except _WantsSuffix:
-                self._address = f"{self.url}.git"
+                return self._once(arguments(self._address), seconds)
+            except _AskAgain:
+                continue
             except RateLimited as limit:
-                if time.monotonic() + limit.seconds > give_up_at:
+                self._patience_left -= limit.seconds
+                if self._patience_left < 0:
                     raise
                 self._patience.on_wait(str(limit))
-                waited = True
                 self._patience.sleep(limit.seconds)
-        if waited:
-            self._patience.on_wait("")
-        return output
+                self._patience.on_wait("")
 
     def _once(self, arguments: list[str], seconds: int) -> bytes:
         login = self._access.login()
         try:
             done = self.command.run(*arguments, seconds=seconds, settings=self._settings(login))
         except GitTimeout:
-            message = f"{self.url}: the Git host did not answer within {seconds} seconds"
+            message = f"{self.url}: the Git host was not done within {seconds} seconds."
             raise Temporary(Reason.HOST_UNREACHABLE, message) from None
         if done.returncode != 0:
             raise self._explain(done, login)
@@ -112,34 +115,70 @@ class Remote:
             settings[f"http.{self._address}.extraHeader"] = f"Authorization: {login.header}"
         if self._trust.ca_file is not None:
             settings[CA_SETTING] = str(self._trust.ca_file)
+            # No others: some builds of git look into the system's folder as well.
+            settings["http.sslCAPath"] = str(no_other_authorities(self._trust.ca_file))
         return settings
 
     def _explain(
         self, done: subprocess.CompletedProcess[bytes], login: Login | None
-    ) -> StepError | _WantsSuffix:
+    ) -> StepError | _AskAgain:
         """Why git failed. git itself shows little of what the host said, so it is asked again."""
         said = done.stderr.decode("utf-8", "replace")
         # The repository's own name must not look like a symptom.
-        if _NO_COMMIT.search(said.replace(self.url, "")):
+        said_of_it = said.replace(self.url, "")
+        if _NO_COMMIT.search(said_of_it):
             advice = "Check spec.github.refIdentifier of the Invocation."
             message = f"{self.url}: the repository has no such commit. {advice}"
             return Misconfigured(Reason.REF_NOT_FOUND, message)
-        headers = {"Authorization": login.header} if login is not None else {}
-        answer = self._trust.ask("GET", f"{self._address}{_REFS}", headers)
-        if self._sends_to_suffix(answer):
-            return _WantsSuffix()
+        answer = self._question(login)
+        if self._puts_right(answer):
+            return _AskAgain()
         refusal = explained(answer, self.url, self._access, time.time())
+        status = _STATUS.search(said_of_it)
+        if refusal is None and status is not None:
+            # What git met is over already, or stands in the way of its later questions only.
+            met = Answer(int(status[1]), {}, said.encode())
+            refusal = explained(met, self.url, self._access, time.time())
         if refusal is not None:
             return refusal
-        last = said.strip().splitlines()[-1:] or ["git gave no reason"]
-        shown = last[0].removeprefix("fatal: ")[:300].rstrip(".")
-        message = f"{self.url}: {login.hide(shown) if login is not None else shown}."
-        advice = "Check spec.github.baseUrl, and that the host can be reached from here."
-        return Temporary(Reason.HOST_UNREACHABLE, f"{message} {advice}")
+        lines = [line for line in said.splitlines() if line.startswith(("fatal:", "error:"))]
+        shown = " ".join(lines or ["it gave no reason"])[:500]
+        hidden = login.hide(shown) if login is not None else shown
+        message = f"{self.url}: git broke off: {hidden.rstrip('.')}. It is tried again."
+        return Temporary(Reason.HOST_UNREACHABLE, message)
 
-    def _sends_to_suffix(self, answer: Answer) -> bool:
-        """Whether the host sends us to the same address with `.git`, and nowhere else."""
-        there = urljoin(f"{self.url}{_REFS}", answer.headers.get("location", ""))
-        return (
-            answer.is_redirect and self._address == self.url and there == f"{self.url}.git{_REFS}"
-        )
+    def _question(self, login: Login | None) -> Answer:
+        """Ask what git asks first."""
+        headers = {"Authorization": login.header} if login is not None else {}
+        answer = self._trust.ask("GET", f"{self._address}{_REFS}", headers)
+        if login is None:
+            return answer
+        return replace(answer, body=login.hide(answer.text).encode())
+
+    def _see_that_it_is_git(self) -> None:
+        """What lists nothing is an empty repository, or no Git host."""
+        answer = self._question(self._access.login())
+        refusal = explained(answer, self.url, self._access, time.time())
+        if refusal is not None:
+            raise refusal
+
+    def _puts_right(self, answer: Answer) -> bool:
+        """Whether it is worth it to ask once more, in another way: at the same address with `.git`
+        behind it, if that is where the host sends us, as GitLab does; or with a new login, when the
+        host no longer takes one that it issued."""
+        if self._address == self.url and answer.is_redirect:
+            wanted = f"{self.url}.git{_REFS}"
+            location = answer.headers.get("location", "")
+            if location in (wanted, wanted.removeprefix(_origin(wanted))):
+                self._address = f"{self.url}.git"
+                return True
+        if answer.status == 401 and self._access.is_app and not self._new_login:
+            self._new_login = True
+            self._access.forget()
+            return True
+        return False
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
