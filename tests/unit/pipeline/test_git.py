@@ -9,10 +9,9 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -29,6 +28,7 @@ from chroma_sync.pipeline.fetch.remote import Patience, Remote
 from chroma_sync.pipeline.queues import StopSignal
 from fakes import repository
 from fakes.git_host import serving
+from fakes.trees import commit_content, commit_of, tree_of, write_object
 
 FIRST = {"a.py": repository.GeneratedFile(b"one\n")}
 SECOND = {
@@ -139,7 +139,7 @@ def test_a_tag_of_no_commit(tmp_path: Path, kind: str) -> None:
     shop = root / "acme" / "shop"
     tree = tree_of(shop, {"a.py": b"x = 1\n"})
     commit_of(shop, tree)
-    tagged = tree if kind == "tree" else _object(shop, "blob", b"x = 1\n")
+    tagged = tree if kind == "tree" else write_object(shop, "blob", b"x = 1\n")
     subprocess.run(["git", "-C", str(shop), "update-ref", "refs/tags/odd", tagged], check=True)
     with serving(root) as url:
         git = source(f"{url}/acme/shop", tmp_path, tag="odd")
@@ -402,50 +402,3 @@ def test_a_submodule_is_a_verdict(tmp_path: Path) -> None:
         git.open(commit)
         verdicts = {entry.key: entry.skip for entry in git.entries()}
     assert verdicts == {"a.py": None, "lib/theirs": DocumentReason.SUBMODULE}
-
-
-def tree_of(repository: Path, files: Mapping[Any, bytes | str]) -> str:
-    """Write a tree with any names, also those that git's own index refuses; a string is a commit of
-    a submodule. Returns its id."""
-    subprocess.run(["git", "init", "-q", "--bare", str(repository)], check=True)
-    folders: dict[bytes, Any] = {}
-    for path, data in files.items():
-        *above, name = (path if isinstance(path, bytes) else path.encode()).split(b"/")
-        folder = folders
-        for part in above:
-            folder = folder.setdefault(part, {})
-        folder[name] = data
-    return _write_tree(repository, folders)
-
-
-def _write_tree(repository: Path, folder: Mapping[bytes, Any]) -> str:
-    lines = []
-    for name, item in folder.items():
-        if isinstance(item, bytes):
-            lines.append((name, b"100644 " + name + b"\0", _object(repository, "blob", item)))
-        elif isinstance(item, str):
-            lines.append((name, b"160000 " + name + b"\0", item))
-        else:
-            lines.append((name + b"/", b"40000 " + name + b"\0", _write_tree(repository, item)))
-    content = b"".join(head + bytes.fromhex(id_) for _, head, id_ in sorted(lines))
-    return _object(repository, "tree", content)
-
-
-def _object(repository: Path, kind: str, content: bytes) -> str:
-    command = ["git", "-C", str(repository), "hash-object", "-w", "--literally", "--stdin"]
-    done = subprocess.run([*command, "-t", kind], input=content, capture_output=True, check=True)
-    return done.stdout.decode().strip()
-
-
-def commit_of(repository: Path, tree: str, message: str = ".") -> str:
-    """A commit of a tree, on the branch main."""
-    commit = _object(repository, "commit", commit_content(tree, message))
-    git = ["git", "-C", str(repository), "update-ref", "refs/heads/main", commit]
-    subprocess.run(git, check=True)
-    return commit
-
-
-def commit_content(tree: str, message: str) -> bytes:
-    who = b"Test <test@example.org> 1700000000 +0000"
-    lines = (b"tree %s" % tree.encode(), b"author %s" % who, b"committer %s" % who)
-    return b"\n".join((*lines, b"", message.encode(), b""))

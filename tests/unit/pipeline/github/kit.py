@@ -1,0 +1,144 @@
+"""What the tests of private repositories have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from chroma_sync.api.configuration import ChromaServer, Configuration, EmbeddingConfiguration
+from chroma_sync.api.contract import SecretKey, SecretUse
+from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
+from chroma_sync.pipeline.factory import make_source
+from chroma_sync.pipeline.fetch import Source
+from chroma_sync.pipeline.fetch.access import TOKEN_USER, basic_login
+from chroma_sync.pipeline.fetch.remote import Patience
+from chroma_sync.pipeline.queues import StopSignal
+from fakes.github import Installation, State, Token
+from fakes.keys import private_key
+
+APP = "1234"
+
+
+TOKEN = "canary-token-5d1f"
+
+
+PASSWORD = "canary-password-77ab"
+
+
+REPOSITORY = "acme/private"
+
+
+KEY, PUBLIC_KEY = private_key()
+
+
+OTHER_KEY, _ = private_key()
+
+
+class Given:
+    """Secrets by their use."""
+
+    advice = "Create it."
+
+    def __init__(self, **values: Mapping[str, str]) -> None:
+        self.values = {use.value: values.get(use.name.lower(), {}) for use in SecretUse}
+
+    def read(self, use: SecretUse, key: SecretKey) -> bytes | None:
+        value = self.values[use.value].get(key.value)
+        return None if value is None else value.encode()
+
+
+@dataclass
+class Host:
+    """A running GitHub."""
+
+    url: str
+    state: State
+    commits: list[str]
+
+
+def new_state() -> State:
+    return State(
+        apps={APP: PUBLIC_KEY},
+        installations=[Installation("9", ["acme/other"]), Installation(APP, [REPOSITORY])],
+        tokens={TOKEN: Token([REPOSITORY])},
+        passwords={"robot": PASSWORD},
+    )
+
+
+def source(
+    url: str, scratch: Path, secrets: Given, *, patience: Patience | None = None, **fields: Any
+) -> Source:
+    named = {
+        "credentialsSecretRef": {"name": "login"} if secrets.values["git"] else None,
+        "caSecretRef": {"name": "ca"} if secrets.values["git-ca"] else None,
+        "appId": APP if "privateKey" in secrets.values["git"] else None,
+    }
+    spec = {"repository": REPOSITORY, "baseUrl": url, "insecure": True, **named, **fields}
+    configuration = Configuration(
+        source="default/shop",
+        database="default_database",
+        chroma=ChromaServer(url="embedded"),
+        embedding=EmbeddingConfiguration(model="hash", url="none"),
+        chunking=Chunking(),
+        github=GithubSource.model_validate(spec),
+        job_template=JobTemplate(),
+    )
+    return make_source(configuration, scratch, StopSignal(), secrets, patience)
+
+
+def app(key: str = KEY) -> Given:
+    return Given(git={"privateKey": key})
+
+
+def token(value: str = TOKEN) -> Given:
+    return Given(git={"token": value})
+
+
+def read_all(reading: Source) -> dict[str, bytes]:
+    reading.open(reading.resolve())
+    try:
+        return {entry.key: reading.read(entry) for entry in reading.entries()}
+    finally:
+        reading.close()
+
+
+WAYS = {
+    "app": app(),
+    "token": token(),
+    "password": Given(git={"username": "robot", "token": PASSWORD}),
+}
+
+
+def assert_no_secret(text: str, host: Host) -> None:
+    """Neither as it stands in a Secret nor in the form in which it travels."""
+    lines = [line for key in (KEY, OTHER_KEY) for line in key.splitlines() if len(line) > 40]
+    tokens = [*host.state.issued, TOKEN, "canary-x", "canary"]
+    logins = [basic_login(TOKEN_USER, token) for token in tokens]
+    logins.append(basic_login("robot", PASSWORD))
+    hidden = [part for login in logins for part in login.hidden]
+    for secret in [*hidden, *lines, "Authorization"]:
+        assert secret not in text
+
+
+class _Recorder(BaseHTTPRequestHandler):
+    """Where a host sends us to: it records whatever comes."""
+
+    server: Recorder
+
+    def do_GET(self) -> None:
+        self.server.seen.append((self.path, dict(self.headers)))
+        self.send_error(404)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nobody reads it."""
+
+
+class Recorder(ThreadingHTTPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Recorder)
+        self.seen: list[tuple[str, dict[str, str]]] = []
