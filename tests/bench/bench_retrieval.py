@@ -1,0 +1,120 @@
+"""How well chunks are found: ours beside those of other projects' chunkers.
+
+The questions are docstrings that were cut out of the files (see docstrings.py). Every chunker cuts
+the same files with the same limit in bytes; each chunk that is not blank is embedded by the small
+CPU model, longer ones than the model takes in windows, as the pipeline does. For each question all
+chunks of all files are ranked by cosine.
+
+A chunk is a hit when it holds at least half of the bytes of the function's lines, or, where the
+function is larger than the limit, at least half as many as the limit. So a chunker that tears a
+function to pieces has no hit for it, and `findable` says for how many questions it has one. A
+chunker that goes over the limit has it easier: `largest` says how far it went.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench import peers
+from bench.docstrings import Question, Sample, sample
+from bench.kit import MAX_SIZE_BYTES
+from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
+from chroma_sync.pipeline.embed import LocalMiniLM, Vectors, embed_long
+
+OURS = "chroma-sync"
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A chunk: which bytes of which file."""
+
+    file: int
+    begin: int
+    end: int
+
+
+def our_pieces(files: list[tuple[str, str]]) -> list[list[tuple[int, int]]]:
+    """The byte ranges of our chunks of each file."""
+    pieces = []
+    with Chunker(ChunkingConfig("tree_sitter", MAX_SIZE_BYTES, None)) as chunker:
+        for name, text in files:
+            chunks = chunker.chunk(name, text.encode()).chunks
+            ends = np.cumsum([len(chunk.text) for chunk in chunks]).tolist()
+            pieces.append(list(zip([0, *ends], ends, strict=False)))
+    return pieces
+
+
+def pieces_of(name: str, sampled: Sample) -> list[Piece]:
+    """A chunker's chunks of all files, without blank ones."""
+    if name == OURS:
+        ranges = our_pieces(sampled.files)
+    else:
+        texts = [("python", text) for _, text in sampled.files]
+        ranges = peers.cut(name, MAX_SIZE_BYTES, texts).pieces
+    pieces = [Piece(file, *place) for file, places in enumerate(ranges) for place in places]
+    return [piece for piece in pieces if _text(sampled, piece).strip()]
+
+
+def rank_of(question: Vectors, chunks: Vectors, hits: list[int]) -> int | None:
+    """The best place, from 1, of a hit among all chunks by their likeness to a question; None
+    without any."""
+    if not hits:
+        return None
+    likeness = chunks @ question
+    return int((likeness > likeness[hits].max()).sum()) + 1
+
+
+def hits(question: Question, pieces: list[Piece]) -> list[int]:
+    """Which chunks are hits."""
+    enough = min(question.end - question.begin, MAX_SIZE_BYTES) / 2
+    return [
+        i
+        for i, piece in enumerate(pieces)
+        if piece.file == question.file
+        and min(piece.end, question.end) - max(piece.begin, question.begin) >= enough
+    ]
+
+
+def main() -> None:
+    """Print the table."""
+    sampled, model = sample(), LocalMiniLM()
+    asked = embed_long(model, [question.text for question in sampled.questions]).vectors
+    print(f"{len(sampled.questions)} docstrings of {len(sampled.files)} modules", end=", ")
+    print(f"chunks of {MAX_SIZE_BYTES} bytes\n")
+    print(f"| chunker | recall@1 | recall@{TOP} | MRR | findable | chunks | largest |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in (OURS, *peers.PEERS):
+        pieces = pieces_of(name, sampled)
+        chunks = embed_long(model, [_text(sampled, piece) for piece in pieces]).vectors
+        found = [
+            rank_of(vector, chunks, hits(question, pieces))
+            for question, vector in zip(sampled.questions, asked, strict=True)
+        ]
+        print(f"| {name} | {_scores(found)} | {len(pieces)} | {_largest(pieces)} |", flush=True)
+
+
+def _scores(found: list[int | None]) -> str:
+    count = len(found)
+    there = [rank for rank in found if rank is not None]
+    scores = [
+        sum(rank == 1 for rank in there) / count,
+        sum(rank <= TOP for rank in there) / count,
+        sum(1 / rank for rank in there) / count,
+        len(there) / count,
+    ]
+    return " | ".join(f"{score:.3f}" for score in scores)
+
+
+def _largest(pieces: list[Piece]) -> int:
+    return max(piece.end - piece.begin for piece in pieces)
+
+
+def _text(sampled: Sample, piece: Piece) -> str:
+    return sampled.files[piece.file][1].encode()[piece.begin : piece.end].decode()
+
+
+if __name__ == "__main__":
+    main()
