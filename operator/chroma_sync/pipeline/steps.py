@@ -36,6 +36,7 @@ from chroma_sync.pipeline.index.claim import (
 )
 from chroma_sync.pipeline.index.records import Configs, document_sha, short_hash
 from chroma_sync.pipeline.index.state import TargetState
+from chroma_sync.pipeline.index.target import load_target
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.stream import Donor, Stages, Stream
@@ -107,7 +108,8 @@ def work(tools: Toolbox) -> None:
     _same_configs(tools, collection)
     tools.source.open(revision)
     with target_state(tools.scratch / "work.sqlite") as state, _watched(tools, identity):
-        state.load(collection.records())
+        state.load_listing(_listed(_mine(tools.source.entries(), tools.shard)))
+        load_target(state, collection, tools.configs)
         with donor_of(tools, collection.name) as donor:
             _bring_in(tools, collection, state, tools.progress, donor)
 
@@ -125,15 +127,13 @@ def finish(tools: Toolbox) -> None:
         _same_configs(tools, collection)
         tools.source.open(revision)
         with target_state(tools.scratch / "finish.sqlite") as state:
-            # What the listing alone skips has no records in a run from nothing.
-            entries = tools.source.entries()
-            state.load_listing((e.key, e.version) for e in entries if e.skip is None)
-            state.load(collection.records())
+            state.load_listing(_listed(tools.source.entries()))
+            load_target(state, collection, tools.configs)
             with _watched(tools, identity):
                 again = Progress()
                 _bring_in(tools, collection, state, again)
             if again.wrote():
-                state.load(collection.records())
+                load_target(state, collection, tools.configs)
             # Paging has ended: from here on it is safe to delete.
             for ids in state.leftovers(tools.configs):
                 tools.stop.check()
@@ -331,6 +331,11 @@ def _mine(entries: Iterator[Entry], shard: tuple[int, int]) -> Iterator[Entry]:
     """The entries whose hash falls to this shard. The choice never depends on the listing."""
     index, count = shard
     return (e for e in entries if int(document_sha(e.key)[:8], 16) % count == index)
+
+
+def _listed(entries: Iterator[Entry]) -> Iterator[tuple[str, str]]:
+    """Keys and versions. What the listing alone skips has no records in a run from nothing."""
+    return ((e.key, e.version) for e in entries if e.skip is None)
 
 
 def _embed_threads(tools: Toolbox) -> int:

@@ -21,6 +21,7 @@ from chroma_sync.pipeline.index.records import Record, Scalar, Vector
 RETRY_SECONDS = 300.0
 _REQUEST_SECONDS = 60.0
 _PAGE = 1_000  # smaller ones are slower, and what larger ones leave in the heap stays there
+_ID_PAGE = 10_000
 _WRITE_MAX = 300  # the hosted product's limit of records a write; larger gains nothing
 
 Metadata = dict[str, Any]
@@ -189,6 +190,30 @@ class Collection:
             if len(page["ids"]) < _PAGE:
                 return
             offset += _PAGE
+
+    def ids(self) -> Iterator[list[str]]:
+        """The ids of all records, in pages. Don't delete meanwhile."""
+        offset = 0
+        while True:
+            page = self._call(partial(self._handle.get, limit=_ID_PAGE, offset=offset, include=[]))
+            yield page["ids"]
+            if len(page["ids"]) < _ID_PAGE:
+                return
+            offset += _ID_PAGE
+
+    def ids_where(self, key: str, values: Sequence[str]) -> list[str]:
+        """The ids of the records that have one of some values in their metadata."""
+        where = {key: {"$in": list(values)}}
+        found: list[str] = self._call(partial(self._handle.get, where=where, include=[]))["ids"]
+        return found
+
+    def some(self, ids: Sequence[str]) -> Iterator[Stored]:
+        """Those of some records that stand, without their vectors and texts."""
+        for start in range(0, len(ids), _PAGE):
+            some = list(ids[start : start + _PAGE])
+            page = self._call(partial(self._handle.get, ids=some, include=["metadatas"]))
+            for id_, metadata in zip(page["ids"], page["metadatas"], strict=True):
+                yield Stored(id_, dict(metadata or {}))
 
     def with_vectors(self, ids: Sequence[str]) -> dict[str, Stored]:
         """Those of some records that stand, with their vectors."""

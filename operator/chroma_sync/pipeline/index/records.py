@@ -59,6 +59,13 @@ def record_id(key_sha: str, n: int) -> str:
     return f"{key_sha}-{n}"
 
 
+def document_state(key_sha: str, version: str, config: str) -> str:
+    """What stands on the records of one document in one version and configuration, and on no others
+    in any collection. So a server can be asked which records of many documents are up to date, and
+    answer with their ids alone."""
+    return short_hash(key_sha, version, config)
+
+
 def make_record(
     entry: Entry,
     chunked: Chunked,
@@ -84,6 +91,7 @@ def make_record(
         "end_col": chunk.end_col,
         "content_sha256": sha256_hex(chunk.text),
         "document_config": configs.document,
+        "document_state": document_state(key_sha, entry.version, configs.document),
         "embedding_config": configs.embedding,
     }
     if chunked.language is not None:

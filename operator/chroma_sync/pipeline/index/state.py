@@ -1,7 +1,7 @@
 """What the target holds, in a SQLite file on the scratch folder.
 
-It is read from Chroma once, by paging, before any document is looked at; then every question about
-a document is answered from here. The file grows with the target, memory does not.
+It is read from Chroma once (see target.py), before any document is looked at; then every question
+about a document is answered from here. The file grows with the target, memory does not.
 """
 
 from __future__ import annotations
@@ -56,6 +56,10 @@ class TargetState:
         rows = (row for record in records if (row := _row(record)) is not None)
         self._insert("INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
+    def load_ids(self, ids: Iterable[str]) -> None:
+        """Take in records of which nothing but their ids is known."""
+        self.load(Stored(id_, {}) for id_ in ids)
+
     def load_listing(self, documents: Iterable[tuple[str, str]]) -> None:
         """Take in the keys and versions that the source has."""
         rows = ((bytes.fromhex(document_sha(key)), version) for key, version in documents)
@@ -63,12 +67,29 @@ class TargetState:
 
     def known(self, key: str) -> list[Known]:
         """The records of one document, by n."""
+        return self.known_of(document_sha(key))
+
+    def known_of(self, key_sha: str) -> list[Known]:
+        """The same, by the hash of the document's key."""
         rows = self._db.execute(
             "SELECT n, version, config, content, embedding, chunk_count FROM record"
             " WHERE document = ? ORDER BY n",
-            (bytes.fromhex(document_sha(key)),),
+            (bytes.fromhex(key_sha),),
         )
         return [Known(*row) for row in rows]
+
+    def listed_standing(self, size: int) -> Iterator[dict[str, str]]:
+        """The listed documents of which any record stands, in batches: the version by the hash of
+        the key. Records may be taken in between two batches."""
+        last = b""
+        while rows := self._db.execute(
+            "SELECT document, version FROM listed WHERE document > ? AND EXISTS"
+            " (SELECT 1 FROM record WHERE record.document = listed.document)"
+            " ORDER BY document LIMIT ?",
+            (last, size),
+        ).fetchall():
+            yield {document.hex(): version for document, version in rows}
+            last = rows[-1][0]
 
     def gone(self) -> int:
         """How many documents of the target the listing lacks."""
