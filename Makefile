@@ -12,7 +12,7 @@ TESTBED := $(PYTHON) tests/cluster/testbed.py
 export PYTHONDONTWRITEBYTECODE := 1
 
 help: ## list the commands
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.ready ## make .venv with everything, and the chroma-sync command in it
 
@@ -72,7 +72,7 @@ bench: setup ## measure speed and memory; prints a table
 bench-incremental: setup ## what indexing again costs after a small change (5 minutes)
 	@$(BIN)/python tests/bench/run.py incremental
 
-bench-large: setup ## fetch and stream 100,000 files within 512 MiB (Linux, root; 2 GB of disk)
+bench-large: setup ## fetch and stream 100,000 files within 512 MiB (Linux, root; 10 minutes, 3 GB)
 	@$(BIN)/python tests/bench/run.py large
 
 bench-retrieval: setup ## how well our chunks are found, beside other chunkers' (10 minutes)
