@@ -21,6 +21,7 @@ FEW = {
 }
 
 
+@pytest.mark.timeout(500)
 def test_twenty_invocations_at_once(world: World, namespace: str) -> None:
     world.cluster.apply(world.source(namespace, github=FEW))
     world.ready(namespace)

@@ -134,6 +134,9 @@ class Passes:
         invocation = Invocation.model_validate(raw)
         uid, source_name = invocation.metadata.uid or "", invocation.spec.source_ref.name
         finished = invocation_pass.is_finished(invocation.status)
+        # Before the pods: a Job that has ended here has no pod that is not seen to have ended.
+        all_jobs = self._cache.jobs_of(key.namespace, source_name)
+        jobs = [job for job in all_jobs if job.owner_uid == uid]
         source, pods, fresh = None, [], False
         if not finished or invocation.spec.ttl_seconds_after_finished is not None:
             raw_source = await self._cluster.read("Source", key.namespace, source_name)
@@ -141,12 +144,11 @@ class Passes:
         if not finished and invocation.status.start_time is not None:
             pods = await self._cluster.pods(key.namespace, f"{names.LABEL_INVOCATION_UID}={uid}")
             fresh = await self._ask(key, pods)
-        jobs = self._cache.jobs_of(key.namespace, source_name)
         seen = run.Seen(
             invocation,
             self._installation,
             source,
-            [job for job in jobs if job.owner_uid == uid],
+            jobs,
             pods,
             self._told.get(key, {}),
             fresh,

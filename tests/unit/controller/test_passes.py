@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 import pytest
 
-from chroma_sync.api.contract import Result, Step
+from chroma_sync.api.contract import Result, Step, encode_result
+from chroma_sync.api.invocation import CollectionStatus
 from chroma_sync.cluster.errors import ClusterError, ConflictError, InvalidError, NotFoundError
 from chroma_sync.cluster.interface import Kind, Object
 from chroma_sync.controller import keys
@@ -20,7 +22,7 @@ from chroma_sync.controller.merge import merge_patch
 from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.passes import Passes
 from chroma_sync.controller.workqueue import RetryError
-from chroma_sync.reconcile.observed import PodState
+from chroma_sync.reconcile.observed import PodState, Terminated
 from chroma_sync.reconcile.plan import Event
 from unit.reconcile.build import INSTALLATION, NOW, as_json, invocation, later, ready_source
 
@@ -288,6 +290,43 @@ def test_a_pass_waits_once_for_all_silent_pods_and_for_no_others(cluster: Memory
         assert set(passes._told[run_key("first")]) == {f"uid-pod-{n}" for n in range(20)}
         # Nobody who was not asked is taken for silent.
         assert set(passes._silent[run_key("first")]) == {f"uid-pod-{n}" for n in range(20, 28)}
+
+    asyncio.run(scenario())
+
+
+def test_a_job_that_ends_while_its_pod_is_asked_does_not_end_the_run_without_its_result(
+    cluster: MemoryCluster,
+) -> None:
+    passes = passes_over(cluster)
+    told = Result(collection=CollectionStatus(name="docs", id="1", records=7))
+
+    async def ends(address: str) -> Result | None:
+        (job,) = cluster.jobs.values()
+        metadata = {**job["metadata"], "resourceVersion": "999"}
+        complete = {"conditions": [{"type": "Complete", "status": "True"}]}
+        ended = {**job, "metadata": metadata, "status": complete}
+        keys.job_changed(cluster.cache, ended, deleted=False)
+        return None
+
+    cluster.read_progress = ends  # type: ignore[method-assign]
+
+    def status() -> Any:
+        return cluster.objects["Invocation", "first"]["status"]
+
+    async def scenario() -> None:
+        await begin(passes)
+        pod = replace(worker(0), step=Step.RUN, job=next(iter(cluster.jobs)))
+        cluster.pods_there = [pod]
+        await passes.reconcile(run_key("first"))
+        assert condition(status())["status"] == "Unknown"
+        ended = Terminated(exit_code=0, reason="Completed", message=encode_result(told).decode())
+        cluster.pods_there = [replace(pod, phase="Succeeded", terminated=ended)]
+        await passes.reconcile(run_key("first"))
+        assert condition(status())["status"] == "True"
+        assert status()["collection"]["records"] == 7
+
+    def condition(status: Any) -> Any:
+        return next(c for c in status["conditions"] if c["type"] == "Succeeded")
 
     asyncio.run(scenario())
 
