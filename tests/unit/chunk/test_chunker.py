@@ -1,10 +1,7 @@
 # ruff: noqa: E501 - one snippet a line reads best
-"""The chunker as a whole: languages, what it does when a parse goes wrong, and deep nesting."""
+"""The chunker as a whole: languages, declarations, and deep nesting."""
 
 from __future__ import annotations
-
-import os
-import signal
 
 import pytest
 
@@ -84,37 +81,6 @@ def test_declarations_with_comments_and_decorators() -> None:
 
 def test_deep_nesting() -> None:
     data = b"[" * 50_000 + b"]" * 50_000
-    with Chunker(CONFIG, timeout_seconds=30) as chunker:
+    with Chunker(CONFIG) as chunker:
         chunked = chunker.chunk("a.json", data)
     check(chunked, data, CONFIG)
-
-
-@pytest.mark.parametrize(
-    ("sent", "reasons"),
-    [
-        (signal.SIGSTOP, ["parser timed out"]),
-        # A child that is found dead before it is asked is replaced: nothing is lost then.
-        (signal.SIGKILL, ["parser crashed", None]),
-    ],
-)
-def test_a_child_in_trouble_costs_one_file_its_syntax(
-    sent: signal.Signals, reasons: list[str | None]
-) -> None:
-    data = SNIPPETS["a.py"].encode()
-    with Chunker(CONFIG, timeout_seconds=1) as chunker:
-        before = chunker.chunk("a.py", data)
-        assert chunker._parser is not None and chunker._parser.pid is not None
-        os.kill(chunker._parser.pid, sent)
-        hit = chunker.chunk("a.py", data)
-        check(hit, data, CONFIG)
-        assert hit.fallback in reasons
-        assert chunker.chunk("a.py", data) == before
-
-
-def test_a_parse_is_bounded_in_memory() -> None:
-    data = b"x = [" + b"1, " * 300_000 + b"]\n"
-    with Chunker(CONFIG, memory_bytes=300 * 1024**2, timeout_seconds=60) as chunker:
-        chunked = chunker.chunk("a.py", data)
-        check(chunked, data, CONFIG)
-        small = SNIPPETS["a.py"].encode()
-        assert chunker.chunk("b.py", small).strategy == "tree_sitter"

@@ -3,7 +3,7 @@
 from chroma_sync.pipeline.chunk.chunker import Chunker
 from chroma_sync.pipeline.chunk.languages import language_of
 from chroma_sync.pipeline.chunk.model import CHUNKER_VERSION, Chunk, Chunked, ChunkingConfig
-from chroma_sync.pipeline.chunk.parser import ParserUnavailable
+from chroma_sync.pipeline.chunk.parser import Limits, ParserUnavailable
 
 __all__ = [
     "CHUNKER_VERSION",
@@ -11,6 +11,7 @@ __all__ = [
     "Chunked",
     "Chunker",
     "ChunkingConfig",
+    "Limits",
     "ParserUnavailable",
     "language_of",
 ]

@@ -7,7 +7,7 @@ from types import TracebackType
 from chroma_sync.pipeline.chunk.cuts import line_cuts
 from chroma_sync.pipeline.chunk.languages import language_of
 from chroma_sync.pipeline.chunk.model import Chunk, Chunked, ChunkingConfig
-from chroma_sync.pipeline.chunk.parser import GaveUp, ParserProcess
+from chroma_sync.pipeline.chunk.parser import GaveUp, Limits, ParserProcess, ParserUnavailable
 from chroma_sync.pipeline.chunk.protocol import MAX_DATA_BYTES
 
 _HEAD_BYTES = 4096
@@ -18,21 +18,14 @@ _LEAST_TREE_FACTOR = 8
 class Chunker:
     """Cuts files into chunks by one configuration; a context manager, for one thread.
 
-    It owns one child process that parses; a parse over `timeout_seconds` or over `memory_bytes` of
-    address space, or one that crashes, costs the child and not the run: the file is cut by lines
-    (see `Chunked.fallback`) and the next one meets a new child.
+    It owns one child process that parses; a parse over the limits, or one that crashes, costs the
+    child and not the run: the file is cut by lines (see `Chunked.fallback`) and the next one meets
+    a new child.
     """
 
-    def __init__(
-        self,
-        config: ChunkingConfig,
-        *,
-        timeout_seconds: float = 10,
-        memory_bytes: int = 1024**3,
-    ) -> None:
+    def __init__(self, config: ChunkingConfig, limits: Limits | None = None) -> None:
         self._config = config
-        self._timeout_seconds = timeout_seconds
-        self._memory_bytes = memory_bytes
+        self._limits = limits or Limits()
         self._parser: ParserProcess | None = None
 
     def __enter__(self) -> Chunker:
@@ -57,7 +50,7 @@ class Chunker:
 
         The chunks' texts, joined, are `data`; none is over the configured size or cuts a
         character; two neighbours never fit into one chunk together. Raises `ParserUnavailable` if
-        no child can be started.
+        no child can be started, or none gets to run.
         """
         config = self._config
         language = language_of(key, data[:_HEAD_BYTES])
@@ -76,14 +69,22 @@ class Chunker:
         max_size = self._config.max_size_bytes
         if len(data) <= max_size:  # one chunk, or none, whatever the syntax
             return [len(data)] if data else []
-        if len(data) > min(self._memory_bytes // _LEAST_TREE_FACTOR, MAX_DATA_BYTES):
+        if len(data) > min(self._limits.memory_bytes // _LEAST_TREE_FACTOR, MAX_DATA_BYTES):
             raise GaveUp("parser out of memory")
+        try:
+            return self._child().cuts(language, data, max_size)
+        except (GaveUp, ParserUnavailable) as error:
+            if isinstance(error, GaveUp) and error.reason == "parser timed out":
+                raise
+            # The child may have suffered from files before or from a busy machine, and how a file
+            # is cut must not depend on either. A new child knows this file only.
+            return self._child().cuts(language, data, max_size)
+
+    def _child(self) -> ParserProcess:
         if self._parser is None or not self._parser.lives():
             self.close()
-            self._parser = ParserProcess(
-                timeout_seconds=self._timeout_seconds, memory_bytes=self._memory_bytes
-            )
-        return self._parser.cuts(language, data, max_size)
+            self._parser = ParserProcess(self._limits)
+        return self._parser
 
 
 def as_chunks(data: bytes, cuts: list[int]) -> tuple[Chunk, ...]:

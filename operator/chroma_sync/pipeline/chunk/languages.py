@@ -18,6 +18,7 @@ _SUFFIXES = {
     "c": "c h",
     "clojure": "clj cljs cljc edn",
     "cmake": "cmake",
+    "cobol": "cob cbl cpy cobol",
     "commonlisp": "lisp lsp cl asd",
     "cpp": "cc cpp cxx c++ hh hpp hxx h++ ipp tpp inl ino",
     "csharp": "cs csx",

@@ -6,16 +6,19 @@ import contextlib
 import os
 import resource
 import select
+import signal
 import socket
 import subprocess
 import sys
 import time
 from array import array
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from chroma_sync.pipeline.chunk.cuts import are_sound
+from chroma_sync.pipeline.chunk.memory import parser_memory
 from chroma_sync.pipeline.chunk.model import Fallback
-from chroma_sync.pipeline.chunk.protocol import CUT, REPLY, REQUEST, receive
+from chroma_sync.pipeline.chunk.protocol import CUT, EXIT_OUT_OF_MEMORY, REPLY, REQUEST, receive
 
 _START_SECONDS = 60.0
 _END_SECONDS = 2.0
@@ -24,7 +27,8 @@ _STDERR_BYTES = 2000
 
 
 class ParserUnavailable(Exception):
-    """The parser process can't be started: the installation is at fault, not a file."""
+    """The parser process can't be started, or gets no time to run: the installation or the machine
+    is at fault, not a file."""
 
 
 class GaveUp(Exception):
@@ -35,20 +39,29 @@ class GaveUp(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What one parse may take: CPU time and address space. `wall_seconds` is a net below them, for
+    a process that gets no CPU time; only a machine in trouble lets a parse fall so far."""
+
+    cpu_seconds: float = 10
+    wall_seconds: float = 300
+    memory_bytes: int = field(default_factory=parser_memory)
+
+
 class ParserProcess:
     """One process that parses, until it is closed or a file is its end."""
 
-    def __init__(self, *, timeout_seconds: float, memory_bytes: int) -> None:
+    def __init__(self, limits: Limits) -> None:
         """Starts it; raises `ParserUnavailable`."""
-        self._timeout_seconds = timeout_seconds
-        self._memory_bytes = memory_bytes
+        self._limits = limits
         self._connection, theirs = socket.socketpair()
         self._answer = select.poll()
         self._answer.register(self._connection, select.POLLIN)
         # A new program and not a fork: the chunker may live in a process with threads.
         with theirs:
             self._process = subprocess.Popen(
-                _command(memory_bytes, timeout_seconds),
+                _command(limits),
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -64,8 +77,9 @@ class ParserProcess:
         return self._process.poll() is None
 
     def cuts(self, language: str, data: bytes, max_size: int) -> list[int]:
-        """The ends of the chunks of `data`. Raises `GaveUp`."""
-        deadline = time.monotonic() + self._timeout_seconds
+        """The ends of the chunks of `data`. Raises `GaveUp` and `ParserUnavailable`; either way the
+        process has ended then."""
+        deadline = time.monotonic() + self._limits.wall_seconds
         largest = 0
         cuts: list[int] | None = None
         try:
@@ -77,16 +91,27 @@ class ParserProcess:
             cuts = self._receive(deadline, len(data))
         except TimeoutError:
             self.kill()
-            raise GaveUp("parser timed out") from None
+            seconds = self._limits.wall_seconds
+            raise ParserUnavailable(
+                f"the parser process had too little CPU time to end within {seconds:g} s"
+            ) from None
         except ConnectionError:
             pass  # it died
         if cuts is None or not are_sound(cuts, data, max_size):
             self.kill()
-            # tree-sitter does not check what it allocates, it just crashes. It grows by doubling,
-            # so a refused step starts at half the bound or above.
-            starved = largest > self._memory_bytes // 2
-            raise GaveUp("parser out of memory" if starved else "parser crashed")
+            raise GaveUp(self._cause_of_death(largest))
         return cuts
+
+    def _cause_of_death(self, largest: int) -> Fallback:
+        """Why the process has ended; `largest` is how much memory it was seen to take."""
+        if self._process.returncode == -signal.SIGPROF:
+            return "parser timed out"
+        # tree-sitter does not check what it allocates, it just crashes. It grows by doubling, so a
+        # refused step starts at half the bound or above.
+        starved = largest > self._limits.memory_bytes // 2
+        if starved or self._process.returncode == EXIT_OUT_OF_MEMORY:
+            return "parser out of memory"
+        return "parser crashed"
 
     def close(self) -> None:
         """Ends the process by closing its input, and kills it if that does not help."""
@@ -145,9 +170,10 @@ class ParserProcess:
         return cuts.tolist()
 
 
-def _command(memory_bytes: int, timeout_seconds: float) -> list[str]:
+def _command(limits: Limits) -> list[str]:
     module = "chroma_sync.pipeline.chunk._child"
-    return [sys.executable, "-P", "-m", module, str(memory_bytes), str(timeout_seconds)]
+    bounds = str(limits.memory_bytes), str(limits.cpu_seconds)
+    return [sys.executable, "-P", "-m", module, *bounds]
 
 
 def _environment() -> dict[str, str]:

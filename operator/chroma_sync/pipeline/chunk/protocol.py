@@ -2,7 +2,7 @@
 
 Request: `REQUEST` (length of the language's name, of the data, and the largest chunk's size in
 bytes), the name, the data. Reply: `REPLY` (a count), then as many ends of chunks, each a `CUT`.
-One reply with a count of 0 says that the process is up.
+One reply with a count of 0 says that the process is up. Instead of a reply the process may end.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from array import array
 REQUEST = struct.Struct("=BII")
 REPLY = struct.Struct("=I")
 CUT = "I"
+
+EXIT_OUT_OF_MEMORY = 12
 
 # Nothing larger can be told in a request.
 MAX_DATA_BYTES = 2**32 - 1

@@ -1,0 +1,142 @@
+"""Parsers that hang, crash or take too much: what that costs, and what must not cost anything."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chroma_sync.pipeline.chunk import Chunked, Chunker, ChunkingConfig, Limits, ParserUnavailable
+from chroma_sync.pipeline.chunk.parser import GaveUp, ParserProcess
+from unit.chunk.laws import check
+
+CONFIG = ChunkingConfig("tree_sitter", 60, None)
+MIB = 1024**2
+CODE = b"def first():\n    return 1\n\n\ndef second():\n    return 'two and three'\n"
+# Takes about a second.
+LONG = b"x = [" + b"1, " * 300_000 + b"]\n"
+# COBOL's grammar never returns from this.
+HANGS = b"x\n" * 40
+
+
+def pid_of(chunker: Chunker) -> int:
+    assert chunker._parser is not None
+    return chunker._parser.pid
+
+
+@pytest.fixture
+def chunker() -> Iterator[Chunker]:
+    """One whose child runs already."""
+    with Chunker(CONFIG, Limits(wall_seconds=60)) as made:
+        made.chunk("a.py", CODE)
+        yield made
+
+
+def while_it_parses(chunker: Chunker, act: Callable[[int], None]) -> Chunked:
+    """Cuts `LONG` and meanwhile does something to the child."""
+    actor = threading.Timer(0.2, act, [pid_of(chunker)])
+    actor.start()
+    try:
+        return chunker.chunk("long.py", LONG)
+    finally:
+        actor.join()
+
+
+def test_a_grammar_that_hangs_costs_the_file_its_syntax() -> None:
+    with Chunker(CONFIG, Limits(cpu_seconds=0.5)) as chunker:
+        start = time.monotonic()
+        chunked = chunker.chunk("a.cbl", HANGS)
+        assert time.monotonic() - start < 20
+        check(chunked, HANGS, CONFIG)
+        assert (chunked.strategy, chunked.fallback) == ("lines", "parser timed out")
+        assert chunked.language == "cobol"
+        after = chunker.chunk("a.py", CODE)
+        assert (after.strategy, after.fallback) == ("tree_sitter", None)
+
+
+def test_time_that_the_parser_does_not_run_does_not_count() -> None:
+    def stop_for_a_while(pid: int) -> None:
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(4)
+        os.kill(pid, signal.SIGCONT)
+
+    with Chunker(CONFIG, Limits(cpu_seconds=4)) as chunker:
+        undisturbed = chunker.chunk("long.py", LONG)
+        assert undisturbed.fallback is None
+        start = time.monotonic()
+        assert while_it_parses(chunker, stop_for_a_while) == undisturbed
+        assert time.monotonic() - start > 4, "it was stopped after its parse"
+
+
+def test_the_wall_clock_alone_decides_on_no_cut() -> None:
+    with Chunker(CONFIG, Limits(cpu_seconds=60, wall_seconds=1)) as chunker:
+        undisturbed = chunker.chunk("a.py", CODE)
+        stopped = pid_of(chunker)
+        os.kill(stopped, signal.SIGSTOP)
+        assert chunker.chunk("a.py", CODE) == undisturbed
+        assert pid_of(chunker) != stopped
+        with pytest.raises(ParserUnavailable, match="too little CPU time"):
+            chunker.chunk("a.cbl", HANGS)
+
+
+def test_a_child_that_is_killed_costs_nothing(chunker: Chunker) -> None:
+    undisturbed = chunker.chunk("long.py", LONG)
+    killed = pid_of(chunker)
+    assert while_it_parses(chunker, lambda pid: os.kill(pid, signal.SIGKILL)) == undisturbed
+    assert pid_of(chunker) != killed, "it was killed after its parse"
+    os.kill(pid_of(chunker), signal.SIGKILL)
+    assert chunker.chunk("long.py", LONG) == undisturbed
+
+
+def test_a_parser_that_crashes_each_time_costs_the_file_its_syntax(
+    chunker: Chunker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(parser: ParserProcess, language: str, data: bytes, max_size: int) -> list[int]:
+        parser._process.kill()
+        parser._process.wait()
+        return cuts(parser, language, data, max_size)
+
+    cuts = ParserProcess.cuts
+    with monkeypatch.context() as patch:
+        patch.setattr(ParserProcess, "cuts", crash)
+        hit = chunker.chunk("a.py", CODE)
+    check(hit, CODE, CONFIG)
+    assert (hit.strategy, hit.fallback) == ("lines", "parser crashed")
+    assert chunker.chunk("a.py", CODE).fallback is None
+
+
+def test_a_parse_is_bounded_in_memory() -> None:
+    data = b"x = [" + b"1, " * 1_000_000 + b"]\n"
+    with Chunker(CONFIG, Limits(memory_bytes=150 * MIB, cpu_seconds=60)) as chunker:
+        chunked = chunker.chunk("a.py", data)
+        check(chunked, data, CONFIG)
+        assert (chunked.strategy, chunked.fallback) == ("lines", "parser out of memory")
+        assert chunker.chunk("b.py", CODE).strategy == "tree_sitter"
+
+
+def test_a_file_whose_tree_can_never_fit_is_not_parsed() -> None:
+    data = b"x = 1\n" * 10_000
+    with Chunker(CONFIG, Limits(memory_bytes=8 * len(data) - 1)) as chunker:
+        chunked = chunker.chunk("a.py", data)
+        assert chunker._parser is None
+    assert chunked.fallback == "parser out of memory"
+
+
+def test_what_a_grammar_prints_cannot_stop_it(chunker: Chunker) -> None:
+    """A pipe that nobody reads would be full at some time."""
+    for descriptor in (1, 2):
+        assert Path(f"/proc/{pid_of(chunker)}/fd/{descriptor}").readlink() == Path(os.devnull)
+
+
+def test_a_child_ends_itself_when_nobody_is_left_to_end_it() -> None:
+    parser = ParserProcess(Limits(cpu_seconds=0.5))
+    try:
+        with pytest.raises(GaveUp, match="parser timed out"):
+            parser.cuts("cobol", HANGS, 60)
+    finally:
+        parser.close()
