@@ -19,23 +19,22 @@ ATTACHED = 3 << _DEPTH_BITS  # between things that belong together
 
 
 class Boundaries:
-    """The places where a text may be cut, ascending, each with its rank (the lower, the better).
+    """The places where a chunk may end, ascending, each with its rank (the lower, the better), and
+    one place more, which is over the limit.
 
     Two neighbours lie at most `max_size` bytes apart, unless a single long line lies between them.
     """
 
-    def __init__(self, data: bytes, max_size: int) -> None:
+    def __init__(self, data: bytes, start: int, max_size: int) -> None:
         self.data = data
+        self.start = self.last = start
         self.max_size = max_size
+        self.limit = start + max_size
         self.offsets: list[int] = []
         self.ranks: list[int] = []
-        self.last = 0
 
     def add(self, offset: int, rank: int) -> None:
-        """Adds a boundary behind the last one; one between CR and LF moves before the CR."""
-        data = self.data
-        if offset < len(data) and data[offset] == LINE_FEED and data[offset - 1] == CARRIAGE_RETURN:
-            offset -= 1
+        """Adds a boundary behind the last one."""
         if offset > self.last:
             self.offsets.append(offset)
             self.ranks.append(rank)
@@ -57,50 +56,42 @@ class Boundaries:
 
     def _add_lines(self, end: int, rank: int) -> None:
         line = self.data.find(b"\n", self.last, end) + 1
-        while 0 < line < end:
+        while 0 < line < end and self.last <= self.limit:
             self.add(line, rank)
             line = self.data.find(b"\n", line, end) + 1
 
 
-def pack(boundaries: Boundaries) -> list[int]:
-    """Fills chunks greedily; each ends at the best boundary that it reaches.
+def best_cut(boundaries: Boundaries) -> int:
+    """The best place for the end of a chunk.
 
     The best is the best kind. Among boundaries of one kind the last wins, but in the second half
     of a chunk one at a lesser depth: a large declaration rather starts a chunk of its own.
     """
-    data, max_size = boundaries.data, boundaries.max_size
     offsets, ranks = boundaries.offsets, boundaries.ranks
-    cuts: list[int] = []
-    start = low = 0
-    while len(data) - start > max_size:
-        limit = start + max_size
-        high = bisect_right(offsets, limit, low)
-        best = _best(boundaries, low, high, start + max_size // 2)
-        # A long line comes next: it will be cut anywhere, so rather fill the chunk with it.
-        endless = offsets[high] - offsets[high - 1] > max_size
-        if best is None or (endless and ranks[best] >= MIDLINE):
-            start, low = _character_cut(data, start, limit), high
-        else:
-            start, low = offsets[best], best + 1
-        cuts.append(start)
-    cuts.append(len(data))
-    return _join(cuts, max_size)
+    high = bisect_right(offsets, boundaries.limit)
+    best = _best(boundaries, high)
+    before = offsets[high - 1] if high else boundaries.start
+    # A long line comes next: it will be cut anywhere, so rather fill the chunk with it.
+    endless = offsets[high] - before > boundaries.max_size
+    if best is None or (endless and ranks[best] >= MIDLINE):
+        return _character_cut(boundaries.data, boundaries.start, boundaries.limit)
+    return _before_line_end(boundaries.data, boundaries.start, offsets[best])
 
 
-def _best(boundaries: Boundaries, low: int, high: int, half: int) -> int | None:
-    """The index in `low` to `high` of the boundary to cut at; None if there is none."""
-    if low == high:
+def _best(boundaries: Boundaries, high: int) -> int | None:
+    """The index below `high` of the boundary to cut at; None if there is none."""
+    if high == 0:
         return None
     offsets, ranks = boundaries.offsets, boundaries.ranks
-    kind = min(ranks[low:high]) >> _DEPTH_BITS
-    middle = bisect_right(offsets, half, low, high)
+    kind = min(ranks[:high]) >> _DEPTH_BITS
+    middle = bisect_right(offsets, boundaries.start + boundaries.max_size // 2, 0, high)
     late = ranks[middle:high]
     if late and (rank := min(late)) >> _DEPTH_BITS == kind:
         return high - 1 - late[::-1].index(rank)
-    return next(i for i in range(middle - 1, low - 1, -1) if ranks[i] >> _DEPTH_BITS == kind)
+    return next(i for i in range(middle - 1, -1, -1) if ranks[i] >> _DEPTH_BITS == kind)
 
 
-def _join(cuts: list[int], max_size: int) -> list[int]:
+def join(cuts: list[int], max_size: int) -> list[int]:
     """Joins neighbours that fit into one chunk: no crumbs beside a chunk that has room."""
     joined: list[int] = []
     start, end = 0, cuts[0]
@@ -161,9 +152,13 @@ def _character_cut(data: bytes, start: int, limit: int) -> int:
     """The last place up to `limit` that splits neither a UTF-8 character nor a CR LF."""
     while data[limit] & 0xC0 == 0x80:
         limit -= 1
-    if data[limit] == LINE_FEED and data[limit - 1] == CARRIAGE_RETURN and limit - 1 > start:
-        limit -= 1
-    return limit
+    return _before_line_end(data, start, limit)
+
+
+def _before_line_end(data: bytes, start: int, cut: int) -> int:
+    """A cut behind `start`, moved before the CR where it lies between CR and LF."""
+    inside = data[cut] == LINE_FEED and data[cut - 1] == CARRIAGE_RETURN
+    return cut - 1 if inside and cut - 1 > start else cut
 
 
 def are_sound(cuts: list[int], data: bytes, max_size: int) -> bool:

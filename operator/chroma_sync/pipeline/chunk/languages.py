@@ -159,10 +159,10 @@ _BY_INTERPRETER = _by_word(_INTERPRETERS)
 # Suffixes that two languages share: what the other one's first bytes look like.
 _SHARED = {
     "h": (
-        ("objc", re.compile(rb"^\s*(?:@interface|@protocol|@class|#import)\b", re.M)),
-        ("cpp", re.compile(rb"^\s*(?:class|namespace|template|using)\b|\bstd::", re.M)),
+        ("objc", re.compile(rb"^[ \t]*(?:@interface|@protocol|@class|#import)\b", re.M)),
+        ("cpp", re.compile(rb"^[ \t]*(?:class|namespace|template|using)\b|\bstd::", re.M)),
     ),
-    "m": (("objc", re.compile(rb"^\s*(?:@interface|@implementation|#import|#include)", re.M)),),
+    "m": (("objc", re.compile(rb"^[ \t]*(?:@interface|@implementation|#import|#include)", re.M)),),
 }
 
 _SHEBANG = re.compile(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 # Part of every record's `document_config`: bump it whenever the same file may come out in other
 # chunks, also after a new release of the grammars. tests/unit/chunk/test_golden.py notices.
-CHUNKER_VERSION = "1"
+CHUNKER_VERSION = "2"
 
 Strategy = Literal["tree_sitter", "lines"]
 # Why a file's syntax was given up.
@@ -33,8 +33,7 @@ class ChunkingConfig:
             raise ValueError(f"chunking: max_lines is {self.max_lines}, least is 1")
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """One piece of a file. `n` counts from 0, lines from 1, columns from 0 in bytes.
 
     `end_line` is the line of the chunk's last byte and `end_col` lies just past it, so a chunk

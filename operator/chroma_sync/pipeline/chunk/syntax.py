@@ -12,15 +12,33 @@ from tree_sitter import Language, Node, Parser, Tree
 from tree_sitter_language_pack import SupportedLanguage, get_binding
 
 from chroma_sync.pipeline.chunk import kinds
-from chroma_sync.pipeline.chunk.cuts import ATTACHED, HEADER, LINE, MIDLINE, Boundaries, pack
+from chroma_sync.pipeline.chunk.cuts import (
+    ATTACHED,
+    HEADER,
+    LINE,
+    MIDLINE,
+    Boundaries,
+    best_cut,
+    join,
+)
 
 _ERROR_KIND = 0xFFFF
 
 
 def syntax_cuts(language: str, data: bytes, max_size: int) -> list[int]:
-    """The end offset of every chunk of `data` (not empty), cut along its syntax tree."""
+    """The end offset of every chunk of `data` (not empty), cut along its syntax tree.
+
+    Fills chunks greedily; each ends at the best boundary that it reaches.
+    """
     grammar, roles = _grammar(language)
-    return pack(_boundaries(Parser(grammar).parse(data), roles, data, max_size))
+    places = _Places(Parser(grammar).parse(data), roles, data, max_size)
+    cuts: list[int] = []
+    start = 0
+    while len(data) - start > max_size:
+        # Most often the best one is easily found.
+        start = places.outermost(start) or best_cut(places.around(start))
+        cuts.append(start)
+    return join([*cuts, len(data)], max_size)
 
 
 @cache
@@ -38,62 +56,139 @@ def _grammar(language: str) -> tuple[Language, dict[int, int]]:
     return grammar, roles | {_ERROR_KIND: kinds.PLAIN}
 
 
-def _boundaries(tree: Tree, roles: dict[int, int], data: bytes, max_size: int) -> Boundaries:
-    """Every place between two siblings, in nodes that do not fit into a chunk.
+class _Places:
+    """The places between siblings, in nodes that do not fit into a chunk.
 
-    Walks with a cursor, as a tree may be deeper than any stack, and enters only such nodes.
+    Walks with a cursor, as a tree may be deeper than any stack, and looks at few nodes only: each
+    costs more in Python than its parse did.
     """
-    boundaries = Boundaries(data, max_size)
-    cursor = tree.walk()
-    depth = before = 0  # `before` is the role of the sibling before
-    body = -1  # where the parent's body starts
-    start = end = 0  # of the last piece that was not entered
-    first = True  # the boundary before a first child is its parent's
-    more = cursor.goto_first_child()
-    while more:
+
+    def __init__(self, tree: Tree, roles: dict[int, int], data: bytes, max_size: int) -> None:
+        self._cursor = tree.walk()
+        self._roles = roles
+        self._data = data
+        self._max_size = max_size
+
+    def outermost(self, start: int) -> int | None:
+        """What `best_cut(around(start))` is, if that is a `LINE` in the second half of the chunk
+        and quickly found: the last one in the outermost node that has one. Else None."""
+        half, limit = start + self._max_size // 2, start + self._max_size
+        cursor = self._cursor
+        parent = self._climb(half, limit)
+        while cursor.goto_first_child_for_byte(limit) is not None:
+            node = cast("Node", cursor.node)
+            if node.start_byte > half:
+                return self._last_line(parent, half, limit)
+            if node.end_byte - node.start_byte <= self._max_size:
+                return None
+            parent = node
+        return None
+
+    def _last_line(self, parent: Node, half: int, limit: int) -> int | None:
+        """Looks for it among the siblings up to the cursor's node, going back."""
+        cursor, roles = self._cursor, self._roles
         node = cast("Node", cursor.node)
-        node_start, node_end = node.start_byte, node.end_byte
-        if node_start < node_end:
-            role = roles[node.kind_id]
-            if not first:
-                line = data.rfind(b"\n", end - 1, node_start) + 1
-                if line == 0 and role & kinds.COMMENT:  # stands behind something on its line
-                    rank, role = ATTACHED, before
-                elif role & kinds.GLUED or before & kinds.LEADING:
-                    rank = ATTACHED
-                elif before & kinds.COMMENT:
-                    blank_line = data.count(b"\n", end - 1, node_start) > 1
-                    rank = HEADER + depth if blank_line else ATTACHED
-                elif line == 0:
-                    rank = MIDLINE
-                elif before & kinds.HEAD or node_start == body:
-                    rank = HEADER + depth
-                else:
-                    rank = LINE + depth
-                offset = line or node_start
-                if offset - boundaries.last > max_size:
-                    boundaries.divide(start, end, offset, depth)
-                boundaries.add(offset, rank)
-            first = False
-            before = role
-            start, end = node_start, node_end
-            # What has a body is too large, so its body is open for cuts even if it would fit.
-            if (node_end - node_start > max_size or node_start == body) and (
-                cursor.goto_first_child()
-            ):
-                depth += 1
-                first = True
-                body = _body_start(node)
+        while cursor.goto_previous_sibling():
+            before = cast("Node", cursor.node)
+            start, end = before.start_byte, before.end_byte
+            if start == end:
                 continue
-        while not (more := cursor.goto_next_sibling()) and depth:
-            cursor.goto_parent()
-            depth -= 1
-            first = False
-            before = roles[cast("Node", cursor.node).kind_id]
-    if len(data) - boundaries.last > max_size:
-        boundaries.divide(start, end, len(data), depth)
-    boundaries.add(len(data), LINE)
-    return boundaries
+            node_start = node.start_byte
+            role = roles[before.kind_id]
+            line = self._data.rfind(b"\n", end - 1, node_start) + 1
+            if role & kinds.COMMENT and line and not self._begins_line(start):
+                return None
+            if (
+                half < line <= limit
+                and not role & ~kinds.GLUED
+                and not roles[node.kind_id] & kinds.GLUED
+                and node_start < node.end_byte
+                and node_start != _body_start(parent)
+            ):
+                return line
+            if end <= half:
+                return None
+            node = before
+        return None
+
+    def _begins_line(self, offset: int) -> bool:
+        line = self._data.rfind(b"\n", 0, offset) + 1
+        return not self._data[line:offset].strip()
+
+    def around(self, start: int) -> Boundaries:
+        """All places for the end of a chunk that begins at `start`, and the next one."""
+        data, max_size, roles, cursor = self._data, self._max_size, self._roles, self._cursor
+        boundaries = Boundaries(data, start, max_size)
+        before = 0  # the role of the sibling before
+        # Where the bodies of the entered nodes start. No boundary outside the first of these nodes
+        # lies within the chunk.
+        bodies = [_body_start(self._climb(start, start + max_size))]
+        piece_start = piece_end = start  # of the last piece that was not entered
+        first = True  # the boundary before a first child is its parent's
+        more = self._enter(start)
+        while more and boundaries.last <= boundaries.limit:
+            node = cast("Node", cursor.node)
+            node_start, node_end = node.start_byte, node.end_byte
+            if node_start < node_end:
+                role = roles[node.kind_id]
+                is_body = bool(bodies) and node_start == bodies[-1]
+                if not first:
+                    gap = data[piece_end - 1 : node_start]
+                    rank, role = _rank(gap, before, role, is_body, len(bodies))
+                    line = gap.rfind(b"\n")
+                    offset = node_start if line == -1 else piece_end + line
+                    if offset - boundaries.last > max_size:
+                        boundaries.divide(piece_start, piece_end, offset, len(bodies))
+                    boundaries.add(offset, rank)
+                first = False
+                before = role
+                piece_start, piece_end = node_start, node_end
+                # What has a body is too large, so its body is open for cuts even if it would fit.
+                is_open = node_end - node_start > max_size or is_body
+                if is_open and node_end > start and self._enter(start):
+                    first = True
+                    bodies.append(_body_start(node))
+                    continue
+            while not (more := cursor.goto_next_sibling()) and cursor.goto_parent():
+                del bodies[-1:]
+                first = False
+                before = roles[cast("Node", cursor.node).kind_id]
+        if not more:
+            if len(data) - boundaries.last > max_size:
+                boundaries.divide(piece_start, piece_end, len(data), 0)
+            boundaries.add(len(data), LINE)
+        return boundaries
+
+    def _climb(self, start: int, end: int) -> Node:
+        """Goes up to the first node that covers all from `start` to `end`, or else to the root."""
+        cursor = self._cursor
+        node = cast("Node", cursor.node)
+        while (node.start_byte > start or node.end_byte <= end) and cursor.goto_parent():
+            node = cast("Node", cursor.node)
+        return node
+
+    def _enter(self, start: int) -> bool:
+        """Goes to the child before the one that ends behind `start`, as a boundary's rank depends
+        on both of its sides."""
+        if self._cursor.goto_first_child_for_byte(start) is None:
+            return False
+        self._cursor.goto_previous_sibling()
+        return True
+
+
+def _rank(gap: bytes, before: int, role: int, is_body: bool, depth: int) -> tuple[int, int]:
+    """The rank of the boundary between two siblings, by their roles and what lies between them
+    (with one byte more, for a line feed may belong to the first), and the role of the second."""
+    lines = gap.count(b"\n")
+    if lines == 0 and role & kinds.COMMENT:  # stands behind something on its line
+        return ATTACHED, before
+    if role & kinds.GLUED or before & kinds.LEADING:
+        return ATTACHED, role
+    if before & kinds.COMMENT:
+        return HEADER + depth if lines > 1 else ATTACHED, role
+    if lines == 0:
+        return MIDLINE, role
+    return HEADER + depth if before & kinds.HEAD or is_body else LINE + depth, role
 
 
 def _body_start(node: Node) -> int:
