@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-e2e test-cluster cluster-up cluster-down cluster-status \
-        generate check-generated requirements lint bench bench-incremental \
+        generate check-generated requirements lint bench bench-chunk bench-incremental \
         bench-large bench-retrieval clean
 
 PYTHON ?= python3
@@ -69,6 +69,10 @@ lint: setup ## types, style and layers
 bench: setup ## measure speed and memory; prints a table
 	@$(BIN)/python tests/bench/run.py
 
+bench-chunk: setup ## measure the chunker beside others, over the source trees of this machine
+	@$(BIN)/python tests/bench/chunk_peers.py
+	@build/chunk-peers/bin/python tests/bench/bench_chunk.py
+
 bench-incremental: setup ## what indexing again costs after a small change (5 minutes)
 	@$(BIN)/python tests/bench/run.py incremental
 
@@ -79,4 +83,4 @@ bench-retrieval: setup ## how well our chunks are found, beside other chunkers' 
 	@$(BIN)/python tests/bench/run.py retrieval
 
 clean: ## remove what setup made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache

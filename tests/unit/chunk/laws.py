@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 
 from chroma_sync.pipeline.chunk import Chunked, ChunkingConfig
@@ -44,6 +45,43 @@ def _check_positions(chunked: Chunked, data: bytes) -> None:
         assert 0 <= chunk.start_col < len(lines[chunk.start_line - 1])
 
 
+def declarations(
+    chunked: Chunked, data: bytes, config: ChunkingConfig
+) -> tuple[list[bytes], list[bytes]]:
+    """The declarations in a file that fit into a chunk, with the comments right above them where
+    both fit together, and those of them that lie in no chunk as a whole. Only of languages whose
+    declarations are told without a grammar of ours."""
+    fitting: list[bytes] = []
+    if chunked.language == "go":
+        fitting = list(go_functions(data, config.max_size_bytes))
+    elif chunked.language == "python":
+        # The standard library has files that are broken on purpose.
+        with suppress(SyntaxError, ValueError):
+            fitting = list(python_declarations(data, config.max_size_bytes))
+    texts = [chunk.text for chunk in chunked.chunks]
+    return fitting, [d for d in fitting if not any(d in text for text in texts)]
+
+
+def go_functions(data: bytes, max_size: int) -> Iterator[bytes]:
+    """The functions in a Go file that are laid out as `gofmt` does."""
+    lines = data.splitlines(keepends=True)
+    for first, line in enumerate(lines):
+        if not (line.startswith(b"func ") and line.endswith(b"{\n")):
+            continue
+        end = next((n for n in range(first, len(lines)) if lines[n] == b"}\n"), None)
+        if end is None or b"`" in b"".join(lines[first:end]):  # such a string may hold any line
+            continue
+        above = first
+        while above and lines[above - 1].startswith(b"//"):
+            above -= 1
+        whole = b"".join(lines[above : end + 1]).rstrip()
+        alone = b"".join(lines[first : end + 1]).rstrip()
+        if len(whole) <= max_size:
+            yield whole
+        elif len(alone) <= max_size:
+            yield alone
+
+
 def python_declarations(data: bytes, max_size: int) -> Iterator[bytes]:
     """The functions and classes in a Python file, as `ast` sees them, that fit into `max_size`:
     each with its decorators and, where they fit together, the comments right above."""
@@ -56,8 +94,13 @@ def python_declarations(data: bytes, max_size: int) -> Iterator[bytes]:
         if lines[node.end_lineno - 1][node.end_col_offset :].strip():
             continue  # something else follows on its last line
         end = node.end_lineno
-        while end < len(lines) and _is_comment(lines[end], node.col_offset + 1):
-            end += 1  # comments that close its body
+        next_ = end
+        while next_ < len(lines) and (
+            not lines[next_].strip() or _is_comment(lines[next_], node.col_offset + 1)
+        ):
+            next_ += 1
+            if lines[next_ - 1].strip():
+                end = next_  # comments that close its body
         above = first
         while above and _is_comment(lines[above - 1], 0):
             above -= 1

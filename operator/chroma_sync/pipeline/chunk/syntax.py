@@ -95,7 +95,7 @@ class _Places:
                 continue
             node_start = node.start_byte
             role = roles[before.kind_id]
-            line = self._data.rfind(b"\n", end - 1, node_start) + 1
+            line = self._data.rfind(b"\n", end - 1, min(node_start, limit)) + 1
             if role & kinds.COMMENT and line and not self._begins_line(start):
                 return None
             if (
@@ -135,8 +135,11 @@ class _Places:
                 if not first:
                     gap = data[piece_end - 1 : node_start]
                     rank, role = _rank(gap, before, role, is_body, len(bodies))
-                    line = gap.rfind(b"\n")
-                    offset = node_start if line == -1 else piece_end + line
+                    reached = min(node_start, boundaries.limit)
+                    offset = data.rfind(b"\n", piece_end - 1, reached) + 1 or node_start
+                    if piece_end == reached < offset and b"\n" in gap:
+                        # The piece just fits, without the end of its line.
+                        offset, rank = piece_end, max(rank, HEADER)
                     if offset - boundaries.last > max_size:
                         boundaries.divide(piece_start, piece_end, offset, len(bodies))
                     boundaries.add(offset, rank)
@@ -169,10 +172,12 @@ class _Places:
 
     def _enter(self, start: int) -> bool:
         """Goes to the child before the one that ends behind `start`, as a boundary's rank depends
-        on both of its sides."""
-        if self._cursor.goto_first_child_for_byte(start) is None:
-            return False
-        self._cursor.goto_previous_sibling()
+        on both of its sides; or to one further before."""
+        cursor = self._cursor
+        if cursor.goto_first_child_for_byte(start) is None:
+            # There may be one all the same: tree-sitter misses some when `start` lies in blanks.
+            return cursor.goto_first_child()
+        cursor.goto_previous_sibling()
         return True
 
 

@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+
+def print_whole_trees() -> None:
+    pass
