@@ -49,6 +49,7 @@ cluster-status: ## is it up, and where is its kubeconfig
 
 generate: setup ## remake everything that is generated
 	@$(BIN)/python -m chroma_sync.api.crd crds charts/chroma-sync/crds
+	@$(BIN)/python tests/unit/chunk/golden.py
 	@$(BIN)/ruff format --quiet operator tests
 
 check-generated: setup ## fail if what is committed is not what it makes

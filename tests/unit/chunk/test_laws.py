@@ -14,8 +14,8 @@ from _pytest.capture import CaptureFixture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
 from bench.chunk_corpus import files
+from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
 from unit.chunk.laws import check, declarations
 
 STDLIB = Path(sysconfig.get_paths()["stdlib"])
