@@ -102,7 +102,12 @@ def python_declarations(data: bytes, max_size: int) -> Iterator[bytes]:
             if lines[next_ - 1].strip():
                 end = next_  # comments that close its body
         above = first
-        while above and _is_comment(lines[above - 1], 0):
+        while (
+            above
+            and _is_comment(lines[above - 1], 0)
+            # One that is indented further belongs to the body before.
+            and not _is_comment(lines[above - 1], node.col_offset + 1)
+        ):
             above -= 1
         whole = b"".join(lines[above:end]).rstrip()
         alone = b"".join(lines[first:end]).strip()

@@ -252,16 +252,18 @@ _BY_SUFFIX = _by_word(_SUFFIXES)
 _BY_NAME = _by_word(_NAMES)
 _BY_INTERPRETER = _by_word(_INTERPRETERS)
 
-# Suffixes that two languages share: what the other one's first bytes look like.
+# Suffixes that two languages share: what the other one's first bytes look like, with a line feed
+# before them. Patterns that begin with a fixed byte are searched for quickly.
 _SHARED = {
-    "cls": (("latex", re.compile(rb"^[ \t]*(?:%|\\)", re.M)),),
+    "cls": (("latex", re.compile(rb"\n[ \t]*[%\\]")),),
     "h": (
-        ("objc", re.compile(rb"^[ \t]*(?:@interface|@protocol|@class|#import)\b", re.M)),
-        ("cpp", re.compile(rb"^[ \t]*(?:class|namespace|template|using)\b|\bstd::", re.M)),
+        ("objc", re.compile(rb"\n[ \t]*(?:@interface|@protocol|@class|#import)\b")),
+        ("cpp", re.compile(rb"\n[ \t]*(?:class|namespace|template|using)\b")),
+        ("cpp", re.compile(rb"std::")),
     ),
-    "m": (("objc", re.compile(rb"^[ \t]*(?:@interface|@implementation|#import|#include)", re.M)),),
-    "pp": (("pascal", re.compile(rb"^[ \t]*(?:unit|program|library)[ \t]+\w+;", re.M | re.I)),),
-    "v": (("v", re.compile(rb"^(?:pub )?fn \w|^import \w+$", re.M)),),
+    "m": (("objc", re.compile(rb"\n[ \t]*(?:@interface|@implementation|#import|#include)")),),
+    "pp": (("pascal", re.compile(rb"\n[ \t]*(?:unit|program|library)[ \t]+\w+;", re.I)),),
+    "v": (("v", re.compile(rb"\n(?:(?:pub )?fn \w|import \w+\n)")),),
 }
 
 _SHEBANG = re.compile(
@@ -285,7 +287,7 @@ def language_of(key: str, head: bytes) -> str | None:
     stem, dot, suffix = name.rpartition(".")
     if dot and stem and (language := _BY_SUFFIX.get(suffix)):
         for other, signs in _SHARED.get(suffix, ()):
-            if signs.search(head):
+            if signs.search(b"\n" + head):
                 return other
         return language
     # Dockerfile.dev, Makefile.am
