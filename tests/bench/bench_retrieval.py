@@ -5,10 +5,10 @@ the same files with the same limit in bytes; each chunk that is not blank is emb
 CPU model, longer ones than the model takes in windows, as the pipeline does. For each question all
 chunks of all files are ranked by cosine.
 
-A chunk is a hit when it holds at least half of the bytes of the function's lines, or, where the
-function is larger than the limit, at least half as many as the limit. So a chunker that tears a
-function to pieces has no hit for it, and `findable` says for how many questions it has one. A
-chunker that goes over the limit has it easier: `largest` says how far it went.
+A chunk is a hit when it holds at least half of the function's bytes, or, where the function is
+larger than the limit, at least half as many as the limit; a function that is torn to pieces has no
+hit. `whole` is the share of the questions whose function stands whole in one chunk. A chunker that
+goes over the limit has it easier: `largest` says how far it went.
 """
 
 from __future__ import annotations
@@ -67,9 +67,8 @@ def rank_of(question: Vectors, chunks: Vectors, hits: list[int]) -> int | None:
     return int((likeness > likeness[hits].max()).sum()) + 1
 
 
-def hits(question: Question, pieces: list[Piece]) -> list[int]:
-    """Which chunks are hits."""
-    enough = min(question.end - question.begin, MAX_SIZE_BYTES) / 2
+def holding(question: Question, pieces: list[Piece], enough: float) -> list[int]:
+    """Which chunks hold at least so many bytes of the function."""
     return [
         i
         for i, piece in enumerate(pieces)
@@ -78,38 +77,40 @@ def hits(question: Question, pieces: list[Piece]) -> list[int]:
     ]
 
 
+def hits(question: Question, pieces: list[Piece]) -> list[int]:
+    """Which chunks are hits."""
+    return holding(question, pieces, min(_size(question), MAX_SIZE_BYTES) / 2)
+
+
 def main() -> None:
     """Print the table."""
     sampled, model = sample(), LocalMiniLM()
     asked = embed_long(model, [question.text for question in sampled.questions]).vectors
     print(f"{len(sampled.questions)} docstrings of {len(sampled.files)} modules", end=", ")
     print(f"chunks of {MAX_SIZE_BYTES} bytes\n")
-    print(f"| chunker | recall@1 | recall@{TOP} | MRR | findable | chunks | largest |")
+    print(f"| chunker | recall@1 | recall@{TOP} | MRR | whole | chunks | largest |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name in (OURS, *peers.PEERS):
         pieces = pieces_of(name, sampled)
         chunks = embed_long(model, [_text(sampled, piece) for piece in pieces]).vectors
-        found = [
+        ranks = [
             rank_of(vector, chunks, hits(question, pieces))
             for question, vector in zip(sampled.questions, asked, strict=True)
         ]
-        print(f"| {name} | {_scores(found)} | {len(pieces)} | {_largest(pieces)} |", flush=True)
+        whole = [bool(holding(one, pieces, _size(one))) for one in sampled.questions]
+        scores = " | ".join(f"{score:.3f}" for score in (*_scores(ranks), np.mean(whole)))
+        largest = max(piece.end - piece.begin for piece in pieces)
+        print(f"| {name} | {scores} | {len(pieces)} | {largest} |", flush=True)
 
 
-def _scores(found: list[int | None]) -> str:
-    count = len(found)
-    there = [rank for rank in found if rank is not None]
-    scores = [
-        sum(rank == 1 for rank in there) / count,
-        sum(rank <= TOP for rank in there) / count,
-        sum(1 / rank for rank in there) / count,
-        len(there) / count,
-    ]
-    return " | ".join(f"{score:.3f}" for score in scores)
+def _scores(ranks: list[int | None]) -> tuple[float, float, float]:
+    """recall@1, recall@TOP and MRR."""
+    inverse = np.array([1 / rank if rank else 0.0 for rank in ranks])
+    return float((inverse == 1).mean()), float((inverse >= 1 / TOP).mean()), float(inverse.mean())
 
 
-def _largest(pieces: list[Piece]) -> int:
-    return max(piece.end - piece.begin for piece in pieces)
+def _size(question: Question) -> int:
+    return question.end - question.begin
 
 
 def _text(sampled: Sample, piece: Piece) -> str:

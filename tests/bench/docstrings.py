@@ -98,8 +98,11 @@ def _last(node: ast.stmt) -> int:
 
 
 def _bytes(text: str, function: Function) -> tuple[int, int]:
-    """The bytes of a function's lines, from its `def` to its last."""
+    """The bytes of a function, from its `def` to its last character."""
     lines = text.splitlines(keepends=True)
-    begin = len("".join(lines[: function.lineno - 1]).encode())
-    size = len("".join(lines[function.lineno - 1 : _last(function)]).encode())
-    return begin, begin + size
+    before_first = "".join(lines[: function.lineno - 1]).encode()
+    before_last = "".join(lines[: _last(function) - 1]).encode()
+    return (
+        len(before_first) + function.col_offset,
+        len(before_last) + (function.end_col_offset or 0),
+    )
