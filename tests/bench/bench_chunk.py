@@ -78,7 +78,9 @@ def print_table(limit: int, files: list[File], languages: list[str], size: int) 
             told = "- | - | -" if candidate is BARE else as_cells(quality[candidate])
             print(f"| {candidate.name} | {speed:.1f} | {ratio:.2f} | {told} |")
         else:
-            print(f"| {candidate.name} | not installed: {missing[candidate.package or '']} |||||")
+            print(
+                f"| {candidate.name} | not installed: {missing[candidate.package or ''].strip()} |||||"
+            )
 
 
 def time_of(split: Split, files: list[File]) -> float:

@@ -65,11 +65,14 @@ def declarations(
 def go_functions(data: bytes, max_size: int) -> Iterator[bytes]:
     """The functions in a Go file that are laid out as `gofmt` does."""
     lines = data.splitlines(keepends=True)
+    quotes = 0  # in a string between two of these stands whatever looks like Go
     for first, line in enumerate(lines):
-        if not (line.startswith(b"func ") and line.endswith(b"{\n")):
+        quoted = quotes % 2 == 1
+        quotes += line.count(b"`")
+        if quoted or not (line.startswith(b"func ") and line.endswith(b"{\n")):
             continue
-        end = next((n for n in range(first, len(lines)) if lines[n] == b"}\n"), None)
-        if end is None or b"`" in b"".join(lines[first:end]):  # such a string may hold any line
+        end = next((n for n in range(first, len(lines)) if lines[n].startswith(b"}")), None)
+        if end is None or lines[end] != b"}\n" or b"`" in b"".join(lines[first:end]):
             continue
         above = first
         while above and lines[above - 1].startswith(b"//"):
