@@ -1,9 +1,10 @@
 """`make bench-chunk`: our chunker beside a bare parse and other chunkers, on the same real files.
 
 Everything runs in one process, in rounds in which each candidate cuts every file once; speeds are
-medians. One row of ours is the parse and the cuts in this process, always with a parse; the other
-is `Chunker.chunk` as a run calls it, where a child process parses while this one waits (so it is
-one core's work, too), and small files need no parse.
+medians, by CPU time. Our first row is all that a run does with a file, but parsed in this process;
+the second is the same with its child process, whose time and the way there and back are counted.
+Neither parses files that fit into one chunk, as a run does not: the other candidates and the bare
+parse do.
 """
 
 from __future__ import annotations
@@ -78,9 +79,8 @@ def print_table(limit: int, files: list[File], languages: list[str], size: int) 
             told = "- | - | -" if candidate is BARE else as_cells(quality[candidate])
             print(f"| {candidate.name} | {speed:.1f} | {ratio:.2f} | {told} |")
         else:
-            print(
-                f"| {candidate.name} | not installed: {missing[candidate.package or ''].strip()} |||||"
-            )
+            why = missing[candidate.package or ""].strip()
+            print(f"| {candidate.name} | not installed: {why} |||||")
 
 
 def time_of(split: Split, files: list[File]) -> float:
