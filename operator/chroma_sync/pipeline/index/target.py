@@ -40,12 +40,8 @@ def _current(
     to see whether the documents are whole."""
     states = [document_state(sha, version, configs.document) for sha, version in versions.items()]
     ids = collection.ids_where("document_state", states)
-    firsts = collection.some([id_ for id_ in ids if id_.endswith("-0")])
-    counts = {first.id: first.metadata.get("chunk_count") for first in firsts}
+    yield from collection.some([id_ for id_ in ids if is_first(id_)])
     for id_ in ids:
-        said = {
-            "version_key": versions.get(id_.rpartition("-")[0]),
-            "document_config": configs.document,
-            "chunk_count": counts.get(id_),
-        }
-        yield Stored(id_, said)
+        if not is_first(id_):
+            version = versions.get(id_.rpartition("-")[0])
+            yield Stored(id_, {"version_key": version, "document_config": configs.document})
