@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chroma_sync.api.contract import ExitCode
 from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline.chunk import ParserUnavailable
 from chroma_sync.pipeline.embed import EmbeddingMisconfigured, EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
 
@@ -14,6 +15,8 @@ def as_step_error(error: BaseException) -> StepError | None:
         return error
     if isinstance(error, EmbeddingUnavailable):
         return Temporary(Reason.EMBEDDING_UNAVAILABLE, str(error))
+    if isinstance(error, ParserUnavailable):
+        return Temporary(Reason.INTERNAL_ERROR, str(error))
     if isinstance(error, EmbeddingMisconfigured):
         return Misconfigured(Reason(error.reason), str(error))
     return None

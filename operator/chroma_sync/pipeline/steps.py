@@ -34,7 +34,7 @@ from chroma_sync.pipeline.index.claim import (
     last_finished,
     run_revision,
 )
-from chroma_sync.pipeline.index.records import Configs, document_sha, short_hash
+from chroma_sync.pipeline.index.records import Configs, document_sha, is_first, short_hash
 from chroma_sync.pipeline.index.state import TargetState
 from chroma_sync.pipeline.index.target import load_target
 from chroma_sync.pipeline.progress import Progress
@@ -139,7 +139,7 @@ def finish(tools: Toolbox) -> None:
                 tools.stop.check()
                 _own_collection(tools, identity).delete(ids)
                 # A document that goes loses its chunk 0, one that only lost its tail does not.
-                tools.progress.removed(sum(id_.endswith("-0") for id_ in ids))
+                tools.progress.removed(sum(map(is_first, ids)))
         tools.stop.check()
         collection = _own_collection(tools, identity)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -59,6 +59,11 @@ def record_id(key_sha: str, n: int) -> str:
     return f"{key_sha}-{n}"
 
 
+def is_first(id_: str) -> bool:
+    """Whether a record is chunk 0 of its document."""
+    return id_.endswith("-0")
+
+
 def document_state(key_sha: str, version: str, config: str) -> str:
     """What stands on the records of one document in one version and configuration, and on no others
     in any collection. So a server can be asked which records of many documents are up to date, and

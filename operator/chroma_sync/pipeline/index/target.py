@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from chroma_sync.pipeline.index.chroma import Collection, Stored
-from chroma_sync.pipeline.index.records import Configs, document_state, record_id
+from chroma_sync.pipeline.index.records import Configs, document_state, is_first, record_id
 from chroma_sync.pipeline.index.state import TargetState, is_unchanged
 
 _DOCUMENTS: Final = 300  # asked for at once
