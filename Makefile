@@ -71,8 +71,8 @@ bench: setup ## measure speed and memory; prints a table
 	@$(BIN)/python tests/bench/run.py
 
 bench-chunk: setup ## measure the chunker beside others, over the source trees of this machine
-	@$(BIN)/python tests/bench/chunk_peers.py
-	@build/chunk-peers/bin/python tests/bench/bench_chunk.py
+	@$(BIN)/python tests/bench/peers_environment.py
+	@build/peers/bin/python tests/bench/bench_chunk.py
 
 bench-incremental: setup ## what indexing again costs after a small change (5 minutes)
 	@$(BIN)/python tests/bench/run.py incremental

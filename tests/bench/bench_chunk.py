@@ -21,7 +21,7 @@ from statistics import median
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "operator")]
 
-from bench import chunk_corpus, chunk_peers  # noqa: E402
+from bench import chunk_corpus, peers_environment  # noqa: E402
 from bench.chunk_candidates import BARE, OURS, PEERS, Candidate, Split  # noqa: E402
 from bench.chunk_corpus import File  # noqa: E402
 from bench.chunk_laws import print_whole_trees  # noqa: E402
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def print_table(limit: int, files: list[File], languages: list[str], size: int) -> None:
-    missing = chunk_peers.missing()
+    missing = peers_environment.missing()
     here = [c for c in (BARE, *OURS, *PEERS) if c.package not in missing]
     splits = {candidate: candidate.make(limit, languages) for candidate in here}
     quality = {c: judge(c, splits[c], files, limit) for c in here}

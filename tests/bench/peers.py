@@ -12,16 +12,15 @@ import os
 import subprocess
 import sys
 import time
-import venv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from bench import peers_environment
+
 ROOT = Path(__file__).resolve().parent.parent.parent
-REQUIREMENTS = Path(__file__).parent / "peers.txt"
-ENVIRONMENT = ROOT / "build" / "peers-venv"
 _SECONDS = 900
 
 Splitter = Callable[[str], Sequence[str]]
@@ -41,7 +40,7 @@ def cut(name: str, limit: int, texts: Sequence[tuple[str, str]]) -> Cut:
     pieces of at most `limit` bytes."""
     environment = os.environ | {"COCOINDEX_DISABLE_USAGE_TRACKING": "1"}
     done = subprocess.run(
-        [str(_python()), "-m", "bench.peers", name, str(limit)],
+        [str(peers_environment.python()), "-m", "bench.peers", name, str(limit)],
         input=json.dumps(texts).encode(),
         stdout=subprocess.PIPE,
         env=environment | {"PYTHONPATH": str(ROOT / "tests")},
@@ -51,21 +50,6 @@ def cut(name: str, limit: int, texts: Sequence[tuple[str, str]]) -> Cut:
     answer = json.loads(done.stdout)
     pieces = [[(begin, end) for begin, end in one] for one in answer["pieces"]]
     return Cut(pieces, answer["seconds"])
-
-
-def _python() -> Path:
-    """The interpreter of the peers' environment, which is made first where it is not there or was
-    made from other requirements."""
-    python = ENVIRONMENT / "bin" / "python"
-    made_from = ENVIRONMENT / REQUIREMENTS.name
-    wanted = REQUIREMENTS.read_text()
-    if not made_from.exists() or made_from.read_text() != wanted:
-        print(f"installing the peers into {ENVIRONMENT.relative_to(ROOT)} ...", file=sys.stderr)
-        venv.create(ENVIRONMENT, clear=True, with_pip=True)
-        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([str(python), *install, "-r", str(REQUIREMENTS)], check=True)
-        made_from.write_text(wanted)
-    return python
 
 
 # In the peers' environment. Modules are imported by name: the benches' own lacks them.

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-_FOLDER = Path(__file__).resolve().parent.parent.parent / "build" / "chunk-peers"
-_PINS = Path(__file__).with_name("chunk-peers.txt")
+_FOLDER = Path(__file__).resolve().parent.parent.parent / "build" / "peers"
+_PINS = Path(__file__).with_name("peers.txt")
+_PYTHON = _FOLDER / "bin" / "python"
 _REASONS = _FOLDER / "not-installed"
 
 _NEEDED = "tree-sitter", "tree-sitter-language-pack"
@@ -17,16 +18,16 @@ PEERS = (
 )
 
 
-def main() -> None:
-    """Make the environment, unless it stands.
+def python() -> Path:
+    """The interpreter of the environment, which is made first unless it stands.
 
     Each peer is installed by itself, so that one which has no build for this machine does not keep
     out the others.
     """
     ready = _FOLDER / ".ready"
     if ready.exists() and ready.stat().st_mtime > _PINS.stat().st_mtime:
-        return
-    print("installing the peers (about a minute) ...")
+        return _PYTHON
+    print("installing the peers (about a minute) ...", file=sys.stderr)
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(_FOLDER)], check=True)
     _REASONS.mkdir()
     _install(*_NEEDED).check_returncode()
@@ -36,12 +37,13 @@ def main() -> None:
             errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
             (_REASONS / package).write_text(errors[-1] if errors else "pip failed")
     ready.touch()
+    return _PYTHON
 
 
 def _install(*packages: str) -> subprocess.CompletedProcess[str]:
     options = ["--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
     return subprocess.run(
-        [_FOLDER / "bin/python", "-m", "pip", "install", *options, "-c", _PINS, *packages],
+        [_PYTHON, "-m", "pip", "install", *options, "-c", _PINS, *packages],
         stderr=subprocess.PIPE,
         text=True,
         check=False,
@@ -54,4 +56,4 @@ def missing() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main()
+    python()
