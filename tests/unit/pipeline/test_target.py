@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from chroma_sync.pipeline import steps
-from chroma_sync.pipeline.index.chroma import Collection, Stored
+from chroma_sync.pipeline.index.calls import Calls
+from chroma_sync.pipeline.index.chroma import Collection, Database, Stored
 from chroma_sync.pipeline.index.records import document_sha, document_state, record_id
 from chroma_sync.pipeline.index.state import TargetState, is_unchanged
 from chroma_sync.pipeline.index.target import load_target
@@ -87,11 +89,13 @@ DAMAGES = [
 ]
 
 
+@pytest.mark.parametrize("read_limit", [7, 10_000])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_as_if_all_metadata_were_read(
-    indexed: tuple[Toolbox, Collection], damage: Damage, tmp_path: Path
+    indexed: tuple[Toolbox, Collection], damage: Damage, tmp_path: Path, read_limit: int
 ) -> None:
-    tools, collection = indexed
+    tools, whole_reads = indexed
+    collection = Collection(whole_reads._handle, whole_reads._call, read_limit)
     damage(tools, collection)
     found = outcome(
         tools, tmp_path / "a", lambda state: load_target(state, collection, tools.configs)
@@ -118,3 +122,16 @@ def test_what_did_not_change_costs_one_record_a_document(
     outcome(tools, tmp_path / "a", lambda state: load_target(state, collection, tools.configs))
     assert sorted(asked) == sorted(record_id(document_sha(key), 0) for key in versions(tools))
     assert collection.count() > 50
+
+
+@pytest.mark.parametrize(
+    ("batch", "read", "write"),
+    [(5_461, 10_000, 300), (41_666, 10_000, 300), (1_000, 300, 300), (100, 300, 100)],
+)
+def test_reads_stay_within_the_quotas_of_a_hosted_server(batch: int, read: int, write: int) -> None:
+    class Client:
+        def get_max_batch_size(self) -> int:
+            return batch
+
+    database = Database(Client(), Calls("here", 0.0, time.sleep, lambda _: None))
+    assert (database.read_limit(), database.write_limit()) == (read, write)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,9 +20,13 @@ from chroma_sync.pipeline.index.records import Record, Scalar, Vector
 
 RETRY_SECONDS = 300.0
 _REQUEST_SECONDS = 60.0
-_PAGE = 1_000  # smaller ones are slower, and what larger ones leave in the heap stays there
-_ID_PAGE = 10_000
-_WRITE_MAX = 300  # the hosted product's limit of records a write; larger gains nothing
+# The hosted product's quotas of records a write and of results a read. Larger writes gain nothing.
+_WRITE_MAX = 300
+_READ_MAX = 300
+# A single node has no quotas: its largest write is that of SQLite, the hosted product's is this.
+_HOSTED_BATCH = 1_000
+_IDS_READ = 10_000
+_METADATA_READ = 1_000  # what larger pages leave in the heap stays there
 
 Metadata = dict[str, Any]
 
@@ -118,10 +122,20 @@ class Database:
         for session in _sessions(self._client):
             session.close()
 
+    @cached_property
+    def _batch(self) -> int:
+        return int(self._call(self._client.get_max_batch_size))
+
     def write_limit(self) -> int:
         """The most records that one write may hold."""
-        limit = self._call(self._client.get_max_batch_size)
-        return min(_WRITE_MAX, int(limit))
+        return min(_WRITE_MAX, self._batch)
+
+    def read_limit(self) -> int:
+        """The most records that one read may answer with."""
+        return _IDS_READ if self._batch > _HOSTED_BATCH else _READ_MAX
+
+    def _collection(self, handle: Any) -> Collection:
+        return Collection(handle, self._of_collections, self.read_limit())
 
     def find(self, name: str) -> Collection | None:
         """The collection of that name, if there is one."""
@@ -134,17 +148,18 @@ class Database:
                 return None
 
         handle = self._call(found)
-        return None if handle is None else Collection(handle, self._of_collections)
+        return None if handle is None else self._collection(handle)
 
     def collections(self) -> Iterator[Collection]:
         """All collections of the database, in pages. Don't make or delete any meanwhile."""
         offset = 0
         while True:
-            page = self._call(partial(self._client.list_collections, limit=_PAGE, offset=offset))
-            yield from (Collection(handle, self._of_collections) for handle in page)
-            if len(page) < _PAGE:
+            ask = partial(self._client.list_collections, limit=_READ_MAX, offset=offset)
+            page = self._call(ask)
+            yield from map(self._collection, page)
+            if len(page) < _READ_MAX:
                 return
-            offset += _PAGE
+            offset += _READ_MAX
 
     def create(self, name: str, metadata: Mapping[str, Scalar]) -> Collection:
         """Create a collection with the cosine space, or get the one that stands there by now."""
@@ -156,15 +171,19 @@ class Database:
                 embedding_function=None,
             )
         )
-        return Collection(handle, self._of_collections)
+        return self._collection(handle)
 
 
 class Collection:
     """One collection. Its metadata is replaced as a whole, a record's metadata is merged."""
 
-    def __init__(self, handle: Any, call: Callable[[Callable[[], Any]], Any]) -> None:
+    def __init__(
+        self, handle: Any, call: Callable[[Callable[[], Any]], Any], read_limit: int
+    ) -> None:
         self._handle = handle
         self._call = call
+        self._ids_read = read_limit
+        self._metadata_read = min(_METADATA_READ, read_limit)
         self.id = str(handle.id)
         self.name = str(handle.name)
         self.metadata: Metadata = dict(handle.metadata or {})
@@ -180,40 +199,36 @@ class Collection:
 
     def records(self) -> Iterator[Stored]:
         """Page through all records, without their vectors and texts. Don't delete meanwhile."""
-        offset = 0
-        while True:
-            page = self._call(
-                partial(self._handle.get, limit=_PAGE, offset=offset, include=["metadatas"])
-            )
-            for id_, metadata in zip(page["ids"], page["metadatas"], strict=True):
-                yield Stored(id_, dict(metadata or {}))
-            if len(page["ids"]) < _PAGE:
-                return
-            offset += _PAGE
+        for page in self._pages(self._metadata_read, include=["metadatas"]):
+            yield from _stored(page)
 
     def ids(self) -> Iterator[list[str]]:
         """The ids of all records, in pages. Don't delete meanwhile."""
-        offset = 0
-        while True:
-            page = self._call(partial(self._handle.get, limit=_ID_PAGE, offset=offset, include=[]))
+        for page in self._pages(self._ids_read, include=[]):
             yield page["ids"]
-            if len(page["ids"]) < _ID_PAGE:
-                return
-            offset += _ID_PAGE
 
     def ids_where(self, key: str, values: Sequence[str]) -> list[str]:
-        """The ids of the records that have one of some values in their metadata."""
+        """The ids of the records that have one of some values in their metadata. Don't delete
+        meanwhile."""
         where = {key: {"$in": list(values)}}
-        found: list[str] = self._call(partial(self._handle.get, where=where, include=[]))["ids"]
-        return found
+        pages = self._pages(self._ids_read, where=where, include=[])
+        return [id_ for page in pages for id_ in page["ids"]]
+
+    def _pages(self, size: int, **what: Any) -> Iterator[Any]:
+        offset = 0
+        while True:
+            page = self._call(partial(self._handle.get, limit=size, offset=offset, **what))
+            yield page
+            if len(page["ids"]) < size:
+                return
+            offset += size
 
     def some(self, ids: Sequence[str]) -> Iterator[Stored]:
         """Those of some records that stand, without their vectors and texts."""
-        for start in range(0, len(ids), _PAGE):
-            some = list(ids[start : start + _PAGE])
+        for start in range(0, len(ids), self._metadata_read):
+            some = list(ids[start : start + self._metadata_read])
             page = self._call(partial(self._handle.get, ids=some, include=["metadatas"]))
-            for id_, metadata in zip(page["ids"], page["metadatas"], strict=True):
-                yield Stored(id_, dict(metadata or {}))
+            yield from _stored(page)
 
     def with_vectors(self, ids: Sequence[str]) -> dict[str, Stored]:
         """Those of some records that stand, with their vectors."""
@@ -255,6 +270,11 @@ class Collection:
         for start in range(0, len(ids), _WRITE_MAX):
             some = list(ids[start : start + _WRITE_MAX])
             self._call(partial(self._handle.delete, ids=some))
+
+
+def _stored(page: Any) -> Iterator[Stored]:
+    for id_, metadata in zip(page["ids"], page["metadatas"], strict=True):
+        yield Stored(id_, dict(metadata or {}))
 
 
 def _sessions(client: Any) -> list[Any]:
