@@ -12,7 +12,7 @@ from fakes.git_host import serving
 ROOT = Path(__file__).resolve().parent.parent
 CHROMA_SYNC = [sys.executable, "-m", "chroma_sync.cli.main"]
 SAMPLE = ROOT / "crds" / "samples" / "demo.yaml"
-PORT = 8418  # the sample names it
+SAMPLE_URL = "http://127.0.0.1:8418"  # for people; here any free port does
 QUESTIONS = (
     ("bounded queue between two stages that stops when the run stops", "pipeline/queues.py"),
     ("translate gitignore include and exclude patterns", "pipeline/fetch/globs.py"),
@@ -25,9 +25,10 @@ def main() -> int:
         owner = Path(folder) / "repositories" / "local"
         owner.mkdir(parents=True)
         (owner / "chroma-sync").symlink_to(ROOT, target_is_directory=True)
-        chroma = Path(folder) / "chroma"
-        with serving(owner.parent, port=PORT):
-            shown(["run", "-f", str(SAMPLE.relative_to(ROOT)), "--path", str(chroma)])
+        chroma, objects = Path(folder) / "chroma", Path(folder) / SAMPLE.name
+        with serving(owner.parent) as url:
+            objects.write_text(SAMPLE.read_text().replace(SAMPLE_URL, url))
+            shown(["run", "-f", str(objects), "--path", str(chroma)])
         answers = [asked(*question, chroma) for question in QUESTIONS]
         return 0 if all(answers) else 1
 

@@ -136,7 +136,8 @@ def test_a_private_repository_and_its_secret_from_a_file(tmp_path: Path) -> None
         files = written(tmp_path, [source, run])
         missing = chroma_sync(tmp_path, "run", *files)
         assert missing.returncode == 64
-        assert "SecretNotFound: Secret 'login'" in missing.stderr and "-f" in missing.stderr
+        assert "SecretNotFound: There is no Secret 'login'" in missing.stderr
+        assert "another -f" in missing.stderr
         secret = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -152,6 +153,37 @@ def test_a_private_repository_and_its_secret_from_a_file(tmp_path: Path) -> None
         assert refused.returncode == 64
         assert "CredentialsRejected" in refused.stderr
     assert "canary" not in done.stdout + done.stderr + refused.stdout + refused.stderr
+
+
+def test_one_that_fails_does_not_keep_the_others(git_url: str, tmp_path: Path) -> None:
+    source, good = objects(git_url)
+    bad = {**good, "metadata": {"name": "bad"}}
+    bad["spec"] = {**good["spec"], "github": {"refIdentifier": {"branch": "nope"}}}
+    bad["spec"]["targetCollectionName"] = "bad"
+    files = written(tmp_path, [source, bad, good])
+    for command in ("plan", "run"):
+        done = chroma_sync(tmp_path, command, *files)
+        assert done.returncode == 64
+        assert "Invocation/bad: RefNotFound: " in done.stderr
+        assert "has no branch 'nope'" in done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (lines[-1]["event"], lines[-1]["documents"]["indexed"]) == ("complete", 3)
+
+
+def test_a_choice_of_nothing_is_told(git_url: str, tmp_path: Path) -> None:
+    source, run = objects(git_url)
+    source["spec"]["github"]["includeGlobs"] = ["*.nothing"]
+    done = chroma_sync(tmp_path, "run", *written(tmp_path, [source, run]))
+    assert done.returncode == 0
+    assert "Source/shop: no file of the repository is chosen: check includeGlobs" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--chroma", "--tei"])
+def test_an_address_without_its_scheme(git_url: str, tmp_path: Path, option: str) -> None:
+    files = written(tmp_path, objects(git_url))
+    done = chroma_sync(tmp_path, "run", *files, option, "localhost:8000")
+    assert done.returncode == 2
+    assert f"{option}: must begin with http:// or https://" in done.stderr
 
 
 def test_a_report_that_cannot_be_written(git_url: str, tmp_path: Path) -> None:

@@ -64,7 +64,10 @@ class GithubRef(ApiModel):
         Annotated[
             str,
             Field(max_length=40),
-            shape("[0-9a-f]{7,40}", "must be a commit's SHA: 7 to 40 characters of 0-9 and a-f"),
+            shape(
+                "[0-9a-f]{7,40}",
+                "must be a commit's SHA: 7 to 40 digits of 0-9 and a-f, in lower case",
+            ),
         ]
         | None
     ) = Field(

@@ -133,7 +133,9 @@ def _read(document: Any, place: str) -> Loaded | list[str]:
     kind = document.get("kind")
     known = _KINDS.get(kind) if isinstance(kind, str) else None
     if known is None:
-        return [f"{place}: kind: must be one of {', '.join(_KINDS)}. Remove other objects."]
+        is_ = f"is {kind[:60]!r}, but " if isinstance(kind, str) else ""
+        advice = "Correct it, or take the object out of the file."
+        return [f"{place}: kind: {is_}must be one of {', '.join(_KINDS)}. {advice}"]
     version, model = known
     subject = f"{kind}/{_name(document) or place}"
     if document.get("apiVersion") != version:

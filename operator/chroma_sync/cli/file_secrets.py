@@ -15,7 +15,7 @@ class FileSecrets:
     name."""
 
     advice = (
-        "Add it to the files, or name its file with another -f. 'kubectl create secret generic "
+        "Put it into the files, or name its file with another -f. 'kubectl create secret generic "
         "... --dry-run=client -o yaml' writes one."
     )
 

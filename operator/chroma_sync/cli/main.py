@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 from chroma_sync.cli import plan, query, run
@@ -20,7 +21,7 @@ stand in one file or in several. The records go into an embedded Chroma in a fol
 Chroma server. A run that was broken off goes on where it stopped when you start it again.
 
 examples:
-  chroma-sync run -f crds/samples/demo.yaml
+  chroma-sync run -f source.yaml -f invocation.yaml
   chroma-sync run -f source.yaml -f invocation.yaml --chroma http://localhost:8000
   chroma-sync run -f source.yaml -f invocation.yaml --tei http://localhost:8080
 """
@@ -30,7 +31,7 @@ Say what `chroma-sync run` would do with the same files: which documents it woul
 remove, which it would skip and why, and how many texts it would embed. Nothing is written.
 
 example:
-  chroma-sync plan -f crds/samples/demo.yaml
+  chroma-sync plan -f source.yaml -f invocation.yaml
 """
 
 _QUERY_HELP = """\
@@ -64,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="chroma-sync", description=__doc__)
+    version = f"%(prog)s {metadata.version('chroma-sync')}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     raw = argparse.RawDescriptionHelpFormatter
 
@@ -89,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             metavar="FILE",
             dest="files",
-            help="YAML file with Sources and Invocations; may be given several times",
+            help="YAML file with Sources, Invocations and the Secrets that they name; may be "
+            "given several times",
         )
     asking = commands.add_parser(
         "query", help="ask a collection", description=_QUERY_HELP, formatter_class=raw

@@ -28,6 +28,7 @@ def open_database(
     """The database in `--path`, or of the server `--chroma`. `on_wait` is told when the server is
     waited for."""
     if arguments.chroma:
+        _must_be_url("--chroma", arguments.chroma)
         return Database.connect(
             *(arguments.chroma, tenant, database),
             retry_seconds=_PATIENCE_SECONDS,
@@ -37,6 +38,11 @@ def open_database(
     if arguments.path.exists() and not arguments.path.is_dir():
         raise UsageError(f"--path: {arguments.path} is not a folder; name a folder or a new one")
     return Database.embedded(arguments.path, database)
+
+
+def _must_be_url(option: str, value: str) -> None:
+    if not value.startswith(("http://", "https://")):
+        raise UsageError(f"{option}: must begin with http:// or https://, not {value[:60]!r}")
 
 
 def open_model(
@@ -49,6 +55,7 @@ def open_model(
     """The model behind `--tei`, or the small one that runs in this process. `on_wait` is told when
     the server is waited for. Raises `Misconfigured` when nobody serves the model here."""
     if arguments.tei:
+        _must_be_url("--tei", arguments.tei)
         return TeiModel(
             arguments.tei,
             model=model,

@@ -7,7 +7,14 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from chroma_sync.cli.run import INTERRUPTED, interruptible, open_toolbox, prepared
+from chroma_sync.cli.run import (
+    INTERRUPTED,
+    Job,
+    attempted,
+    interruptible,
+    open_toolbox,
+    prepared,
+)
 from chroma_sync.pipeline.errors import Stopped
 from chroma_sync.pipeline.forecast import Forecast, forecast
 from chroma_sync.pipeline.progress import Progress
@@ -23,17 +30,19 @@ def plan_files(arguments: argparse.Namespace) -> int:
             # Even an empty database would be something written.
             folder = nowhere.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-"))
             arguments.path = Path(folder)
-        for job in jobs:
-            try:
-                with ExitStack() as stack:
-                    tools = open_toolbox(arguments, job, stop, Progress(), stack, 0.0)
-                    found = forecast(tools)
-            except Stopped:
-                return INTERRUPTED
-            invocation = job.invocation
-            name = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
-            print(_told(name, found), flush=True)
-    return 0
+        try:
+            codes = [attempted(job, lambda job: _plan_one(arguments, job, stop)) for job in jobs]
+        except Stopped:
+            return INTERRUPTED
+    return next(filter(None, codes), 0)
+
+
+def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal) -> None:
+    with ExitStack() as stack:
+        found = forecast(open_toolbox(arguments, job, stop, Progress(), stack, 0.0))
+    invocation = job.invocation
+    name = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
+    print(_told(name, found), flush=True)
 
 
 def _told(name: str, found: Forecast) -> str:

@@ -31,7 +31,7 @@ from chroma_sync.api.secret import Secret
 from chroma_sync.api.source import DenseEmbedding, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
 from chroma_sync.cli.file_secrets import FileSecrets
-from chroma_sync.cli.outcome import UsageError
+from chroma_sync.cli.outcome import UsageError, as_step_error
 from chroma_sync.cli.places import LOCAL_URL, open_database, open_model
 from chroma_sync.cli.show import Display
 from chroma_sync.pipeline import steps
@@ -49,13 +49,29 @@ def run_files(arguments: argparse.Namespace) -> int:
     """Run every Invocation of the files, in their order."""
     jobs = prepared(arguments)
     stop = StopSignal()
+    codes = []
     with interruptible(stop), _report(arguments.report) as report:
         for job in jobs:
             try:
-                _run_one(arguments, job, stop, report)
+                codes.append(attempted(job, lambda job: _run_one(arguments, job, stop, report)))
             except Stopped:
                 print("Stopped. Nothing is lost: start it again to go on.", flush=True)
                 return INTERRUPTED
+    return next(filter(None, codes), 0)
+
+
+def attempted(job: Job, action: Callable[[Job], None]) -> int:
+    """Do something with one Invocation, and tell why it failed if it did, so that the others go on.
+    Returns the exit code. Raises `Stopped`, and what is a fault of the program."""
+    try:
+        action(job)
+    except Exception as error:
+        known = as_step_error(error)
+        if known is None:
+            raise
+        name = f"Invocation/{job.invocation.metadata.name}"
+        print(f"chroma-sync: {name}: {known.reason.value}: {known}", file=sys.stderr)
+        return known.exit_code
     return 0
 
 
@@ -73,7 +89,10 @@ def prepared(arguments: argparse.Namespace) -> list[Job]:
     Raises `UsageError` and `Misconfigured`."""
     files = _load(arguments.files)
     if not files.invocations:
-        raise UsageError("the files hold no Invocation: nothing to run")
+        raise UsageError(
+            "the files hold no Invocation: nothing to run. Write one that names a Source and a "
+            "targetCollectionName."
+        )
     jobs = []
     for invocation in files.invocations:
         source = _source_of(invocation, files.sources)
@@ -114,8 +133,10 @@ def _load(files: list[Path]) -> _Files:
             objects = load_objects(file.read_text(encoding="utf-8"), str(file))
         except InvalidObject as error:
             raise UsageError(str(error)) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file} can't be read: {error}") from None
+        except OSError as error:
+            raise UsageError(f"-f: {file} can't be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise UsageError(f"-f: {file} is no text in UTF-8") from None
         for item in objects:
             key = item.metadata.namespace, item.metadata.name
             if isinstance(item, Source):
@@ -181,6 +202,9 @@ def _run_one(
         tools = open_toolbox(arguments, job, stop, progress, stack, RATE_LIMIT_SECONDS)
         steps.run(tools)
         display.finish(_summary(progress.result()))
+    if not progress.result().documents.discovered:
+        note = "no file of the repository is chosen: check includeGlobs and excludeGlobs."
+        print(f"chroma-sync: Source/{job.source.metadata.name}: {note}", file=sys.stderr)
 
 
 def open_toolbox(

@@ -158,7 +158,7 @@ def _configuration(environment: Mapping[str, str]) -> Configuration:
 class MountedSecrets:
     """The Secrets of a pod, as the operator has mounted them."""
 
-    advice = "Create it in the namespace of the Source."
+    advice = "It must stand in the namespace of the Source."
 
     def read(self, use: SecretUse, key: SecretKey) -> bytes | None:
         try:

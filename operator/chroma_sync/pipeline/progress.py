@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from chroma_sync.api.contract import FAILURES_MAX, NAME_MAX, Result
 from chroma_sync.api.invocation import ChunkCounts, CollectionStatus, DocumentCounts, Failure
@@ -64,9 +64,12 @@ class Progress:
                 self._failures.append(failure)
         self._verdict(document, "failed", reason=reason.value, message=message)
 
-    def removed(self, documents: int) -> None:
-        """So many documents of the target are gone from the source."""
-        self._count(self._documents, "removed", documents)
+    def removed(self, count: int, gone: Sequence[str]) -> None:
+        """So many more documents went from the target. Those that are `gone` from the source have
+        no other verdict."""
+        self._count(self._documents, "removed", count)
+        for document in gone:
+            self._verdict(document, "removed")
 
     def chunks(self, kind: str, count: int) -> None:
         """So many more chunks were `produced`, `embedded`, `reused` or `written`."""

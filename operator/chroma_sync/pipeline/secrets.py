@@ -51,7 +51,7 @@ class Secret:
         """A key's text, without blanks around it. Raises `Misconfigured` when it is not there."""
         value = self.optional(key)
         if not value:
-            message = f"Secret {self.name!r} with a key {key.value!r} is not there."
+            message = f"There is no Secret {self.name!r}, or it has no key {key.value!r}."
             raise Misconfigured(Reason.SECRET_NOT_FOUND, f"{message} {self.secrets.advice}")
         return value
 

@@ -22,7 +22,7 @@ from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION, Model
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.fetch import Entry, Source
 from chroma_sync.pipeline.fetch.content import TEXT_RULE_VERSION
-from chroma_sync.pipeline.index.chroma import Collection, Database
+from chroma_sync.pipeline.index.chroma import Collection, Database, text_metadata
 from chroma_sync.pipeline.index.claim import (
     Claim,
     begun_revision,
@@ -35,7 +35,7 @@ from chroma_sync.pipeline.index.claim import (
     run_revision,
 )
 from chroma_sync.pipeline.index.records import Configs, document_sha, is_first, short_hash
-from chroma_sync.pipeline.index.state import TargetState
+from chroma_sync.pipeline.index.state import Leftover, TargetState
 from chroma_sync.pipeline.index.target import load_target
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
@@ -135,16 +135,24 @@ def finish(tools: Toolbox) -> None:
             if again.wrote():
                 load_target(state, collection, tools.configs)
             # Paging has ended: from here on it is safe to delete.
-            for ids in state.leftovers(tools.configs):
+            for leftover in state.leftovers(tools.configs):
                 tools.stop.check()
-                _own_collection(tools, identity).delete(ids)
-                # A document that goes loses its chunk 0, one that only lost its tail does not.
-                tools.progress.removed(sum(map(is_first, ids)))
+                _remove(tools, _own_collection(tools, identity), leftover)
         tools.stop.check()
         collection = _own_collection(tools, identity)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         collection.replace_metadata(finished(collection.metadata, identity.uid, now))
     tools.progress.collection = _status(collection)
+
+
+def _remove(tools: Toolbox, collection: Collection, leftover: Leftover) -> None:
+    """Delete what is left over. A document that goes loses its chunk 0, one that only lost its tail
+    does not."""
+    firsts = [id_ for id_ in leftover.ids if is_first(id_)]
+    gone = list(collection.some(firsts)) if leftover.is_gone else []
+    collection.delete(leftover.ids)
+    names = [text_metadata(record.metadata, "document_key") for record in gone]
+    tools.progress.removed(len(firsts), names)
 
 
 def _bring_in(

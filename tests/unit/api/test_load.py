@@ -119,7 +119,7 @@ def test_a_merged_key_may_be_overridden() -> None:
     [
         ("[1, 2]", "document 1: must be an object"),
         ("just words", "document 1: must be an object"),
-        ("{kind: Pod, apiVersion: v1}", "document 1: kind: must be one of Source, Invocation"),
+        ("{kind: Pod, apiVersion: v1}", "document 1: kind: is 'Pod', but must be one of Source"),
         ("{kind: [Source]}", "document 1: kind: must be one of Source, Invocation"),
         (SOURCE.replace("v1alpha1", "v1"), "Source/shop: apiVersion: must be chromasync.dev"),
         (SOURCE.replace("name: shop, ", ""), "Source/document 1: metadata.name: is missing"),

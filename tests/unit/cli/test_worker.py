@@ -49,7 +49,7 @@ def test_a_token_that_is_not_there(token_file: Path, content: bytes | None) -> N
     with pytest.raises(Misconfigured) as caught:
         token(MountedSecrets(), SecretUse.TEI, "mine")
     assert caught.value.reason is Reason.SECRET_NOT_FOUND
-    assert "Secret 'mine' with a key 'token'" in str(caught.value)
+    assert "no Secret 'mine', or it has no key 'token'" in str(caught.value)
     assert "canary" not in str(caught.value)
 
 

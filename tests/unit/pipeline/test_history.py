@@ -6,6 +6,7 @@ chunks that are new were embedded.
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.index.chroma import Database
+from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.steps import Toolbox
 from fakes import repository
 from fakes.git_host import serving
@@ -125,3 +127,20 @@ def test_a_branch_that_moves_in_mid_run_changes_nothing(
     found = last.database.find("target")
     assert found is not None and found.metadata["revision"] == first
     assert {r.metadata["document_key"] for r in found.records()} == set(history()[0])
+
+
+def test_a_report_tells_of_documents_that_are_gone(
+    told: tuple[str, list[str]], make_tools: MakeTools
+) -> None:
+    url, commits = told
+    states = history()
+    number = next(n for n in range(1, COMMITS) if states[n - 1].keys() - states[n].keys())
+    lines: list[dict[str, Any]] = []
+    for sha in commits[number - 1 : number + 1]:
+        tools = make_tools(sha=sha, base_url=url, repository_name="acme/told", policy="Update")
+        lines.clear()
+        tools.progress = Progress(lambda line: lines.append(json.loads(line)))
+        steps.run(tools)
+    gone = {line["document"] for line in lines if line["verdict"] == "removed"}
+    assert gone == states[number - 1].keys() - states[number].keys()
+    assert sorted(line["document"] for line in lines) == sorted({*states[number], *gone})

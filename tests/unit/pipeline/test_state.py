@@ -67,7 +67,7 @@ def test_leftovers_are_what_a_run_from_nothing_would_not_have(state: TargetState
             stored("gone", 0, count=1),
         ]
     )
-    left = {id_ for batch in state.leftovers(CONFIGS) for id_ in batch}
+    left = {id_ for leftover in state.leftovers(CONFIGS) for id_ in leftover.ids}
     expected = [("tail", 1), ("tail", 2), ("broken", 1), ("broken", 2), ("changed", 0), ("gone", 0)]
     assert left == {record_id(document_sha(key), n) for key, n in expected}
 

@@ -45,7 +45,7 @@ def outcome(tools: Toolbox, path: Path, load: Callable[[TargetState], None]) -> 
             key: is_unchanged(state.known(key), version, tools.configs.document)
             for key, version in versions(tools).items()
         }
-        return unchanged, sorted(id_ for ids in state.leftovers(tools.configs) for id_ in ids)
+        return unchanged, sorted(i for left in state.leftovers(tools.configs) for i in left.ids)
 
 
 def big(n: int) -> str:

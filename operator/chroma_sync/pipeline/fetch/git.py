@@ -22,6 +22,7 @@ from chroma_sync.pipeline.fetch.listing import split_nul
 from chroma_sync.pipeline.fetch.model import Entry
 from chroma_sync.pipeline.fetch.remote import LIST_SECONDS, Remote
 
+_CHECK_REF = "Check spec.github.refIdentifier of the Invocation."
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
 
@@ -81,10 +82,13 @@ class GitSource:
         with tempfile.TemporaryDirectory(dir=self._scratch) as commits:
             self._init(Path(commits))
             self._remote.fetch(Path(commits), "--filter=tree:0", wanted=everything)
-            found = self._local("-C", commits, "rev-parse", "--verify", "--quiet", name)
+            found = self._local("-C", commits, "rev-parse", "--verify", name)
         whole = found.stdout.decode("ascii", "replace").strip()
+        if b"ambiguous" in found.stderr:
+            message = f"more than one commit that begins with {short!r}. Write more of its digits."
+            raise self._no_commit(message)
         if found.returncode != 0 or not whole.startswith(short):
-            raise self._no_ref(short)
+            raise self._no_commit(f"no commit that begins with {short!r}. {_CHECK_REF}")
         return whole
 
     def check(self) -> None:
@@ -185,10 +189,14 @@ class GitSource:
             raise Temporary(Reason.INTERNAL_ERROR, message) from None
 
     def _no_ref(self, ref: str) -> Misconfigured:
-        name = ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
-        kind = "tag" if self._tag is not None else "branch or commit"
-        what = "has no commit yet" if ref == "HEAD" else f"has no {kind} {name!r}"
-        if self._sha is not None and not _FULL_SHA.fullmatch(ref):
-            what = f"has no commit, or more than one, that begins with {ref!r}"
-        advice = "Check spec.github.refIdentifier of the Invocation."
-        return Misconfigured(Reason.REF_NOT_FOUND, f"{self._remote.url} {what}. {advice}")
+        if ref == "HEAD":
+            return self._no_commit("no commit yet. Push a first one.")
+        if self._tag is not None:
+            return self._no_commit(f"no tag {self._tag!r} of a commit. {_CHECK_REF}")
+        if self._branch is not None:
+            return self._no_commit(f"no branch {self._branch!r}. {_CHECK_REF}")
+        return self._no_commit(f"no commit {ref!r}. {_CHECK_REF}")
+
+    def _no_commit(self, what: str) -> Misconfigured:
+        message = f"{self._remote.url}: the repository has {what}"
+        return Misconfigured(Reason.REF_NOT_FOUND, message)

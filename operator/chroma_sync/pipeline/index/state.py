@@ -37,6 +37,14 @@ class Known:
     chunk_count: int | None
 
 
+@dataclass(frozen=True)
+class Leftover:
+    """Some records of one document that must go; of the whole document when it is gone."""
+
+    ids: list[str]
+    is_gone: bool
+
+
 class TargetState:
     """What stands in the target. Used by one thread at a time."""
 
@@ -99,15 +107,15 @@ class TargetState:
         ).fetchone()[0]
         return count
 
-    def leftovers(self, configs: Configs) -> Iterator[list[str]]:
-        """Ids, in batches, that a run from nothing would not have: of documents that are gone, of
-        documents that are not whole in their listed version, and old tails."""
+    def leftovers(self, configs: Configs) -> Iterator[Leftover]:
+        """What a run from nothing would not have: documents that are gone, documents that are not
+        whole in their listed version, and old tails."""
         for document, version, records in self._documents():
             whole = version is not None and is_unchanged(records, version, configs.document)
             keep = records[0].chunk_count or 0 if whole else 0
             ids = [f"{document.hex()}-{r.n}" for r in records if r.n >= keep]
             for start in range(0, len(ids), _BATCH):
-                yield ids[start : start + _BATCH]
+                yield Leftover(ids[start : start + _BATCH], is_gone=version is None)
 
     def _documents(self) -> Iterator[tuple[bytes, str | None, list[Known]]]:
         """Each document of the target with its listed version (None: the source lacks it)."""
