@@ -29,7 +29,7 @@ demo: setup ## index this checkout on this machine and ask two questions
 
 test: lint check-generated test-unit test-e2e demo test-cluster ## everything, from unit tests to the real cluster
 
-test-unit: setup ## unit tests alone: no cluster, about a minute
+test-unit: setup ## unit tests alone: no cluster, two or three minutes
 	$(BIN)/pytest tests/unit -n auto
 
 test-e2e: setup ## the laptop commands, as a person types them
