@@ -7,14 +7,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from chroma_sync.cli.run import (
-    INTERRUPTED,
-    Job,
-    attempted,
-    interruptible,
-    open_toolbox,
-    prepared,
-)
+from chroma_sync.cli.run import INTERRUPTED, Job, for_each, open_toolbox, prepared
 from chroma_sync.pipeline.errors import Stopped
 from chroma_sync.pipeline.forecast import Forecast, forecast
 from chroma_sync.pipeline.progress import Progress
@@ -24,17 +17,15 @@ from chroma_sync.pipeline.queues import StopSignal
 def plan_files(arguments: argparse.Namespace) -> int:
     """Say for every Invocation of the files what its run would do."""
     jobs = prepared(arguments)
-    stop = StopSignal()
-    with interruptible(stop), ExitStack() as nowhere:
+    with ExitStack() as nowhere:
         if not arguments.chroma and not arguments.path.exists():
             # Even an empty database would be something written.
             folder = nowhere.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-"))
             arguments.path = Path(folder)
         try:
-            codes = [attempted(job, lambda job: _plan_one(arguments, job, stop)) for job in jobs]
+            return for_each(jobs, lambda job, stop: _plan_one(arguments, job, stop))
         except Stopped:
             return INTERRUPTED
-    return next(filter(None, codes), 0)
 
 
 def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal) -> None:

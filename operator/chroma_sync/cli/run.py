@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,23 +48,27 @@ INTERRUPTED = 130
 def run_files(arguments: argparse.Namespace) -> int:
     """Run every Invocation of the files, in their order."""
     jobs = prepared(arguments)
-    stop = StopSignal()
-    codes = []
-    with interruptible(stop), _report(arguments.report) as report:
-        for job in jobs:
-            try:
-                codes.append(attempted(job, lambda job: _run_one(arguments, job, stop, report)))
-            except Stopped:
-                print("Stopped. Nothing is lost: start it again to go on.", flush=True)
-                return INTERRUPTED
+    with _report(arguments.report) as report:
+        try:
+            return for_each(jobs, lambda job, stop: _run_one(arguments, job, stop, report))
+        except Stopped:
+            print("Stopped. Nothing is lost: start it again to go on.", flush=True)
+            return INTERRUPTED
+
+
+def for_each(jobs: Iterable[Job], action: Callable[[Job, StopSignal], None]) -> int:
+    """Do something with every Invocation, also after one that failed. Returns the first exit code
+    that is not 0. Raises `Stopped` after Ctrl-C, and what is a fault of the program."""
+    codes = [_attempted(job, action) for job in jobs]
     return next(filter(None, codes), 0)
 
 
-def attempted(job: Job, action: Callable[[Job], None]) -> int:
-    """Do something with one Invocation, and tell why it failed if it did, so that the others go on.
-    Returns the exit code. Raises `Stopped`, and what is a fault of the program."""
+def _attempted(job: Job, action: Callable[[Job, StopSignal], None]) -> int:
+    # Of its own: an error sets it, to end all stages of its run.
+    stop = StopSignal()
     try:
-        action(job)
+        with interruptible(stop):
+            action(job, stop)
     except Exception as error:
         known = as_step_error(error)
         if known is None:
