@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from chroma_sync.pipeline import steps
-from chroma_sync.pipeline.index.chroma import Database
+from chroma_sync.pipeline.index.chroma import Collection, Database
+from chroma_sync.pipeline.index.records import is_first
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.steps import Toolbox
 from fakes import repository
@@ -144,3 +145,39 @@ def test_a_report_tells_of_documents_that_are_gone(
     gone = {line["document"] for line in lines if line["verdict"] == "removed"}
     assert gone == states[number - 1].keys() - states[number].keys()
     assert sorted(line["document"] for line in lines) == sorted({*states[number], *gone})
+
+
+def test_a_reader_misses_no_document_that_both_commits_have(
+    told: tuple[str, list[str]], make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at after each write and each delete of an update: its documents, by their chunk 0."""
+    url, commits = told
+    seen: list[set[str]] = []
+
+    def looking(name: str) -> None:
+        plain = getattr(Collection, name)
+
+        def then_look(self: Collection, arguments: Any) -> None:
+            plain(self, arguments)
+            seen.append({r.metadata["document_key"] for r in self.records() if is_first(r.id)})
+
+        monkeypatch.setattr(Collection, name, then_look)
+
+    looking("upsert")
+    looking("delete")
+    states = history()
+    for before, number in ((0, 9), (9, 19), (19, 29)):
+        for commit in (before, number):
+            seen.clear()
+            steps.run(
+                make_tools(
+                    sha=commits[commit],
+                    base_url=url,
+                    repository_name="acme/told",
+                    policy="Update",
+                )
+            )
+        assert len(seen) > 1
+        both = states[before].keys() & states[number].keys()
+        assert all(both <= documents for documents in seen)
+        assert seen[-1] == states[number].keys()
