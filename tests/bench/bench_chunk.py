@@ -81,6 +81,9 @@ def print_table(limit: int, files: list[File], languages: list[str], size: int) 
         else:
             why = missing[candidate.package or ""].strip()
             print(f"| {candidate.name} | not installed: {why} |||||")
+    counted = ", ".join(c.name for c in PEERS if c.unit == "characters")
+    print(f"\nThe limit is in bytes, but in characters for {counted}.")
+    print("Ours do not parse files that fit into one chunk, as a run does not; all others do.")
 
 
 def time_of(split: Split, files: list[File]) -> float:

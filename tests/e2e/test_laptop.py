@@ -116,7 +116,13 @@ def test_a_plan_and_then_a_report(git_url: str, tmp_path: Path) -> None:
     lines = (tmp_path / "verdicts.jsonl").read_text(encoding="utf-8").splitlines()
     verdicts = sorted((json.loads(line) for line in lines), key=lambda v: str(v["document"]))
     assert verdicts == [
-        {"document": path, "verdict": "indexed", "bytes": len(FILES[path].data), "chunks": 1}
+        {
+            "run": "run",
+            "document": path,
+            "verdict": "indexed",
+            "bytes": len(FILES[path].data),
+            "chunks": 1,
+        }
         for path in sorted(FILES)
     ]
     # The collection is finished: a plan says so, as the run would.

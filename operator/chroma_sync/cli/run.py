@@ -199,7 +199,8 @@ def _write(file: TextIO, line: str) -> None:
 def _run_one(
     arguments: argparse.Namespace, job: Job, stop: StopSignal, report: Callable[[str], None]
 ) -> None:
-    progress, invocation = Progress(report), job.invocation
+    invocation = job.invocation
+    progress = Progress(report, run=invocation.metadata.name)
     title = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
     with ExitStack() as stack:
         display = stack.enter_context(Display(title, progress.result))

@@ -51,7 +51,10 @@ def forecast(tools: Toolbox) -> Forecast:
         if target is not None:
             state.load(target.records())
         chunking = chunking_config(tools.configuration)
-        with donor_of(tools, identity.collection) as donor, Chunker(chunking) as chunker:
+        with (
+            donor_of(tools, identity.collection) as donor,
+            Chunker(chunking, check=tools.stop.check) as chunker,
+        ):
             for entry in tools.source.entries():
                 tools.stop.check()
                 _look(tools, entry, state, donor, chunker, result)

@@ -14,10 +14,12 @@ from chroma_sync.api.reasons import DocumentReason, Reason
 
 class Progress:
     """Counts of one step, shared by its threads. `report` takes one line of JSON for each document
-    that has its verdict: its key, the verdict, and why."""
+    that has its verdict: its key, the verdict, and why; `run` names the run in it, where several
+    share a report."""
 
-    def __init__(self, report: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, report: Callable[[str], None] = lambda _: None, run: str = "") -> None:
         self._report = report
+        self._run = {"run": run} if run else {}
         self._lock = threading.Lock()
         self._documents: Counter[str] = Counter()
         self._chunks: Counter[str] = Counter()
@@ -102,7 +104,7 @@ class Progress:
             raise RuntimeError(f"{listed} documents were listed, but {became} accounted for")
 
     def _verdict(self, document: str, verdict: str, **more: str | int) -> None:
-        line = {"document": document, "verdict": verdict, **more}
+        line = {**self._run, "document": document, "verdict": verdict, **more}
         self._report(json.dumps(line, ensure_ascii=False))
 
     def result(self, reason: str = "", message: str = "") -> Result:

@@ -17,7 +17,7 @@ from pathlib import Path
 from chroma_sync.api.configuration import Configuration, RunIdentity
 from chroma_sync.api.invocation import CollectionStatus
 from chroma_sync.api.reasons import Reason
-from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig
+from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig, Limits
 from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION, Model
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.fetch import Entry, Source
@@ -44,6 +44,7 @@ from chroma_sync.pipeline.stream import Donor, Stages, Stream
 _OWNER_SECONDS = 3.0
 _EMBED_THREADS_MAX = 8
 _PROBE_TEXT = "dimension"
+_DELETES = 300  # records at a time, and up to as many of the last document
 
 
 @dataclass
@@ -69,9 +70,11 @@ class Toolbox:
             *(embedding.model, info.model_sha or "", embedding.document_prompt, str(dimension)),
             *(str(info.max_input_tokens), EMBEDDING_RULE_VERSION),
         )
-        chunking = chunking_config(self.configuration)
+        chunking, limits = chunking_config(self.configuration), Limits()
         records = short_hash(
             *(chunking.type, str(chunking.max_size_bytes), str(chunking.max_lines)),
+            # A file whose syntax is given up under these may be parsed under others.
+            *(str(limits.cpu_seconds), str(limits.memory_bytes)),
             *(CHUNKER_VERSION, TEXT_RULE_VERSION, vectors),
         )
         return Configs(document=records, embedding=vectors)
@@ -135,9 +138,9 @@ def finish(tools: Toolbox) -> None:
             if again.wrote():
                 load_target(state, collection, tools.configs)
             # Paging has ended: from here on it is safe to delete.
-            for leftover in state.leftovers(tools.configs):
+            for leftovers in _batches(state.leftovers(tools.configs)):
                 tools.stop.check()
-                _remove(tools, _own_collection(tools, identity), leftover)
+                _remove(tools, _own_collection(tools, identity), leftovers)
         tools.stop.check()
         collection = _own_collection(tools, identity)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -145,12 +148,24 @@ def finish(tools: Toolbox) -> None:
     tools.progress.collection = _status(collection)
 
 
-def _remove(tools: Toolbox, collection: Collection, leftover: Leftover) -> None:
+def _batches(leftovers: Iterator[Leftover]) -> Iterator[list[Leftover]]:
+    """Leftovers of many documents at once: no question for each document."""
+    batch: list[Leftover] = []
+    for leftover in leftovers:
+        batch.append(leftover)
+        if sum(len(one.ids) for one in batch) >= _DELETES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _remove(tools: Toolbox, collection: Collection, leftovers: list[Leftover]) -> None:
     """Delete what is left over. A document that goes loses its chunk 0, one that only lost its tail
     does not."""
-    firsts = [id_ for id_ in leftover.ids if is_first(id_)]
-    gone = list(collection.some(firsts)) if leftover.is_gone else []
-    collection.delete(leftover.ids)
+    firsts = [(i, one.is_gone) for one in leftovers for i in one.ids if is_first(i)]
+    gone = list(collection.some([id_ for id_, is_gone in firsts if is_gone]))
+    collection.delete([id_ for one in leftovers for id_ in one.ids])
     names = [text_metadata(record.metadata, "document_key") for record in gone]
     tools.progress.removed(len(firsts), names)
 
@@ -178,7 +193,7 @@ def _stages(
     configuration = tools.configuration
     return Stages(
         read=tools.source.read,
-        make_chunker=lambda: Chunker(chunking_config(configuration)),
+        make_chunker=lambda: Chunker(chunking_config(configuration), check=tools.stop.check),
         model=tools.model,
         embed_threads=_embed_threads(tools),
         collection=collection,

@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -16,6 +17,8 @@ if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parent.parent), str(HERE.parent.parent.parent / "operator")]
 
 from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig  # noqa: E402
+from chroma_sync.pipeline.chunk import languages as tables  # noqa: E402
+from chroma_sync.pipeline.chunk.model import Strategy  # noqa: E402
 from unit.chunk.snippets import SNIPPETS  # noqa: E402
 
 FILE = HERE / "golden.json"
@@ -32,11 +35,27 @@ def made() -> dict[str, object]:
         for size in SIZES
         for name, cut in _cuts({n: t for n, t in texts.items() if len(t) > size}, size)
     }
+    cuts |= {f"lines, {name}": cut for name, cut in _cuts(texts, 400, "lines")}
+    cuts["which names and first bytes are which language"] = _tables()
+    for package in ("tree-sitter", "tree-sitter-language-pack"):
+        cuts[package] = metadata.version(package)
     return {"version": CHUNKER_VERSION, "cuts": cuts}
 
 
-def _cuts(texts: dict[str, bytes], size: int) -> Iterator[tuple[str, str]]:
-    with Chunker(ChunkingConfig("tree_sitter", size, None)) as chunker:
+def _tables() -> str:
+    shared = {
+        suffix: [(other, signs.pattern.decode()) for other, signs in known]
+        for suffix, known in sorted(tables._SHARED.items())
+    }
+    words = [dict(t) for t in (tables._BY_SUFFIX, tables._BY_NAME, tables._BY_INTERPRETER)]
+    told = json.dumps([words, shared], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _cuts(
+    texts: dict[str, bytes], size: int, how: Strategy = "tree_sitter"
+) -> Iterator[tuple[str, str]]:
+    with Chunker(ChunkingConfig(how, size, 5 if how == "lines" else None)) as chunker:
         for name, text in texts.items():
             chunked = chunker.chunk(name, text)
             lengths = [len(chunk.text) for chunk in chunked.chunks]

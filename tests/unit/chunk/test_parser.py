@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ import pytest
 
 from chroma_sync.pipeline.chunk import Chunked, Chunker, ChunkingConfig, Limits, ParserUnavailable
 from chroma_sync.pipeline.chunk.parser import GaveUp, ParserProcess
+from chroma_sync.pipeline.errors import Stopped
 from unit.chunk.laws import check
 
 CONFIG = ChunkingConfig("tree_sitter", 60, None)
@@ -127,6 +130,29 @@ def test_a_file_whose_tree_can_never_fit_is_not_parsed() -> None:
     assert chunked.fallback == "parser out of memory"
 
 
+def test_a_stop_ends_a_parse() -> None:
+    began = time.monotonic()
+
+    def check() -> None:
+        if time.monotonic() - began > 0.3:
+            raise Stopped
+
+    with Chunker(CONFIG, Limits(cpu_seconds=60), check) as chunker:
+        with pytest.raises(Stopped):
+            chunker.chunk("a.cob", HANGS)
+        assert chunker._parser is not None and not chunker._parser.lives()
+    assert time.monotonic() - began < 20
+
+
+def test_a_machine_without_room_for_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", none)
+    with pytest.raises(ParserUnavailable, match="temporarily unavailable"):
+        ParserProcess(Limits(), lambda: None)
+
+
 def test_what_a_grammar_prints_cannot_stop_it(chunker: Chunker) -> None:
     """A pipe that nobody reads would be full at some time."""
     for descriptor in (1, 2):
@@ -134,7 +160,7 @@ def test_what_a_grammar_prints_cannot_stop_it(chunker: Chunker) -> None:
 
 
 def test_a_child_ends_itself_when_nobody_is_left_to_end_it() -> None:
-    parser = ParserProcess(Limits(cpu_seconds=0.5))
+    parser = ParserProcess(Limits(cpu_seconds=0.5), lambda: None)
     try:
         with pytest.raises(GaveUp, match="parser timed out"):
             parser.cuts("cobol", HANGS, 60)

@@ -65,6 +65,23 @@ def test_a_stop_ends_a_question() -> None:
     assert time.monotonic() - began < 10
 
 
+def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+
+    def never(*_: object, **__: object) -> None:
+        released.wait(60)
+        raise socket.gaierror("no such name")
+
+    monkeypatch.setattr(http, "_SECONDS", 1.0)
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    began = time.monotonic()
+    with pytest.raises(Temporary) as caught:
+        Trust(StopSignal()).ask("GET", "http://git.example.com/", {})
+    assert caught.value.reason is Reason.HOST_UNREACHABLE
+    assert time.monotonic() - began < 10
+    released.set()
+
+
 def test_an_answer_is_not_unpacked() -> None:
     """A small answer that would unpack to a huge one."""
     bomb = gzip.compress(gzip.compress(b"\0" * 50_000_000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 
 from chroma_sync.pipeline.chunk.cuts import line_cuts
@@ -23,9 +24,16 @@ class Chunker:
     a new child.
     """
 
-    def __init__(self, config: ChunkingConfig, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        config: ChunkingConfig,
+        limits: Limits | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`check` is called while a parse is waited for; what it raises ends the parse."""
         self._config = config
         self._limits = limits or Limits()
+        self._check = check
         self._parser: ParserProcess | None = None
 
     def __enter__(self) -> Chunker:
@@ -83,7 +91,7 @@ class Chunker:
     def _child(self) -> ParserProcess:
         if self._parser is None or not self._parser.lives():
             self.close()
-            self._parser = ParserProcess(self._limits)
+            self._parser = ParserProcess(self._limits, self._check)
         return self._parser
 
 

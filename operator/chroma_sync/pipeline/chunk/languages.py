@@ -253,18 +253,33 @@ _BY_NAME = _by_word(_NAMES)
 _BY_INTERPRETER = _by_word(_INTERPRETERS)
 
 # Suffixes that two languages share: what the other one's first bytes look like, with a line feed
-# before them. Patterns that begin with a fixed byte are searched for quickly.
+# before them; None is a language without a grammar here. Patterns that begin with a fixed byte are
+# searched for quickly.
 _SHARED = {
-    "cls": (("latex", re.compile(rb"\n[ \t]*[%\\]")),),
+    "cl": ((None, re.compile(rb"\n[ \t]*(?:__kernel|kernel|#include|#define|//|/\*)")),),  # OpenCL
+    "cls": (
+        ("latex", re.compile(rb"\n[ \t]*[%\\]")),
+        (None, re.compile(rb"\nVERSION \d")),  # Visual Basic
+    ),
     "h": (
         ("objc", re.compile(rb"\n[ \t]*(?:@interface|@protocol|@class|#import)\b")),
-        ("cpp", re.compile(rb"\n[ \t]*(?:class|namespace|template|using)\b")),
+        ("cpp", re.compile(rb"\n[ \t]*(?:class|namespace|template)\b")),
+        ("cpp", re.compile(rb"\n[ \t]*using (?:namespace )?[\w:]+[ \t]*[=;]")),
         ("cpp", re.compile(rb"std::")),
     ),
-    "m": (("objc", re.compile(rb"\n[ \t]*(?:@interface|@implementation|#import|#include)")),),
+    "m": (
+        ("objc", re.compile(rb"\n[ \t]*(?:@interface|@implementation|@import|#import|#include)")),
+    ),
     "pp": (("pascal", re.compile(rb"\n[ \t]*(?:unit|program|library)[ \t]+\w+;", re.I)),),
-    "v": (("v", re.compile(rb"\n(?:(?:pub )?fn \w|import \w+\n)")),),
+    "re": ((None, re.compile(rb"\n(?:let|open|module|type) ")),),  # ReasonML
+    "rules": ((None, re.compile(rb"\n(?:rules_version|service) ")),),  # Firebase
+    "ts": (("xml", re.compile(rb"\n[ \t]*<(?:\?xml|!DOCTYPE TS)")),),  # Qt's translations
+    "v": (
+        (None, re.compile(rb"\n(?:Require|Lemma|Theorem|Definition|From \w+ Require)\b")),  # Coq
+        ("v", re.compile(rb"\n(?:(?:pub )?fn \w|import \w+\n)")),
+    ),
 }
+_WORD_END = re.compile(r"[._-]")
 
 _SHEBANG = re.compile(
     rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-\S+[ \t]+|\w+=\S*[ \t]+)*(?:\S*/)?)?([\w+-]+)"
@@ -279,9 +294,12 @@ def languages() -> frozenset[str]:
 def language_of(key: str, head: bytes) -> str | None:
     """The language of the file at the path `key` that begins with `head`; None if unknown.
 
-    A whole file name says more than a suffix, and a suffix more than a `#!` line.
+    A whole file name says more than a suffix, and a suffix more than a `#!` line. Of a name without
+    a suffix that line says most: many scripts are called `build`.
     """
     name = key.rpartition("/")[2].lower()
+    if "." not in name and (language := _by_shebang(head)):
+        return language
     if language := _BY_NAME.get(name):
         return language
     stem, dot, suffix = name.rpartition(".")
@@ -290,8 +308,8 @@ def language_of(key: str, head: bytes) -> str | None:
             if signs.search(b"\n" + head):
                 return other
         return language
-    # Dockerfile.dev, Makefile.am
-    if (language := _BY_NAME.get(name.partition(".")[0])) in ("dockerfile", "make"):
+    # Dockerfile.dev, Dockerfile-dev, Makefile.am
+    if (language := _BY_NAME.get(_WORD_END.split(name)[0])) in ("dockerfile", "make"):
         return language
     return _by_shebang(head)
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,21 +53,27 @@ class Limits:
 class ParserProcess:
     """One process that parses, until it is closed or a file is its end."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, check: Callable[[], None]) -> None:
         """Starts it; raises `ParserUnavailable`."""
         self._limits = limits
+        self._check = check
         self._connection, theirs = socket.socketpair()
         self._answer = select.poll()
         self._answer.register(self._connection, select.POLLIN)
         # A new program and not a fork: the chunker may live in a process with threads.
         with theirs:
-            self._process = subprocess.Popen(
-                _command(limits),
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=_environment(),
-            )
+            try:
+                self._process = subprocess.Popen(
+                    _command(limits),
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    env=_environment(),
+                )
+            except OSError as error:  # no process or no memory to be had
+                self._connection.close()
+                message = f"the parser process can't be started: {error.strerror}"
+                raise ParserUnavailable(message) from None
         self._await_start()
 
     @property
@@ -86,6 +93,7 @@ class ParserProcess:
             self._send(deadline, language, data, max_size)
             while not self._answer.poll(_LOOK_MILLISECONDS):
                 largest = max(largest, _memory_of(self.pid))
+                self._check()
                 if time.monotonic() > deadline:
                     raise TimeoutError
             cuts = self._receive(deadline, len(data))
@@ -97,6 +105,9 @@ class ParserProcess:
             ) from None
         except ConnectionError:
             pass  # it died
+        except BaseException:  # of the check
+            self.kill()
+            raise
         if cuts is None or not are_sound(cuts, data, max_size):
             self.kill()
             raise GaveUp(self._cause_of_death(largest))

@@ -130,8 +130,11 @@ class GitSource:
             self._reader = self._command.start(*command, stdin=subprocess.PIPE)
         stdin, stdout = self._reader.stdin, self._reader.stdout
         assert stdin is not None and stdout is not None  # noqa: S101 - pipes were asked for
-        stdin.write(entry.version.encode() + b"\n")
-        stdin.flush()
+        try:
+            stdin.write(entry.version.encode() + b"\n")
+            stdin.flush()
+        except BrokenPipeError:
+            raise Temporary(Reason.INTERNAL_ERROR, "git ended while files were read") from None
         header = stdout.readline().split()
         if len(header) != 3 or int(header[2]) != entry.size:
             raise Temporary(Reason.INTERNAL_ERROR, f"git could not read {entry.key!r}")

@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import ssl
+import threading
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -80,7 +81,7 @@ class Trust:
         """Ask once. `body` is sent as JSON. Raises `StepError` when there is no answer at all, and
         `Stopped`."""
         try:
-            return asyncio.run(_bounded(self._ask(method, url, headers, body), self._stop))
+            return _waited_for(lambda: self._ask(method, url, headers, body), self._stop)
         except (httpx.TransportError, httpx.InvalidURL, TimeoutError) as error:
             host = "{0.scheme}://{0.netloc}".format(urlsplit(url))
             if _is_certificate_error(error):
@@ -107,8 +108,33 @@ class Trust:
             return Answer(response.status_code, names, read[:_BODY_MAX])
 
 
+def _waited_for(work: Callable[[], Coroutine[Any, Any, T]], stop: StopSignal) -> T:
+    """Do something in a thread of its own, for `_SECONDS` at most and while the run goes on.
+
+    The thread ends by itself then, but for the look-up of a name: that nobody can break off, so the
+    thread is left behind with it."""
+    outcome: list[T | BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(asyncio.run(_bounded(work(), stop)))
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    give_up_at = time.monotonic() + _SECONDS + _TICK_SECONDS
+    while thread.is_alive():
+        thread.join(_TICK_SECONDS)
+        stop.check()
+        if time.monotonic() > give_up_at:
+            raise TimeoutError
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
 async def _bounded(work: Coroutine[Any, Any, T], stop: StopSignal) -> T:
-    """Await something, for `_SECONDS` at most and while the run goes on."""
     task = asyncio.ensure_future(work)
     give_up_at = time.monotonic() + _SECONDS
     try:

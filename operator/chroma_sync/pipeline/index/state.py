@@ -6,6 +6,7 @@ about a document is answered from here. The file grows with the target, memory d
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ CREATE TABLE record (
 CREATE TABLE listed (document BLOB PRIMARY KEY, version TEXT NOT NULL) WITHOUT ROWID;
 """
 _BATCH = 1_000
+_ID = re.compile(r"([0-9a-f]{64})-(0|[1-9][0-9]{0,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +155,10 @@ def is_unchanged(records: list[Known], version: str, config: str) -> bool:
 
 
 def _row(record: Stored) -> tuple[object, ...] | None:
-    key_sha, _, n = record.id.rpartition("-")
-    try:
-        document = bytes.fromhex(key_sha)
-        number = int(n)
-    except ValueError:
+    ours = _ID.fullmatch(record.id)
+    if ours is None:
         return None
+    document, number = bytes.fromhex(ours[1]), int(ours[2])
     m = record.metadata
     return (
         *(document, number, m.get("version_key"), m.get("document_config")),
