@@ -80,7 +80,7 @@ bench-incremental: setup ## what indexing again costs after a small change (5 mi
 bench-large: setup ## fetch and stream 100,000 files within 512 MiB (Linux, root; 10 minutes, 3 GB)
 	@$(BIN)/python tests/bench/run.py large
 
-bench-retrieval: setup ## how well our chunks are found, beside other chunkers' (10 minutes)
+bench-retrieval: setup ## how well our chunks are found, beside other chunkers' (6 minutes)
 	@$(BIN)/python tests/bench/run.py retrieval
 
 clean: ## remove what setup made

@@ -10,8 +10,8 @@ larger than the limit, at least half as many as the limit; a function that is to
 hit. `whole` is the share of the questions whose function stands whole in one chunk. A chunker that
 goes over the limit has it easier: `largest` says how far it went.
 
-One sample of modules does not rank chunkers that are close: resampled by module, a difference in
-MRR has a standard error of 0.012 to 0.015. Ours less CocoIndex's was -0.042 on this sample, +0.048
+A sample of 40 modules does not rank chunkers that are close: resampled by module, a difference in
+MRR has a standard error of 0.012 to 0.015. Ours less CocoIndex's was -0.042 on one such, +0.048
 on 40 other modules of the library's top level, -0.002 on 80 more of the library, +0.002 on all
 1,015 questions. Whoever changes the cuts should ask questions of other modules too. Tried, and no
 better there: a new chunk behind the rest of a split definition and at each step to a shallower

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MODULES, QUESTIONS = 40, 300
+MODULES, QUESTIONS = 80, 1_000
 SIZES = range(4_000, 40_000)  # of a module's file in bytes: none outweighs the others
 WORDS_MIN = 5  # of a question; shorter ones ask for nothing
 LINES_MIN = 4  # of a function without its docstring
