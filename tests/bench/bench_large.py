@@ -14,7 +14,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from chroma_sync.pipeline import steps
 from fakes import gate
 from fakes.git_host import serving
 from fakes.hash_model import HashModel
+from fakes.running import running
 
 MIB = 1024 * 1024
 LIMIT = 512 * MIB
@@ -93,15 +93,10 @@ class _Dropping(gate._Handler):
 def dropping(chroma: str) -> Iterator[str]:
     """A proxy before Chroma that drops writes. Yields its address."""
     upstream = urlsplit(chroma)
-    with gate.Gate(("127.0.0.1", 0), (upstream.hostname or "", upstream.port or 0)) as server:
-        server.RequestHandlerClass = _Dropping
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = gate.Gate(("127.0.0.1", 0), (upstream.hostname or "", upstream.port or 0))
+    server.RequestHandlerClass = _Dropping
+    with running(server):
+        yield f"http://127.0.0.1:{server.server_address[1]}"
 
 
 def measure(git: str, chroma: str, sha: str) -> None:

@@ -3,6 +3,9 @@
 `python -m bench.peers NAME LIMIT` there reads a JSON list of `[language, text]` from standard input
 and writes JSON: `pieces`, for each text the byte ranges of its pieces in order, and `seconds`, how
 long cutting took. `cut` does all that from the benches' own environment.
+
+Limits count bytes here, alike for each; for speed see chunk_candidates.py, where each counts what
+it counts fastest.
 """
 
 from __future__ import annotations

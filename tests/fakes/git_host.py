@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +15,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
+
+from fakes.running import running
 
 _BODY_MAX = 10 * 1024 * 1024
 _CHUNK = 64 * 1024
@@ -113,14 +114,8 @@ class GitHost(ThreadingHTTPServer):
 @contextmanager
 def serving(root: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serve the repositories under a folder until the block ends. Yields the base URL."""
-    with GitHost((host, port), root) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://{host}:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(GitHost((host, port), root)) as server:
+        yield f"http://{host}:{server.server_address[1]}"
 
 
 if __name__ == "__main__":

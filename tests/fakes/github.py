@@ -28,6 +28,7 @@ import jwt
 
 from fakes.certificates import Certificates, certificates
 from fakes.git_host import GitHost, Handler
+from fakes.running import running
 
 HTTPS_PORT = 8443
 HTTP_PORT = 8080
@@ -303,15 +304,9 @@ class GithubHost(GitHost):
 @contextmanager
 def github(root: Path, state: State, certificates: Certificates | None = None) -> Iterator[str]:
     """Serve on loopback until the block ends. Yields the base URL."""
-    with GithubHost(("127.0.0.1", 0), root, state, certificates) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        scheme = "http" if certificates is None else "https"
-        try:
-            yield f"{scheme}://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    scheme = "http" if certificates is None else "https"
+    with running(GithubHost(("127.0.0.1", 0), root, state, certificates)) as server:
+        yield f"{scheme}://127.0.0.1:{server.server_address[1]}"
 
 
 def main(root: str, name: str) -> None:

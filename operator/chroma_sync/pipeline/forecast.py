@@ -13,7 +13,6 @@ from chroma_sync.pipeline.index.records import sha256_hex
 from chroma_sync.pipeline.index.state import Known, TargetState, is_unchanged
 from chroma_sync.pipeline.steps import (
     Toolbox,
-    chunking_config,
     claim_of,
     donor_of,
     identity_of,
@@ -50,10 +49,9 @@ def forecast(tools: Toolbox) -> Forecast:
     with target_state(tools.scratch / "forecast.sqlite") as state:
         if target is not None:
             state.load(target.records())
-        chunking = chunking_config(tools.configuration)
         with (
             donor_of(tools, identity.collection) as donor,
-            Chunker(chunking, check=tools.stop.check) as chunker,
+            tools.chunker() as chunker,
         ):
             for entry in tools.source.entries():
                 tools.stop.check()

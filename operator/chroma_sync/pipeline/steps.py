@@ -61,6 +61,16 @@ class Toolbox:
     shard: tuple[int, int] = (0, 1)
 
     @cached_property
+    def parser_limits(self) -> Limits:
+        """What a parse may take here: part of `configs`, as files come out by it."""
+        return Limits()
+
+    def chunker(self) -> Chunker:
+        """A chunker as the run wants it, which a stop ends."""
+        chunking = chunking_config(self.configuration)
+        return Chunker(chunking, self.parser_limits, self.stop.check)
+
+    @cached_property
     def configs(self) -> Configs:
         """The hashes that stand on every record. Embeds one text to learn the dimension."""
         embedding = self.configuration.embedding
@@ -70,7 +80,7 @@ class Toolbox:
             *(embedding.model, info.model_sha or "", embedding.document_prompt, str(dimension)),
             *(str(info.max_input_tokens), EMBEDDING_RULE_VERSION),
         )
-        chunking, limits = chunking_config(self.configuration), Limits()
+        chunking, limits = chunking_config(self.configuration), self.parser_limits
         records = short_hash(
             *(chunking.type, str(chunking.max_size_bytes), str(chunking.max_lines)),
             # A file whose syntax is given up under these may be parsed under others.
@@ -151,11 +161,13 @@ def finish(tools: Toolbox) -> None:
 def _batches(leftovers: Iterator[Leftover]) -> Iterator[list[Leftover]]:
     """Leftovers of many documents at once: no question for each document."""
     batch: list[Leftover] = []
+    size = 0
     for leftover in leftovers:
         batch.append(leftover)
-        if sum(len(one.ids) for one in batch) >= _DELETES:
+        size += len(leftover.ids)
+        if size >= _DELETES:
             yield batch
-            batch = []
+            batch, size = [], 0
     if batch:
         yield batch
 
@@ -193,7 +205,7 @@ def _stages(
     configuration = tools.configuration
     return Stages(
         read=tools.source.read,
-        make_chunker=lambda: Chunker(chunking_config(configuration), check=tools.stop.check),
+        make_chunker=tools.chunker,
         model=tools.model,
         embed_threads=_embed_threads(tools),
         collection=collection,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from fakes.running import running
 from fakes.tei.answers import Answer, text
 from fakes.tei.service import BODY_MAX, Options, Service
 
@@ -61,12 +61,9 @@ class TeiServer(ThreadingHTTPServer):
 @contextmanager
 def serving(options: Options | None = None) -> Iterator[str]:
     """Serve on loopback until the block ends. Yields the URL."""
-    with TeiServer(("127.0.0.1", 0), options or Options()) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
+    server = TeiServer(("127.0.0.1", 0), options or Options())
+    try:
+        with running(server):
             yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
-            server.service.close()
+    finally:
+        server.service.close()

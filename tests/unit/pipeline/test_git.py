@@ -28,6 +28,7 @@ from chroma_sync.pipeline.fetch.remote import Patience, Remote
 from chroma_sync.pipeline.queues import StopSignal
 from fakes import repository
 from fakes.git_host import serving
+from fakes.running import running
 from fakes.trees import commit_content, commit_of, tree_of, write_object
 
 FIRST = {"a.py": repository.GeneratedFile(b"one\n")}
@@ -227,15 +228,9 @@ class _Moved(BaseHTTPRequestHandler):
 
 
 def test_a_repository_that_moved_says_so(tmp_path: Path) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Moved) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            with pytest.raises(Misconfigured, match="was renamed or moved"):
-                source(f"http://127.0.0.1:{server.server_port}/acme/shop", tmp_path).resolve()
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), _Moved)) as server:
+        with pytest.raises(Misconfigured, match="was renamed or moved"):
+            source(f"http://127.0.0.1:{server.server_port}/acme/shop", tmp_path).resolve()
 
 
 @pytest.fixture

@@ -20,9 +20,8 @@ from chroma_sync.pipeline.fetch.git_command import GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
 from chroma_sync.pipeline.fetch.listing import split_nul
 from chroma_sync.pipeline.fetch.model import Entry
-from chroma_sync.pipeline.fetch.remote import LIST_SECONDS, Remote
+from chroma_sync.pipeline.fetch.remote import CHECK_REF, LIST_SECONDS, Remote
 
-_CHECK_REF = "Check spec.github.refIdentifier of the Invocation."
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
 
@@ -88,7 +87,7 @@ class GitSource:
             message = f"more than one commit that begins with {short!r}. Write more of its digits."
             raise self._no_commit(message)
         if found.returncode != 0 or not whole.startswith(short):
-            raise self._no_commit(f"no commit that begins with {short!r}. {_CHECK_REF}")
+            raise self._no_commit(f"no commit that begins with {short!r}. {CHECK_REF}")
         return whole
 
     def check(self) -> None:
@@ -195,10 +194,10 @@ class GitSource:
         if ref == "HEAD":
             return self._no_commit("no commit yet. Push a first one.")
         if self._tag is not None:
-            return self._no_commit(f"no tag {self._tag!r} of a commit. {_CHECK_REF}")
+            return self._no_commit(f"no tag {self._tag!r} of a commit. {CHECK_REF}")
         if self._branch is not None:
-            return self._no_commit(f"no branch {self._branch!r}. {_CHECK_REF}")
-        return self._no_commit(f"no commit {ref!r}. {_CHECK_REF}")
+            return self._no_commit(f"no branch {self._branch!r}. {CHECK_REF}")
+        return self._no_commit(f"no commit {ref!r}. {CHECK_REF}")
 
     def _no_commit(self, what: str) -> Misconfigured:
         message = f"{self._remote.url}: the repository has {what}"

@@ -134,8 +134,7 @@ class AppAccess:
         if answer.status == 404 or (answer.status == 422 and "repositor" in said):
             return self._error(Reason.APP_NOT_INSTALLED, _NOT_INSTALLED)
         if answer.status in (403, 422):
-            words = own_words(answer).replace("{", "(").replace("}", ")")
-            return self._error(Reason.PERMISSION_MISSING, f"{_FORBIDDEN}{words}")
+            return self._error(Reason.PERMISSION_MISSING, _FORBIDDEN, own_words(answer))
         return unavailable(answer, self._api)
 
     def _claim_refused(self, said: str, skew: float) -> StepError:
@@ -144,11 +143,11 @@ class AppAccess:
             return self._error(Reason.APP_KEY_INVALID, _WRONG_KEY)
         ahead = "ahead of" if skew >= 0 else "behind"
         known = f" It is {abs(skew):.0f} s {ahead} the host's." if abs(skew) >= 1 else ""
-        return self._error(Reason.CLOCK_SKEW, f"{_SKEW}{known}")
+        return self._error(Reason.CLOCK_SKEW, _SKEW, known)
 
-    def _error(self, reason: Reason, message: str) -> Misconfigured:
+    def _error(self, reason: Reason, message: str, more: str = "") -> Misconfigured:
         names = {"app": self._app_id, "repository": self._repository, "secret": self.secret}
-        return Misconfigured(reason, f"{self._api}: {message.format(**names)}")
+        return Misconfigured(reason, f"{self._api}: {message.format(**names)}{more}")
 
 
 def _moment(text: object) -> float | None:

@@ -27,6 +27,7 @@ from chroma_sync.pipeline.fetch.refusals import explained
 RATE_LIMIT_SECONDS: Final = 2.0 * RETRY_AFTER_MAX
 LIST_SECONDS: Final = 60
 FETCH_SECONDS: Final = 1800
+CHECK_REF: Final = "Check spec.github.refIdentifier of the Invocation."
 _STATUS: Final = re.compile(r"(?:returned error:|HTTP) (\d{3})\b")
 # The first question of Git's smart HTTP protocol: gitprotocol-http(5).
 _REFS: Final = "/info/refs?service=git-upload-pack"
@@ -127,8 +128,7 @@ class Remote:
         # The repository's own name must not look like a symptom.
         said_of_it = said.replace(self.url, "")
         if _NO_COMMIT.search(said_of_it):
-            advice = "Check spec.github.refIdentifier of the Invocation."
-            message = f"{self.url}: the repository has no such commit. {advice}"
+            message = f"{self.url}: the repository has no such commit. {CHECK_REF}"
             return Misconfigured(Reason.REF_NOT_FOUND, message)
         answer = self._question(login)
         if self._puts_right(answer):

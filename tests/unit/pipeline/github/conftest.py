@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from fakes import repository
 from fakes.github import github
+from fakes.running import running
 from unit.pipeline.github.kit import (
     Host,
     Recorder,
@@ -34,9 +34,5 @@ def host(root: tuple[Path, list[str]]) -> Iterator[Host]:
 
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
-    with Recorder() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with running(Recorder()) as server:
         yield server
-        server.shutdown()
-        thread.join()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
+from fakes.running import running
 from unit.pipeline.github.kit import (
     APP,
     KEY,
@@ -160,12 +160,6 @@ class _NoGit(BaseHTTPRequestHandler):
 
 
 def test_a_host_that_is_no_git_host(tmp_path: Path) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _NoGit) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            with pytest.raises(Misconfigured, match="not as a Git host does"):
-                source(f"http://127.0.0.1:{server.server_port}", tmp_path, Given()).check()
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), _NoGit)) as server:
+        with pytest.raises(Misconfigured, match="not as a Git host does"):
+            source(f"http://127.0.0.1:{server.server_port}", tmp_path, Given()).check()
