@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.chunk import Chunker
-from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.fetch.content import as_text
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
-from chroma_sync.pipeline.index.records import sha256_hex
-from chroma_sync.pipeline.index.state import Known, TargetState, is_unchanged
+from chroma_sync.pipeline.index.standing import Standing
+from chroma_sync.pipeline.index.state import TargetState
+from chroma_sync.pipeline.index.target import load_leftovers, load_target
 from chroma_sync.pipeline.steps import (
     Toolbox,
     claim_of,
     donor_of,
     identity_of,
+    listed,
     target_state,
 )
-from chroma_sync.pipeline.stream import Donor
+from chroma_sync.pipeline.stream import CHUNKS_BOUND, ChunkedDocument
 
 
 @dataclass
@@ -46,51 +49,49 @@ def forecast(tools: Toolbox) -> Forecast:
         begun = begun_revision(target.metadata, identity.uid)
     result = Forecast(begun or tools.source.resolve())
     tools.source.open(result.revision)
+    donor = donor_of(tools, identity.collection)
+    standing = Standing(target, donor, tools.configs.embedding, vectors=False)
     with target_state(tools.scratch / "forecast.sqlite") as state:
+        state.load_listing(listed(tools.source.entries()))
         if target is not None:
-            state.load(target.records())
-        with (
-            donor_of(tools, identity.collection) as donor,
-            tools.chunker() as chunker,
-        ):
-            for entry in tools.source.entries():
-                tools.stop.check()
-                _look(tools, entry, state, donor, chunker, result)
+            load_target(state, target, tools.configs)
+            load_leftovers(state, target)
+        with tools.chunker() as chunker:
+            cut = _cut(tools, state, chunker, result)
+            for documents in batches(cut, CHUNKS_BOUND, lambda one: len(one.text_shas)):
+                _count(documents, standing, result)
         result.removed = state.gone()
     return result
 
 
-def _look(
-    tools: Toolbox,
-    entry: Entry,
-    state: TargetState,
-    donor: Donor | None,
-    chunker: Chunker,
-    result: Forecast,
-) -> None:
-    """Take one document into account."""
-    if entry.skip is not None:
-        result.skipped[entry.skip.value] += 1
-        return
-    known = state.known(entry.key)
-    if is_unchanged(known, entry.version, tools.configs.document):
-        result.unchanged += 1
-        state.load_listing([(entry.key, entry.version)])
-        return
-    text = as_text(tools.source.read(entry))
-    if not isinstance(text, bytes):
-        result.skipped[text.value] += 1
-        return
-    result.added += not known
-    result.changed += bool(known)
-    state.load_listing([(entry.key, entry.version)])
-    donated = donor.known(entry.key) if donor is not None else []
-    standing = _contents(known, tools) | _contents(donated, tools)
-    chunks = chunker.chunk(entry.key, text).chunks
-    result.chunks += len(chunks)
-    result.texts += sum(sha256_hex(chunk.text) not in standing for chunk in chunks)
+def _cut(
+    tools: Toolbox, state: TargetState, chunker: Chunker, result: Forecast
+) -> Iterator[ChunkedDocument]:
+    """The documents that would be written. The others are counted here."""
+    for entry in tools.source.entries():
+        tools.stop.check()
+        if entry.skip is not None:
+            result.skipped[entry.skip.value] += 1
+        elif state.is_whole(entry.key):
+            result.unchanged += 1
+        else:
+            text = as_text(tools.source.read(entry))
+            if isinstance(text, bytes):
+                yield ChunkedDocument(entry, chunker.chunk(entry.key, text))
+            else:
+                result.skipped[text.value] += 1
+                state.drop_listed(entry.key)
 
 
-def _contents(known: list[Known], tools: Toolbox) -> set[str | None]:
-    """The texts, by their hash, whose vectors could be taken over."""
-    return {r.content for r in known if r.embedding == tools.configs.embedding}
+def _count(documents: list[ChunkedDocument], standing: Standing, result: Forecast) -> None:
+    """Take some documents that would be written into account."""
+    found = standing.find({d.key_sha: set(d.text_shas) for d in documents})
+    for document in documents:
+        is_old = found.is_old(document.key_sha)
+        result.changed += is_old
+        result.added += not is_old
+        result.chunks += len(document.text_shas)
+        result.texts += sum(
+            found.get(document.key_sha, n, text_sha) is None
+            for n, text_sha in enumerate(document.text_shas)
+        )

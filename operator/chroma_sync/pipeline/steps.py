@@ -17,6 +17,7 @@ from pathlib import Path
 from chroma_sync.api.configuration import Configuration, RunIdentity
 from chroma_sync.api.invocation import CollectionStatus
 from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig, Limits
 from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION, Model
 from chroma_sync.pipeline.errors import Misconfigured
@@ -35,11 +36,12 @@ from chroma_sync.pipeline.index.claim import (
     run_revision,
 )
 from chroma_sync.pipeline.index.records import Configs, document_sha, is_first, short_hash
+from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.index.state import Leftover, TargetState
-from chroma_sync.pipeline.index.target import load_target
+from chroma_sync.pipeline.index.target import load_leftovers, load_target
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
-from chroma_sync.pipeline.stream import Donor, Stages, Stream
+from chroma_sync.pipeline.stream import Stages, Stream
 
 _OWNER_SECONDS = 3.0
 _EMBED_THREADS_MAX = 8
@@ -121,10 +123,10 @@ def work(tools: Toolbox) -> None:
     _same_configs(tools, collection)
     tools.source.open(revision)
     with target_state(tools.scratch / "work.sqlite") as state, _watched(tools, identity):
-        state.load_listing(_listed(_mine(tools.source.entries(), tools.shard)))
+        state.load_listing(listed(_mine(tools.source.entries(), tools.shard)))
         load_target(state, collection, tools.configs)
-        with donor_of(tools, collection.name) as donor:
-            _bring_in(tools, collection, state, tools.progress, donor)
+        donor = donor_of(tools, collection.name)
+        _bring_in(tools, collection, state, tools.progress, donor)
 
 
 def finish(tools: Toolbox) -> None:
@@ -140,15 +142,16 @@ def finish(tools: Toolbox) -> None:
         _same_configs(tools, collection)
         tools.source.open(revision)
         with target_state(tools.scratch / "finish.sqlite") as state:
-            state.load_listing(_listed(tools.source.entries()))
+            state.load_listing(listed(tools.source.entries()))
             load_target(state, collection, tools.configs)
             with _watched(tools, identity):
                 again = Progress()
                 _bring_in(tools, collection, state, again)
             if again.wrote():
                 load_target(state, collection, tools.configs)
+            load_leftovers(state, collection)
             # Paging has ended: from here on it is safe to delete.
-            for leftovers in _batches(state.leftovers(tools.configs)):
+            for leftovers in batches(state.leftovers(), _DELETES, lambda one: len(one.ids)):
                 tools.stop.check()
                 _remove(tools, _own_collection(tools, identity), leftovers)
         tools.stop.check()
@@ -156,20 +159,6 @@ def finish(tools: Toolbox) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         collection.replace_metadata(finished(collection.metadata, identity.uid, now))
     tools.progress.collection = _status(collection)
-
-
-def _batches(leftovers: Iterator[Leftover]) -> Iterator[list[Leftover]]:
-    """Leftovers of many documents at once: no question for each document."""
-    batch: list[Leftover] = []
-    size = 0
-    for leftover in leftovers:
-        batch.append(leftover)
-        size += len(leftover.ids)
-        if size >= _DELETES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 def _remove(tools: Toolbox, collection: Collection, leftovers: list[Leftover]) -> None:
@@ -187,10 +176,11 @@ def _bring_in(
     collection: Collection,
     state: TargetState,
     progress: Progress,
-    donor: Donor | None = None,
+    donor: Collection | None = None,
 ) -> None:
     """Index this shard's documents, but for those that `state` knows to stand already."""
-    stages = _stages(tools, collection, state, progress, donor)
+    standing = Standing(collection, donor, tools.configs.embedding)
+    stages = _stages(tools, collection, state, progress, standing)
     Stream(stages, tools.stop).run(_mine(tools.source.entries(), tools.shard))
     progress.check_all_accounted_for()
 
@@ -200,7 +190,7 @@ def _stages(
     collection: Collection,
     state: TargetState,
     progress: Progress,
-    donor: Donor | None,
+    standing: Standing,
 ) -> Stages:
     configuration = tools.configuration
     return Stages(
@@ -211,27 +201,15 @@ def _stages(
         collection=collection,
         write_limit=tools.database.write_limit(),
         state=state,
-        donor=donor,
+        standing=standing,
         configs=tools.configs,
         document_prompt=configuration.embedding.document_prompt,
         progress=progress,
     )
 
 
-@contextmanager
-def donor_of(tools: Toolbox, target: str) -> Iterator[Donor | None]:
+def donor_of(tools: Toolbox, target: str) -> Collection | None:
     """The collection that this Source has finished last, when its vectors are of use here."""
-    found = _previous(tools, target)
-    if found is None:
-        yield None
-        return
-    with target_state(tools.scratch / "previous.sqlite") as state:
-        donor = Donor(found, state)
-        donor.load()
-        yield donor
-
-
-def _previous(tools: Toolbox, target: str) -> Collection | None:
     identity = identity_of(tools)
     claim = claim_of(tools, identity)
     if identity.previous_collection in (None, target):
@@ -368,7 +346,7 @@ def _mine(entries: Iterator[Entry], shard: tuple[int, int]) -> Iterator[Entry]:
     return (e for e in entries if int(document_sha(e.key)[:8], 16) % count == index)
 
 
-def _listed(entries: Iterator[Entry]) -> Iterator[tuple[str, str]]:
+def listed(entries: Iterator[Entry]) -> Iterator[tuple[str, str]]:
     """Keys and versions. What the listing alone skips has no records in a run from nothing."""
     return ((e.key, e.version) for e in entries if e.skip is None)
 

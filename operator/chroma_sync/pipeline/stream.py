@@ -14,31 +14,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
-from chroma_sync.api.reasons import DocumentReason, Reason
+from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.chunk import Chunk, Chunked, Chunker
 from chroma_sync.pipeline.embed import EmbeddingRejected, Model, embed_long
-from chroma_sync.pipeline.errors import Misconfigured, Stopped
+from chroma_sync.pipeline.errors import Stopped
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.fetch.content import as_text
-from chroma_sync.pipeline.index.chroma import Collection, Stored
+from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import (
     Configs,
     Record,
     Vector,
     document_sha,
     make_record,
-    record_id,
     sha256_hex,
 )
-from chroma_sync.pipeline.index.state import Known, TargetState, is_unchanged
+from chroma_sync.pipeline.index.standing import Reusable, Standing
+from chroma_sync.pipeline.index.state import TargetState
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
-
-T = TypeVar("T")
 
 DOCUMENTS_BOUND = 8 * 1024 * 1024  # bytes of documents read and not yet chunked
 _DOCUMENT_MIN = 64 * 1024  # what the smallest one counts, for all that comes with it
@@ -79,42 +76,20 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Document:
-    """A document that was read: its text in UTF-8, and what stands of it in the target and in the
-    donor."""
+    """A document that was read: its text in UTF-8."""
 
     entry: Entry
     text: bytes
-    known: list[Known]
-    donated: list[Known]
 
 
-class Donor:
-    """A finished collection whose vectors are taken over where the text is the same. Someone may
-    delete it during the run: then nothing more is taken over, and the run goes on."""
+class ChunkedDocument:
+    """A document that was cut, with the hashes of its key and of its chunks' texts."""
 
-    def __init__(self, collection: Collection, state: TargetState) -> None:
-        self._collection = collection
-        self._state = state
-
-    def load(self) -> None:
-        """Read what it holds."""
-        self._unless_gone(lambda: self._state.load(self._collection.records()), None)
-
-    def known(self, key: str) -> list[Known]:
-        """Its records of one document, by n."""
-        return self._state.known(key)
-
-    def with_vectors(self, ids: Sequence[str]) -> dict[str, Stored]:
-        """Those of some records that stand, with their vectors."""
-        return self._unless_gone(lambda: self._collection.with_vectors(ids), {})
-
-    def _unless_gone(self, ask: Callable[[], T], otherwise: T) -> T:
-        try:
-            return ask()
-        except Misconfigured as error:
-            if error.reason is not Reason.RUN_LOST:
-                raise
-            return otherwise
+    def __init__(self, entry: Entry, chunked: Chunked) -> None:
+        self.entry = entry
+        self.chunked = chunked
+        self.key_sha = document_sha(entry.key)
+        self.text_shas = [sha256_hex(chunk.text) for chunk in chunked.chunks]
 
 
 @dataclass(frozen=True)
@@ -128,7 +103,7 @@ class Stages:
     collection: Collection
     write_limit: int
     state: TargetState
-    donor: Donor | None
+    standing: Standing
     configs: Configs
     document_prompt: str
     progress: Progress
@@ -178,80 +153,64 @@ class Stream:
     # fetch
 
     def _fetch(self, entries: Iterable[Entry]) -> None:
-        progress, configs = self._s.progress, self._s.configs
+        progress = self._s.progress
         for entry in entries:
             self._stop.check()
             progress.discovered()
-            known = self._s.state.known(entry.key)
             if entry.skip is not None:
                 progress.skipped(entry.key, entry.skip)
-            elif is_unchanged(known, entry.version, configs.document):
+            elif self._s.state.is_whole(entry.key):
                 progress.unchanged(entry.key)
             else:
-                self._read(entry, known)
+                self._read(entry)
         self._documents.close()
 
-    def _read(self, entry: Entry, known: list[Known]) -> None:
+    def _read(self, entry: Entry) -> None:
         text = as_text(self._s.read(entry))
         if isinstance(text, DocumentReason):
             self._s.progress.skipped(entry.key, text)
         else:
-            donated = self._s.donor.known(entry.key) if self._s.donor else []
-            self._documents.put(Document(entry, text, known, donated))
+            self._documents.put(Document(entry, text))
 
     # chunk
 
     def _chunk(self) -> None:
         with self._s.make_chunker() as chunker:
-            while (document := self._documents.get()) is not None:
-                chunked = chunker.chunk(document.entry.key, document.text)
-                count = len(chunked.chunks)
-                self._s.progress.chunks("produced", count)
-                pending = Pending(document.entry, chunked, bool(document.known), count - 1)
-                self._hand_out(pending, document)
+            while documents := self._chunked_documents(chunker):
+                self._hand_out(documents)
         self._chunks.close()
 
-    def _hand_out(self, pending: Pending, document: Document) -> None:
+    def _chunked_documents(self, chunker: Chunker) -> list[ChunkedDocument]:
+        """The next documents that are there already, so many that asking what stands of them pays.
+        Waits for the first; empty when there is none any more."""
+        documents: list[ChunkedDocument] = []
+        left = CHUNKS_BOUND
+        document = self._documents.get()
+        while document is not None:
+            chunked = chunker.chunk(document.entry.key, document.text)
+            self._s.progress.chunks("produced", len(chunked.chunks))
+            documents.append(ChunkedDocument(document.entry, chunked))
+            left -= len(chunked.chunks)
+            document = self._documents.get(within=0) if left > 0 else None
+        return documents
+
+    def _hand_out(self, documents: list[ChunkedDocument]) -> None:
         """Send each chunk to be embedded, or straight on with a vector that stands already."""
-        chunks = pending.chunked.chunks
-        shas: list[str] = []
-        if document.known or document.donated:
-            shas = [sha256_hex(chunk.text) for chunk in chunks]
-        standing = self._standing(document, set(shas))
-        for chunk in (*chunks[1:], chunks[0]):
-            old = standing.get(shas[chunk.n]) if shas else None
-            if old is not None and old.vector is not None:
-                windows = int(old.metadata.get("embedding_windows") or 1)
-                self._s.progress.chunks("reused", 1)
-                self._send(Item(pending, chunk), old.vector, windows)
-            else:
-                self._chunks.put(Item(pending, chunk))
+        found = self._s.standing.find({d.key_sha: set(d.text_shas) for d in documents})
+        for document in documents:
+            chunks = document.chunked.chunks
+            is_old = found.is_old(document.key_sha)
+            pending = Pending(document.entry, document.chunked, is_old, len(chunks) - 1)
+            for chunk in (*chunks[1:], chunks[0]):
+                text_sha = document.text_shas[chunk.n]
+                self._hand_on(Item(pending, chunk), found.get(document.key_sha, chunk.n, text_sha))
 
-    def _standing(self, document: Document, shas: set[str]) -> dict[str, Stored]:
-        """The records of a document whose vectors may be taken over, by the hash of their text:
-        first those of the target, then those of the donor."""
-        found: dict[str, Stored] = {}
-        key_sha = document_sha(document.entry.key)
-        places = [(self._s.collection.with_vectors, document.known)]
-        if self._s.donor is not None:
-            places.append((self._s.donor.with_vectors, document.donated))
-        for with_vectors, known in places:
-            ids = {
-                r.content: record_id(key_sha, r.n)
-                for r in known
-                if r.content in shas - found.keys() and r.embedding == self._s.configs.embedding
-            }
-            stored = with_vectors(list(ids.values())) if ids else {}
-            for sha, id_ in ids.items():
-                if sha and id_ in stored and self._is_made_from(stored[id_], sha):
-                    found[sha] = stored[id_]
-        return found
-
-    def _is_made_from(self, stored: Stored, sha: str) -> bool:
-        """Whether a record is what it was when the target was listed: another writer may have
-        written over it."""
-        said = stored.metadata.get("content_sha256"), stored.metadata.get("embedding_config")
-        return said == (sha, self._s.configs.embedding)
+    def _hand_on(self, item: Item, reusable: Reusable | None) -> None:
+        if reusable is not None and reusable.vector is not None:
+            self._s.progress.chunks("reused", 1)
+            self._send(item, reusable.vector, reusable.windows, reusable.in_place)
+        else:
+            self._chunks.put(item)
 
     # embed
 
@@ -292,13 +251,14 @@ class Stream:
             pending.failed = True
         self._s.progress.failed(pending.entry.key, DocumentReason.EMBEDDING_REJECTED, message)
 
-    def _send(self, item: Item, vector: Vector, windows: int) -> None:
+    def _send(self, item: Item, vector: Vector, windows: int, in_place: bool = False) -> None:
         pending = item.pending
         record = make_record(
             *(pending.entry, pending.chunked, item.chunk, vector),
             windows=windows,
             configs=self._s.configs,
             replaces=pending.has_old,
+            in_place=in_place,
         )
         self._records.put(Embedded(pending, item.chunk.n, record))
 

@@ -11,6 +11,7 @@ import pytest
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured
+from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.forecast import Forecast, forecast
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.steps import Toolbox
@@ -54,6 +55,22 @@ def test_into_a_new_collection_with_a_previous_one(make_tools: MakeTools) -> Non
     told = compare(make_tools, sha=1, collection="next", previous="target")
     assert (told.added, told.changed) == (3, 0)
     assert 0 < told.texts < told.chunks
+
+
+def test_a_document_that_became_binary_is_removed(make_tools: MakeTools) -> None:
+    steps.run(make_tools())
+    tools = make_tools(sha=1, policy="Update")
+    read = tools.source.read
+
+    def binary(entry: Entry) -> bytes:
+        return b"\0" if entry.key == "big.py" else read(entry)
+
+    tools.source.read = binary  # type: ignore[method-assign]
+    told = forecast(tools)
+    steps.run(tools)
+    done = tools.progress.result()
+    assert dict(told.skipped) == done.skipped == {"Binary": 1}
+    assert told.removed == done.documents.removed == 2  # with small.md, which is gone
 
 
 def test_it_refuses_what_the_run_refuses(make_tools: MakeTools) -> None:

@@ -1,4 +1,4 @@
-"""What the target holds: which documents are unchanged, and what is left over."""
+"""Which documents stand whole, and what is left over."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chroma_sync.pipeline.index.chroma import Stored
-from chroma_sync.pipeline.index.records import Configs, document_sha, record_id
-from chroma_sync.pipeline.index.state import TargetState, is_unchanged
-
-CONFIGS = Configs(document="d", embedding="e")
+from chroma_sync.pipeline.index.records import document_sha, record_id
+from chroma_sync.pipeline.index.state import TargetState
 
 
 @pytest.fixture
@@ -21,57 +18,38 @@ def state(tmp_path: Path) -> Iterator[TargetState]:
     made.close()
 
 
-def stored(
-    key: str, n: int, *, count: int | None = None, version: str = "v", config: str = "d"
-) -> Stored:
-    metadata = {
-        "version_key": version,
-        "document_config": config,
-        "content_sha256": f"c{n}",
-        "embedding_config": "e",
-    }
-    if count is not None:
-        metadata["chunk_count"] = count  # type: ignore[assignment]
-    return Stored(record_id(document_sha(key), n), dict(metadata))
-
-
-@pytest.mark.parametrize(
-    ("records", "unchanged"),
-    [
-        ([], False),
-        ([stored("a", 0, count=1)], True),
-        ([stored("a", 0, count=2), stored("a", 1)], True),
-        ([stored("a", 1), stored("a", 2)], False),  # chunk 0 was not written yet
-        ([stored("a", 0, count=3), stored("a", 1)], False),  # a hole at the end
-        ([stored("a", 0, count=3), stored("a", 2)], False),  # a hole in the middle
-        ([stored("a", 0, count=1), stored("a", 1)], True),  # an old tail
-        ([stored("a", 0, count=2, version="w"), stored("a", 1)], False),
-        ([stored("a", 0, count=2), stored("a", 1, version="w")], False),
-        ([stored("a", 0, count=1, config="other")], False),
-        ([stored("a", 0)], False),
-    ],
-)
-def test_unchanged(state: TargetState, records: list[Stored], unchanged: bool) -> None:
-    state.load(records)
-    assert is_unchanged(state.known("a"), "v", "d") is unchanged
+def test_a_listing_comes_in_batches(state: TargetState) -> None:
+    listing = {f"file{i}": f"version{i}" for i in range(7)}
+    state.load_listing(listing.items())
+    batches = list(state.listed(3))
+    assert [len(batch) for batch in batches] == [3, 3, 1]
+    found = {sha: version for batch in batches for sha, version in batch.items()}
+    assert found == {document_sha(key): version for key, version in listing.items()}
 
 
 def test_leftovers_are_what_a_run_from_nothing_would_not_have(state: TargetState) -> None:
-    state.load_listing([("whole", "v"), ("tail", "v"), ("broken", "v"), ("changed", "new")])
-    state.load(
-        [
-            *(stored("whole", 0, count=2), stored("whole", 1)),
-            *(stored("tail", 0, count=1), stored("tail", 1), stored("tail", 2)),
-            *(stored("broken", 1), stored("broken", 2)),
-            stored("changed", 0, count=1),
-            stored("gone", 0, count=1),
-        ]
-    )
-    left = {id_ for leftover in state.leftovers(CONFIGS) for id_ in leftover.ids}
-    expected = [("tail", 1), ("tail", 2), ("broken", 1), ("broken", 2), ("changed", 0), ("gone", 0)]
-    assert left == {record_id(document_sha(key), n) for key, n in expected}
+    keys = ["whole", "tail", "broken", "binary"]
+    state.load_listing((key, "v") for key in keys)
+    state.load_chunk_counts({document_sha("whole"): 2, document_sha("tail"): 1})
+    state.load_chunk_counts({document_sha("broken"): 3})
+    state.load_chunk_counts({document_sha("broken"): None})  # lost a record meanwhile
+    state.drop_listed("binary")
+    assert [state.is_whole(key) for key in keys] == [True, True, False, False]
+    stand = [("whole", 0), ("whole", 1), ("tail", 0), ("broken", 0), ("broken", 2)]
+    left = [("tail", 1), ("tail", 2), ("broken", 0), ("broken", 2), ("binary", 0), ("gone", 0)]
+    state.load_ids(record_id(document_sha(key), n) for key, n in (*stand, *left))
+    found = {id_: one.is_gone for one in state.leftovers() for id_ in one.ids}
+    expected = {record_id(document_sha(k), n): k in ("binary", "gone") for k, n in left}
+    assert found == expected
+    assert (state.standing(), state.gone()) == (3, 2)
+
+
+def test_the_leftovers_of_one_document_come_in_parts(state: TargetState) -> None:
+    state.load_ids(record_id(document_sha("huge"), n) for n in range(2_500))
+    parts = [len(leftover.ids) for leftover in state.leftovers()]
+    assert parts == [1_000, 1_000, 500]
 
 
 def test_records_with_foreign_ids_are_left_alone(state: TargetState) -> None:
-    state.load([Stored("by hand", {}), Stored("zz-1", {}), Stored("abcd-x", {})])
-    assert list(state.leftovers(CONFIGS)) == []
+    state.load_ids(["by hand", "zz-1", "abcd-x", f"{document_sha('a')}-01"])
+    assert list(state.leftovers()) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.fetch import Entry
-from chroma_sync.pipeline.index.chroma import Collection, Stored
+from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import Record
 from chroma_sync.pipeline.steps import Toolbox
 from fakes.hash_model import HashModel
@@ -190,30 +190,56 @@ def test_an_unfinished_collection_is_brought_to_another_commit(make_tools: MakeT
     assert result.chunks.embedded < result.chunks.produced
 
 
-def test_a_vector_is_not_taken_from_a_record_that_was_written_over(
-    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", ["written over", "deleted"])
+def test_another_writer_gets_between_a_look_and_a_write(
+    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """Another writer is at work in an unfinished collection while this run reads from it."""
+    """A run that lost its collection may have a write on its way: just when this run writes no more
+    than the metadata of what stands."""
     begun = make_tools(sha=0, run="one")
     steps.plan(begun)
     steps.work(begun)
-    real = Collection.with_vectors
+    real, disturbed = Collection._with_new_metadata, 0
 
-    def written_over(self: Collection, ids: list[str]) -> dict[str, Stored]:
-        changed = {"content_sha256": "another"}
-        return {
-            id_: replace(old, metadata={**old.metadata, **changed}, vector=np.ones(16, np.float32))
-            for id_, old in real(self, ids).items()
-        }
+    def disturbing(self: Collection, records: list[Record]) -> list[Record]:
+        nonlocal disturbed
+        disturbed += len(records)
+        ids = [record.id for record in records]
+        if what == "deleted":
+            self._handle.delete(ids=ids)
+        else:
+            vectors = np.ones((len(ids), 16), np.float32)
+            self._handle.upsert(
+                ids, vectors, [{"content_sha256": "x"}] * len(ids), ["x"] * len(ids)
+            )
+        return real(self, records)
 
-    monkeypatch.setattr(Collection, "with_vectors", written_over)
+    monkeypatch.setattr(Collection, "_with_new_metadata", disturbing)
     other = make_tools(sha=1, run="two")
     steps.run(other)
     monkeypatch.undo()
     fresh = make_tools(sha=1, collection="fresh")
     steps.run(fresh)
     assert contents(other) == contents(fresh, "fresh")
-    assert other.progress.result().chunks.reused == 0
+    assert disturbed > 10
+
+
+@pytest.mark.parametrize("key", ["content_sha256", "embedding_config"])
+def test_a_vector_is_taken_over_only_from_the_same_text_and_model(
+    make_tools: MakeTools, key: str
+) -> None:
+    begun = make_tools(sha=0, run="one")
+    steps.plan(begun)
+    steps.work(begun)
+    collection = begun.database.find("target")
+    assert collection is not None
+    ids = sorted(contents(begun))
+    collection._handle.update(ids, metadatas=[{key: "another"} for _ in ids])
+    model = HashModel(dimension=16)
+    other = make_tools(sha=1, run="two", model=model)
+    steps.run(other)
+    chunks = other.progress.result().chunks
+    assert (chunks.reused, chunks.embedded) == (0, chunks.produced)
 
 
 def test_a_retry_keeps_the_revision_it_began_with(make_tools: MakeTools) -> None:

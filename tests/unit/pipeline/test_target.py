@@ -1,11 +1,10 @@
-"""How the target is read: with little metadata, and to the same end as with all of it."""
+"""How the target is read: which documents stand whole, what is left over, with little metadata."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,8 +12,7 @@ from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database, Stored
 from chroma_sync.pipeline.index.records import document_sha, document_state, record_id
-from chroma_sync.pipeline.index.state import TargetState, is_unchanged
-from chroma_sync.pipeline.index.target import load_target
+from chroma_sync.pipeline.index.target import load_leftovers, load_target
 from chroma_sync.pipeline.steps import Toolbox
 
 MakeTools = Callable[..., Toolbox]
@@ -36,16 +34,14 @@ def versions(tools: Toolbox) -> dict[str, str]:
     return {e.key: e.version for e in tools.source.entries() if e.key != "picture.png"}
 
 
-def outcome(tools: Toolbox, path: Path, load: Callable[[TargetState], None]) -> tuple[Any, Any]:
-    """Which documents are unchanged, and what is left over, after the target was read."""
-    with steps.target_state(path) as state:
+def outcome(tools: Toolbox, collection: Collection, path: Path) -> tuple[set[str], set[str]]:
+    """Which documents stand whole, and the ids that are left over, after the target was read."""
+    with steps.target_state(path / "state.sqlite") as state:
         state.load_listing(versions(tools).items())
-        load(state)
-        unchanged = {
-            key: is_unchanged(state.known(key), version, tools.configs.document)
-            for key, version in versions(tools).items()
-        }
-        return unchanged, sorted(i for left in state.leftovers(tools.configs) for i in left.ids)
+        load_target(state, collection, tools.configs)
+        load_leftovers(state, collection)
+        whole = {key for key in versions(tools) if state.is_whole(key)}
+        return whole, {i for left in state.leftovers() for i in left.ids}
 
 
 def big(n: int) -> str:
@@ -77,34 +73,55 @@ def a_document_that_is_gone(tools: Toolbox, collection: Collection) -> None:
     collection._handle.add(id_, page["embeddings"], page["metadatas"], "gone")
 
 
-def an_older_release(tools: Toolbox, collection: Collection) -> None:
-    """Its records lack the state."""
-    ids = [id_ for page in collection.ids() for id_ in page]
-    collection._handle.update(ids, metadatas=[{"document_state": None} for _ in ids])
+def an_old_tail(tools: Toolbox, collection: Collection) -> None:
+    collection._handle.update(big(0), metadatas={"chunk_count": 2})
 
 
-DAMAGES = [
-    *(nothing, a_hole, no_chunk_0, a_version_of_another_document, a_document_that_is_gone),
-    an_older_release,
+def a_chunk_0_without_its_count(tools: Toolbox, collection: Collection) -> None:
+    collection._handle.update(big(0), metadatas={"chunk_count": None})
+
+
+def records_of_others(tools: Toolbox, collection: Collection) -> None:
+    """Whatever their metadata says, what counts is their id."""
+    page = collection._handle.get(ids=big(1), include=["embeddings", "metadatas"])
+    for id_ in ("by hand", f"{document_sha('big.py')}-01", record_id("zz", 1)):
+        collection._handle.add(id_, page["embeddings"], page["metadatas"], "theirs")
+
+
+# What is then left over of big.py (None: all of it), and whether it is whole.
+DAMAGES: list[tuple[Damage, slice | None, bool]] = [
+    (nothing, slice(0, 0), True),
+    (records_of_others, slice(0, 0), True),
+    (a_document_that_is_gone, slice(0, 0), True),
+    (an_old_tail, slice(2, None), True),
+    (a_hole, None, False),
+    (no_chunk_0, None, False),
+    (a_version_of_another_document, None, False),
+    (a_chunk_0_without_its_count, None, False),
 ]
 
 
 @pytest.mark.parametrize("read_limit", [7, 10_000])
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_as_if_all_metadata_were_read(
-    indexed: tuple[Toolbox, Collection], damage: Damage, tmp_path: Path, read_limit: int
+@pytest.mark.parametrize(("damage", "left", "is_whole"), DAMAGES)
+def test_what_stands_whole_and_what_is_left_over(
+    indexed: tuple[Toolbox, Collection],
+    damage: Damage,
+    left: slice | None,
+    is_whole: bool,
+    tmp_path: Path,
+    read_limit: int,
 ) -> None:
     tools, whole_reads = indexed
     collection = Collection(whole_reads._handle, whole_reads._call, read_limit)
     damage(tools, collection)
-    found = outcome(
-        tools, tmp_path / "a", lambda state: load_target(state, collection, tools.configs)
-    )
-    assert found == outcome(tools, tmp_path / "b", lambda state: state.load(collection.records()))
-    unchanged, left = found
-    whole = damage in (nothing, a_document_that_is_gone, an_older_release)
-    assert unchanged == {"big.py": whole, "small.md": True, "same.txt": True}
-    assert bool(left) is (damage not in (nothing, an_older_release))
+    stand = {id_ for page in collection.ids() for id_ in page}
+    numbers = [n for n in range(1_000) if big(n) in stand]
+    assert len(numbers) > 50
+    expected = {big(n) for n in numbers[left or slice(None)]}
+    if damage is a_document_that_is_gone:
+        expected.add(record_id(document_sha("gone.py"), 0))
+    whole = {"small.md", "same.txt"} | ({"big.py"} if is_whole else set())
+    assert outcome(tools, collection, tmp_path) == (whole, expected)
 
 
 def test_what_did_not_change_costs_one_record_a_document(
@@ -119,7 +136,7 @@ def test_what_did_not_change_costs_one_record_a_document(
         return some(self, ids)
 
     monkeypatch.setattr(Collection, "some", counted)
-    outcome(tools, tmp_path / "a", lambda state: load_target(state, collection, tools.configs))
+    outcome(tools, collection, tmp_path)
     assert sorted(asked) == sorted(record_id(document_sha(key), 0) for key in versions(tools))
     assert collection.count() > 50
 

@@ -197,15 +197,19 @@ class Collection:
         self._call(lambda: self._handle.modify(metadata=metadata))
         self.metadata = dict(metadata)
 
-    def records(self) -> Iterator[Stored]:
-        """Page through all records, without their vectors and texts. Don't delete meanwhile."""
-        for page in self._pages(self._metadata_read, include=["metadatas"]):
-            yield from _stored(page)
-
     def ids(self) -> Iterator[list[str]]:
         """The ids of all records, in pages. Don't delete meanwhile."""
         for page in self._pages(self._ids_read, include=[]):
             yield page["ids"]
+
+    def of_documents(self, key_shas: Sequence[str], *, vectors: bool) -> Iterator[Stored]:
+        """All records of some documents, named by the hashes of their keys, without their texts.
+        Don't delete meanwhile."""
+        size = _WRITE_MAX if vectors else self._metadata_read
+        include = ["embeddings", "metadatas"] if vectors else ["metadatas"]
+        where = {"document_key_sha256": {"$in": list(key_shas)}}
+        for page in self._pages(size, where=where, include=include):
+            yield from _stored(page)
 
     def ids_where(self, key: str, values: Sequence[str]) -> list[str]:
         """The ids of the records that have one of some values in their metadata. Don't delete
@@ -230,19 +234,6 @@ class Collection:
             page = self._call(partial(self._handle.get, ids=some, include=["metadatas"]))
             yield from _stored(page)
 
-    def with_vectors(self, ids: Sequence[str]) -> dict[str, Stored]:
-        """Those of some records that stand, with their vectors."""
-        found: dict[str, Stored] = {}
-        for start in range(0, len(ids), _WRITE_MAX):
-            some = list(ids[start : start + _WRITE_MAX])
-            page = self._call(
-                partial(self._handle.get, ids=some, include=["embeddings", "metadatas"])
-            )
-            rows = zip(page["ids"], page["metadatas"], page["embeddings"], strict=True)
-            for id_, metadata, vector in rows:
-                found[id_] = Stored(id_, dict(metadata), np.asarray(vector, dtype=np.float32))
-        return found
-
     def nearest(self, vector: Vector, count: int) -> list[Hit]:
         """The records nearest to a vector of shape (dimension,), the nearest first."""
         include = ["metadatas", "documents", "distances"]
@@ -255,15 +246,30 @@ class Collection:
         return [Hit(dict(m or {}), text or "", 1.0 - distance) for m, text, distance in rows]
 
     def upsert(self, records: Sequence[Record]) -> None:
-        """Write some records, at most the database's `write_limit`."""
-        self._call(
-            lambda: self._handle.upsert(
-                ids=[r.id for r in records],
-                embeddings=np.stack([r.vector for r in records]),
-                documents=[r.text for r in records],
-                metadatas=[dict(r.metadata) for r in records],
+        """Write some records, at most the database's `write_limit`. Of those that are in place only
+        the metadata: Chroma takes five times as long to write a vector over."""
+        in_place = [record for record in records if record.in_place]
+        lost = self._with_new_metadata(in_place) if in_place else []
+        whole = [*(record for record in records if not record.in_place), *lost]
+        if whole:
+            self._call(
+                lambda: self._handle.upsert(
+                    ids=[r.id for r in whole],
+                    embeddings=np.stack([r.vector for r in whole]),
+                    documents=[r.text for r in whole],
+                    metadatas=[dict(r.metadata) for r in whole],
+                )
             )
-        )
+
+    def _with_new_metadata(self, records: Sequence[Record]) -> list[Record]:
+        """Write the metadata alone. Returns the records that turn out not to be in place: another
+        writer deleted them or wrote over their text, which Chroma does not tell."""
+        ids = [r.id for r in records]
+        metadatas = [dict(r.metadata) for r in records]
+        self._call(lambda: self._handle.update(ids, metadatas=metadatas))
+        page = self._call(lambda: self._handle.get(ids=ids, include=["documents"]))
+        texts = dict(zip(page["ids"], page["documents"], strict=True))
+        return [r for r in records if texts.get(r.id) != r.text]
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete some records."""
@@ -273,8 +279,10 @@ class Collection:
 
 
 def _stored(page: Any) -> Iterator[Stored]:
-    for id_, metadata in zip(page["ids"], page["metadatas"], strict=True):
-        yield Stored(id_, dict(metadata or {}))
+    vectors = page["embeddings"]
+    for i, (id_, metadata) in enumerate(zip(page["ids"], page["metadatas"], strict=True)):
+        vector = None if vectors is None else np.asarray(vectors[i], dtype=np.float32)
+        yield Stored(id_, dict(metadata or {}), vector)
 
 
 def _sessions(client: Any) -> list[Any]:

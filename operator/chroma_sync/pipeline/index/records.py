@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ Scalar = str | int | float | bool
 # Keys that a record has or lacks by its content. Chroma merges the metadata of an upsert into what
 # stands, so a key that is gone must be sent as None where an older record may have had it.
 _SOMETIMES = ("language", "embedding_windows", "chunk_count")
+_ID = re.compile(r"([0-9a-f]{64})-(0|[1-9][0-9]{0,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,14 @@ class Configs:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record as it is upserted. `vector` is (dimension,) float32 of length 1."""
+    """One record as it is upserted. `vector` is (dimension,) float32 of length 1. `in_place`: text
+    and vector stand under this id already."""
 
     id: str
     text: str
     metadata: Mapping[str, Scalar | None]
     vector: Vector
+    in_place: bool
 
 
 def sha256_hex(data: bytes) -> str:
@@ -57,6 +61,12 @@ def short_hash(*parts: str) -> str:
 def record_id(key_sha: str, n: int) -> str:
     """The id of chunk `n` of a document."""
     return f"{key_sha}-{n}"
+
+
+def id_parts(id_: str) -> tuple[str, int] | None:
+    """The hash of the document's key and the chunk's number. None when the id is none of ours."""
+    ours = _ID.fullmatch(id_)
+    return None if ours is None else (ours[1], int(ours[2]))
 
 
 def is_first(id_: str) -> bool:
@@ -80,8 +90,10 @@ def make_record(
     windows: int,
     configs: Configs,
     replaces: bool,
+    in_place: bool,
 ) -> Record:
-    """Put one record together. `replaces`: an older record may stand under this id."""
+    """Put one record together. `replaces`: an older record may stand under this id; `in_place`: one
+    with this text and vector does."""
     key_sha = document_sha(entry.key)
     metadata: dict[str, Scalar | None] = dict.fromkeys(_SOMETIMES) if replaces else {}
     metadata |= {
@@ -105,4 +117,5 @@ def make_record(
         metadata["embedding_windows"] = windows
     if chunk.n == 0:
         metadata["chunk_count"] = len(chunked.chunks)
-    return Record(record_id(key_sha, chunk.n), chunk.text.decode("utf-8"), metadata, vector)
+    id_, text = record_id(key_sha, chunk.n), chunk.text.decode("utf-8")
+    return Record(id_, text, metadata, vector, in_place)

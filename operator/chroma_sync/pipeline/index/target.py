@@ -1,47 +1,47 @@
-"""Reads what the target holds into a `TargetState`, at a cost that follows what has changed.
+"""Reads into a `TargetState` what stands in the target, at a cost that follows the documents.
 
-Chroma tells ids twenty times as fast as metadata. So all ids are paged, then the documents of the
-listing are asked for in batches: which records have the `document_state` of the listed version?
-Only chunk 0, for its `chunk_count`, and the records of documents that are not whole are read with
-their metadata. What is then known of a document that is whole is what its metadata would say, but
-for what its vectors were made from, which nobody asks of it.
+Chroma tells ids twenty times as fast as metadata. So the documents of the listing are asked for in
+batches, by the `document_state` of their listed version: which records have it? Of the answer only
+chunk 0 is read with its metadata, for its `chunk_count`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
-from chroma_sync.pipeline.index.chroma import Collection, Stored
-from chroma_sync.pipeline.index.records import Configs, document_state, is_first, record_id
-from chroma_sync.pipeline.index.state import TargetState, is_unchanged
+from chroma_sync.pipeline.index.chroma import Collection
+from chroma_sync.pipeline.index.records import Configs, document_state, id_parts, record_id
+from chroma_sync.pipeline.index.state import TargetState
 
 _DOCUMENTS: Final = 300  # asked for at once
 
 
 def load_target(state: TargetState, collection: Collection, configs: Configs) -> None:
-    """Take in the target, once the listing was taken in. Don't delete meanwhile."""
+    """Find out which listed documents stand whole. Don't delete meanwhile."""
+    for versions in state.listed(_DOCUMENTS):
+        whole = _whole(collection, versions, configs)
+        state.load_chunk_counts({key_sha: whole.get(key_sha) for key_sha in versions})
+
+
+def load_leftovers(state: TargetState, collection: Collection) -> None:
+    """Find out what else stands, after `load_target`. Don't delete meanwhile."""
+    if collection.count() == state.standing():
+        return
     for ids in collection.ids():
         state.load_ids(ids)
-    for versions in state.listed_standing(_DOCUMENTS):
-        state.load(_current(collection, versions, configs))
-        changed: list[str] = []
-        for key_sha, version in versions.items():
-            known = state.known_of(key_sha)
-            if not is_unchanged(known, version, configs.document):
-                changed += (record_id(key_sha, record.n) for record in known)
-        state.load(collection.some(changed))
 
 
-def _current(
-    collection: Collection, versions: dict[str, str], configs: Configs
-) -> Iterator[Stored]:
-    """The records of some documents that are up to date, with as much of their metadata as it takes
-    to see whether the documents are whole."""
+def _whole(collection: Collection, versions: Mapping[str, str], configs: Configs) -> dict[str, int]:
+    """The chunk counts of those documents of which chunks 0 to `chunk_count` - 1 stand, all of the
+    listed version and configuration. More may stand beyond: an old tail."""
     states = [document_state(sha, version, configs.document) for sha, version in versions.items()]
-    ids = collection.ids_where("document_state", states)
-    yield from collection.some([id_ for id_ in ids if is_first(id_)])
-    for id_ in ids:
-        if not is_first(id_):
-            version = versions.get(id_.rpartition("-")[0])
-            yield Stored(id_, {"version_key": version, "document_config": configs.document})
+    found = [id_parts(id_) for id_ in collection.ids_where("document_state", states)]
+    current = [parts for parts in found if parts is not None and parts[0] in versions]
+    firsts = [record_id(key_sha, 0) for key_sha, n in current if n == 0]
+    counts: dict[str, int] = {}
+    for first in collection.some(firsts):
+        counts[first.id.rpartition("-")[0]] = int(first.metadata.get("chunk_count") or 0)
+    standing = Counter(key_sha for key_sha, n in current if n < counts.get(key_sha, 0))
+    return {key_sha: count for key_sha, count in counts.items() if standing[key_sha] == count > 0}
