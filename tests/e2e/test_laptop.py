@@ -174,6 +174,9 @@ def test_one_that_fails_does_not_keep_the_others(git_url: str, tmp_path: Path) -
         assert "has no branch 'nope'" in done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert (lines[-1]["event"], lines[-1]["documents"]["indexed"]) == ("complete", 3)
+    failed = [line for line in lines if line["run"] == "bad into bad"][-1]
+    assert (failed["event"], failed["reason"]) == ("failed", "RefNotFound")
+    assert f"Invocation/bad: RefNotFound: {failed['message']}\n" in done.stderr
 
 
 def test_a_choice_of_nothing_is_told(git_url: str, tmp_path: Path) -> None:
@@ -213,7 +216,8 @@ def test_ctrl_c_and_on(git_url: str, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert "start it again" in output
+    assert "start it again" in errors
+    assert json.loads(output.splitlines()[-1])["event"] == "stopped"
     done = chroma_sync(tmp_path, "run", *files)
     assert done.returncode == 0, done.stderr
     counts = json.loads(done.stdout.splitlines()[-1])

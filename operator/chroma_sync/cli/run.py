@@ -52,7 +52,8 @@ def run_files(arguments: argparse.Namespace) -> int:
         try:
             return for_each(jobs, lambda job, stop: _run_one(arguments, job, stop, report))
         except Stopped:
-            print("Stopped. Nothing is lost: start it again to go on.", flush=True)
+            # Not to stdout: in a pipe that holds lines of JSON alone.
+            print("Stopped. Nothing is lost: start it again to go on.", file=sys.stderr)
             return INTERRUPTED
 
 

@@ -10,13 +10,17 @@ from types import TracebackType
 from typing import Any
 
 from chroma_sync.api.contract import Result
+from chroma_sync.api.reasons import Reason
+from chroma_sync.cli.outcome import UsageError, as_step_error
+from chroma_sync.pipeline.errors import Stopped
 
 _TICK_SECONDS = 0.5
 _LINE_SECONDS = 2.0
 
 
 class Display:
-    """Looks at a snapshot of the counts again and again until the block ends."""
+    """Looks at a snapshot of the counts again and again until the block ends. In a pipe, the last
+    line has the event `complete`, `failed` or `stopped`."""
 
     def __init__(self, title: str, snapshot: Callable[[], Result]) -> None:
         self._title = title
@@ -38,6 +42,10 @@ class Display:
         trace: TracebackType | None,
     ) -> None:
         self._end()
+        if error is not None and not self._bars:
+            event, reason, message = _end_of(error)
+            so_far = self._snapshot()
+            self._line(event, so_far.model_copy(update={"reason": reason, "message": message}))
 
     def finish(self, summary: str) -> None:
         """End the bars and say what came of it."""
@@ -82,3 +90,16 @@ class Display:
         if result.message != self._told:
             self._told = result.message
             bars.console.print(result.message or "It is back.")
+
+
+def _end_of(error: BaseException) -> tuple[str, str, str]:
+    """The last event of a run that an exception ends, its reason, and what stderr says of it."""
+    if isinstance(error, Stopped | KeyboardInterrupt):
+        return "stopped", "", ""
+    if isinstance(error, UsageError):
+        return "failed", "", str(error)
+    known = as_step_error(error)
+    if known is not None:
+        return "failed", known.reason.value, str(known)
+    message = f"The program broke off: {type(error).__name__}."
+    return "failed", Reason.INTERNAL_ERROR.value, message

@@ -1,0 +1,62 @@
+"""What a pipe gets to read of a run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chroma_sync.api.contract import Result
+from chroma_sync.api.invocation import DocumentCounts
+from chroma_sync.api.reasons import Reason
+from chroma_sync.cli.outcome import UsageError
+from chroma_sync.cli.show import Display
+from chroma_sync.pipeline.embed import EmbeddingUnavailable
+from chroma_sync.pipeline.errors import Misconfigured, Stopped
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        (
+            Misconfigured(Reason.REF_NOT_FOUND, "no such branch"),
+            {"event": "failed", "reason": "RefNotFound", "message": "no such branch"},
+        ),
+        (
+            EmbeddingUnavailable("it is down"),
+            {"event": "failed", "reason": "EmbeddingUnavailable", "message": "it is down"},
+        ),
+        (UsageError("--path: wrong"), {"event": "failed", "message": "--path: wrong"}),
+        (
+            # A fault of the program: its text may hold anything.
+            KeyError("canary"),
+            {
+                "event": "failed",
+                "reason": "InternalError",
+                "message": "The program broke off: KeyError.",
+            },
+        ),
+        (Stopped(), {"event": "stopped"}),
+        (KeyboardInterrupt(), {"event": "stopped"}),
+    ],
+)
+def test_the_last_line_says_how_a_run_ended(
+    capsys: pytest.CaptureFixture[str], error: BaseException, end: dict[str, str]
+) -> None:
+    so_far = Result(
+        reason="ChromaUnavailable", message="waits", documents=DocumentCounts(discovered=3)
+    )
+    with pytest.raises(type(error)), Display("run into shop", lambda: so_far):
+        raise error
+    assert shown(capsys)[-1] == {"run": "run into shop", **end, "documents": {"discovered": 3}}
+
+
+def test_a_run_that_is_complete_says_so_last(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display("run into shop", Result) as display:
+        display.finish("3 documents")
+    assert [line["event"] for line in shown(capsys)] == ["began", "complete"]
