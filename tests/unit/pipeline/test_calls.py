@@ -78,6 +78,25 @@ def test_what_stays_wrong_is_not_tried_again(error: Exception, reason: Reason) -
     assert caught.value.reason is reason
 
 
+def test_files_that_are_damaged(tmp_path: Path) -> None:
+    (tmp_path / "chroma.sqlite3").write_bytes(b"not a database" * 100)
+    with pytest.raises(Temporary) as caught:
+        Database.embedded(tmp_path, "default_database")
+    said = str(caught.value)
+    assert said.startswith(f"Chroma at the folder {tmp_path}, database 'default_database': ")
+    assert "file is not a database. Check that you may write to the folder and its files" in said
+    assert "server" not in said
+
+
+def test_a_database_that_a_folder_does_not_have(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        Database.embedded(tmp_path, "nope")
+    assert caught.value.reason is Reason.DATABASE_NOT_FOUND
+    said = str(caught.value)
+    assert "a new folder has default_database only: leave spec.databaseName out" in said
+    assert "chart" not in said and "tenant" not in said
+
+
 def test_a_collection_that_is_deleted_under_a_run(tmp_path: Path) -> None:
     database = Database.embedded(tmp_path, "default_database")
     collection = database.create("target", {"a": 1})

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeVar
 
 from chroma_sync.api.reasons import Reason
@@ -32,11 +33,21 @@ DATABASE_MISSING: Final = Missing(
     "spec.chroma.tenant (chroma.tenant of the chart where the Source has no spec.chroma) or "
     "spec.databaseName.",
 )
+EMBEDDED_DATABASE_MISSING: Final = Missing(
+    Reason.DATABASE_NOT_FOUND,
+    "Databases are never created on the side, and a new folder has default_database only: leave "
+    "spec.databaseName out, or --database of a query.",
+)
 COLLECTION_GONE: Final = Missing(
     Reason.RUN_LOST,
     "Someone deleted the collection during the run. Apply the Invocation again.",
 )
 
+_SERVER_ADVICE: Final = "Check that the server runs and that its address is right."
+_FOLDER_ADVICE: Final = (
+    "Check that you may write to the folder and its files, that the disk is not full, and that no "
+    "other program uses them. If the files are damaged, name another folder."
+)
 _REFUSED_ADVICE: Final = (
     "Check the token in the Secret that spec.chroma.tokenSecretRef of the Source names, or, where "
     "the Source has no spec.chroma, in the one that chroma.tokenSecret of the chart names."
@@ -53,6 +64,17 @@ class Calls:
     sleep: Callable[[float], None]
     on_wait: Callable[[str], None]
     missing: Missing = DATABASE_MISSING
+    trouble_advice: str = _SERVER_ADVICE
+
+    @classmethod
+    def embedded(cls, path: Path, database: str) -> Calls:
+        """Those of a Chroma inside this process, with its files in a folder: no server is waited
+        for."""
+        return cls(
+            *(f"the folder {path}, database {database!r}", 0.0, time.sleep, lambda _: None),
+            missing=EMBEDDED_DATABASE_MISSING,
+            trouble_advice=_FOLDER_ADVICE,
+        )
 
     def call(self, action: Callable[[], T]) -> T:
         """Raises `StepError` when the trouble stays, or is none that goes away."""
@@ -91,5 +113,4 @@ class Calls:
             error, errors.InvalidArgumentError | errors.BatchSizeExceededError | errors.QuotaError
         ):
             return Unusable(Reason.INTERNAL_ERROR, text)
-        advice = "Check that the server runs and that its address is right."
-        return Temporary(Reason.CHROMA_UNAVAILABLE, f"{text}. {advice}")
+        return Temporary(Reason.CHROMA_UNAVAILABLE, f"{text}. {self.trouble_advice}")

@@ -106,7 +106,7 @@ class Database:
         import chromadb
         from chromadb.config import Settings
 
-        calls = Calls(f"{path}, database {database!r}", 0.0, time.sleep, lambda _: None)
+        calls = Calls.embedded(path, database)
 
         def opened() -> Any:
             return chromadb.PersistentClient(
