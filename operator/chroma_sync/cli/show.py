@@ -62,7 +62,11 @@ class Display:
     def _loop_lines(self) -> None:
         self._line("began", Result())
         while not self._done.wait(_LINE_SECONDS):
-            self._line("goes on", self._snapshot())
+            result = self._snapshot()
+            # A wait is told once, not every few seconds.
+            if not result.message or result.message != self._told:
+                self._line("goes on", result)
+            self._told = result.message
 
     def _line(self, event: str, result: Result) -> None:
         counts = result.model_dump(mode="json", by_alias=True, exclude_defaults=True)

@@ -88,9 +88,10 @@ class Progress:
 
         def tell(trouble: str) -> None:
             with self._lock:
-                self._waits.pop(reason, None)
                 if trouble:
                     self._waits[reason] = trouble
+                else:
+                    self._waits.pop(reason, None)
 
         return tell
 
@@ -108,7 +109,8 @@ class Progress:
         self._report(json.dumps(line, ensure_ascii=False))
 
     def result(self, reason: str = "", message: str = "") -> Result:
-        """A snapshot. While a server is waited for, that is its reason."""
+        """A snapshot. While a server is waited for, that is its reason: of several, the one that
+        is waited for the longest."""
         with self._lock:
             if not reason and not message and self._waits:
                 reason, message = next(iter(self._waits.items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import DocumentCounts
 from chroma_sync.api.reasons import Reason
+from chroma_sync.cli import show
 from chroma_sync.cli.outcome import UsageError
 from chroma_sync.cli.show import Display
 from chroma_sync.pipeline.embed import EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
+from chroma_sync.pipeline.progress import Progress
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -60,3 +63,39 @@ def test_a_run_that_is_complete_says_so_last(capsys: pytest.CaptureFixture[str])
     with Display("run into shop", Result) as display:
         display.finish("3 documents")
     assert [line["event"] for line in shown(capsys)] == ["began", "complete"]
+
+
+def test_a_wait_is_told_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(show, "_LINE_SECONDS", 0.001)
+    messages = ["", "", "refused", "refused", "refused", "hangs", "hangs", "", "refused"]
+    left, all_seen = list(messages), threading.Event()
+
+    def snapshot() -> Result:
+        message = left.pop(0)
+        if not left:
+            all_seen.set()
+            left.append(message)  # to be seen until the end
+        return Result(message=message)
+
+    with Display("run into shop", snapshot):
+        assert all_seen.wait(timeout=30)
+    told = [line.get("message", "") for line in shown(capsys) if line["event"] == "goes on"]
+    assert told == ["", "", "refused", "hangs", "", "refused"]
+
+
+def test_two_servers_that_are_waited_for_do_not_take_turns() -> None:
+    progress = Progress()
+    chroma = progress.waits(Reason.CHROMA_UNAVAILABLE)
+    embedding = progress.waits(Reason.EMBEDDING_UNAVAILABLE)
+    chroma("refused")
+    for _ in range(3):
+        embedding("hangs")
+        assert progress.result().message == "refused"
+        chroma("refused")
+        assert progress.result().message == "refused"
+    chroma("")
+    assert progress.result().message == "hangs"
+    embedding("")
+    assert progress.result().message == ""
