@@ -3,6 +3,7 @@ they name."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Final
 
@@ -40,7 +41,8 @@ class InvalidObject(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, and leaves dates as strings, as kubectl does."""
+    """As kubectl does, refuses a key that stands twice, leaves dates as strings, and takes 1234e10
+    and 0899 for numbers."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -59,6 +61,12 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+# An abbreviated SHA without quotes may look like one: the API server would refuse it.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$"),
+    list("-+.0123456789"),
+)
 
 
 def load_objects(text: str, origin: str) -> list[Loaded]:

@@ -85,6 +85,23 @@ def test_what_looks_like_a_date_is_a_string() -> None:
     assert run.spec.github.ref_identifier.branch == "2026-01-31"
 
 
+@pytest.mark.parametrize("sha", ["1234567", "1234e10", "12345678e1", "0899123"])
+def test_what_looks_like_a_number_must_stand_in_quotes(sha: str) -> None:
+    text = RUN + "  github: {refIdentifier: {sha: %s}}\n"
+    assert refused(text % sha) == [
+        "Invocation/run: spec.github.refIdentifier.sha: must be a string. Put it in quotes."
+    ]
+
+
+@pytest.mark.parametrize("sha", ["4b825dc", "1234e1f", "e123456"])
+def test_what_does_not_look_like_a_number_needs_no_quotes(sha: str) -> None:
+    [run] = load_objects(RUN + f"  github: {{refIdentifier: {{sha: {sha}}}}}\n", "file.yaml")
+    assert run.kind == "Invocation"
+    assert run.spec.github is not None
+    assert run.spec.github.ref_identifier is not None
+    assert run.spec.github.ref_identifier.sha == sha
+
+
 def test_all_problems_of_all_objects_are_told() -> None:
     text = SOURCE.replace("acme/shop", "shop") + "  suspend: 3\n---" + RUN.replace("shop", "S")
     assert [p.split(": ")[:2] for p in refused(text)] == [
