@@ -10,28 +10,47 @@ from pathlib import Path
 
 from chroma_sync.cli import plan, query, run
 from chroma_sync.cli.outcome import UsageError, as_step_error
+from chroma_sync.pipeline.embed import LOCAL_MODEL
 
 _DEFAULT_FOLDER = Path("chroma")
 
-_RUN_HELP = """\
+_HELP = """\
+Keep Chroma collections in step with Git repositories, on this machine, without a cluster. YAML
+files say what is indexed (a Source) and into which collection (an Invocation).
+"""
+
+_EPILOG = """\
+`chroma-sync COMMAND --help` has examples.
+
+exit codes: 0 done, 1 a fault of the program, 2 wrong usage, 64 and 65 someone must change
+something, 75 try again, 130 stopped by Ctrl-C
+"""
+
+_RUN_HELP = f"""\
 Run the Invocations of some YAML files, one after the other, in this process.
 
 The files are the ones you would apply to a cluster. Each Invocation names its Source; both may
 stand in one file or in several. The records go into an embedded Chroma in a folder, or into a
 Chroma server. A run that was broken off goes on where it stopped when you start it again.
 
+The small model {LOCAL_MODEL} runs in this process; any other needs
+a server that serves it, named with --tei.
+
+At a terminal a run shows bars. In a pipe it writes lines of JSON; the last one of each Invocation
+has the event "complete", "stopped", or "failed" with a reason and a message.
+
 examples:
-  chroma-sync run -f source.yaml -f invocation.yaml
-  chroma-sync run -f source.yaml -f invocation.yaml --chroma http://localhost:8000
+  chroma-sync run -f source.yaml -f invocation.yaml --model {LOCAL_MODEL}
   chroma-sync run -f source.yaml -f invocation.yaml --tei http://localhost:8080
+  chroma-sync run -f both.yaml --tei http://localhost:8080 --chroma http://localhost:8000
 """
 
-_PLAN_HELP = """\
-Say what `chroma-sync run` would do with the same files: which documents it would add, change and
-remove, which it would skip and why, and how many texts it would embed. Nothing is written.
+_PLAN_HELP = f"""\
+Say what `chroma-sync run` with the same options would do: how many documents it would add, change
+and remove, how many it would skip and why, and how many texts it would embed. Nothing is written.
 
 example:
-  chroma-sync plan -f source.yaml -f invocation.yaml
+  chroma-sync plan -f source.yaml -f invocation.yaml --model {LOCAL_MODEL}
 """
 
 _QUERY_HELP = """\
@@ -64,14 +83,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="chroma-sync", description=__doc__)
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="chroma-sync", description=_HELP, epilog=_EPILOG, formatter_class=raw
+    )
     version = f"%(prog)s {metadata.version('chroma-sync')}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    raw = argparse.RawDescriptionHelpFormatter
 
     running = commands.add_parser(
-        "run", help="run Invocations here", description=_RUN_HELP, formatter_class=raw
+        "run",
+        help="run the Invocations of YAML files: fetch, chunk, embed and write",
+        description=_RUN_HELP,
+        formatter_class=raw,
     )
     running.add_argument(
         "--report",
@@ -81,7 +105,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     running.set_defaults(action=run.run_files)
     planning = commands.add_parser(
-        "plan", help="say what a run would do", description=_PLAN_HELP, formatter_class=raw
+        "plan",
+        help="say what a run would do, and write nothing",
+        description=_PLAN_HELP,
+        formatter_class=raw,
     )
     planning.set_defaults(action=plan.plan_files)
     for command in (running, planning):
@@ -96,42 +123,58 @@ def _parser() -> argparse.ArgumentParser:
             "given several times",
         )
     asking = commands.add_parser(
-        "query", help="ask a collection", description=_QUERY_HELP, formatter_class=raw
+        "query",
+        help="print the chunks of a collection that fit a question best",
+        description=_QUERY_HELP,
+        formatter_class=raw,
     )
     asking.add_argument("text", metavar="TEXT", help="the question")
-    asking.add_argument("--collection", required=True, metavar="NAME")
+    asking.add_argument("--collection", required=True, metavar="NAME", help="which one to ask")
     asking.add_argument(
-        "--limit", type=int, default=5, metavar="N", help="how many chunks to print (default 5)"
+        "--limit",
+        type=int,
+        default=5,
+        metavar="N",
+        help="how many chunks to print (default: %(default)s)",
     )
     asking.add_argument(
-        "--database", default="default_database", metavar="NAME", help="default_database if absent"
+        "--database",
+        default="default_database",
+        metavar="NAME",
+        help="the collection's database (default: %(default)s)",
     )
     asking.add_argument(
-        "--tenant", default="default_tenant", metavar="NAME", help="default_tenant if absent"
+        "--tenant",
+        default="default_tenant",
+        metavar="NAME",
+        help="the database's tenant, of a server (default: %(default)s)",
     )
     asking.set_defaults(action=query.query)
-    for command in (running, planning, asking):
-        _add_places(command)
+    for command, names_model in ((running, "Source"), (planning, "Source"), (asking, "collection")):
+        _add_places(command, names_model)
     return parser
 
 
-def _add_places(command: argparse.ArgumentParser) -> None:
+def _add_places(command: argparse.ArgumentParser, names_model: str) -> None:
     place = command.add_mutually_exclusive_group()
     place.add_argument(
         "--path",
         type=Path,
         default=_DEFAULT_FOLDER,
         metavar="DIR",
-        help=f"folder of the embedded Chroma (default: {_DEFAULT_FOLDER})",
+        help="folder of the embedded Chroma (default: %(default)s)",
     )
     place.add_argument("--chroma", metavar="URL", help="a Chroma server instead of a folder")
     command.add_argument(
-        "--tei", metavar="URL", help="a Text Embeddings Inference server that serves the model"
+        "--tei",
+        metavar="URL",
+        help="a Text Embeddings Inference server that serves the model; not needed for the small "
+        "one that runs in this process",
     )
     command.add_argument(
         "--model",
         metavar="NAME",
-        help="embed with this model instead of the one that the Source or the collection names",
+        help=f"embed with this model instead of the one that the {names_model} names",
     )
 
 
