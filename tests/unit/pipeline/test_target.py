@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.index.calls import Calls
-from chroma_sync.pipeline.index.chroma import Collection, Database, Stored
+from chroma_sync.pipeline.index.chroma import Collection, Database
 from chroma_sync.pipeline.index.records import document_sha, document_state, record_id
 from chroma_sync.pipeline.index.target import load_leftovers, load_target
 from chroma_sync.pipeline.steps import Toolbox
@@ -48,6 +49,11 @@ def big(n: int) -> str:
     return record_id(document_sha("big.py"), n)
 
 
+def numbers_of_big(collection: Collection) -> list[int]:
+    ids = {id_ for page in collection.ids() for id_ in page}
+    return [n for n in range(1_000) if big(n) in ids]
+
+
 def nothing(tools: Toolbox, collection: Collection) -> None:
     """All is as the run left it."""
 
@@ -74,11 +80,17 @@ def a_document_that_is_gone(tools: Toolbox, collection: Collection) -> None:
 
 
 def an_old_tail(tools: Toolbox, collection: Collection) -> None:
-    collection._handle.update(big(0), metadatas={"chunk_count": 2})
+    """As if big.py had only two chunks by now."""
+    version = versions(tools)["big.py"]
+    sha, config = document_sha("big.py"), tools.configs.document
+    metadata = {"document_state": document_state(sha, version, config, is_last=True)}
+    collection._handle.update(big(1), metadatas=metadata)
+    others = [big(n) for n in range(2, 1_000)]
+    collection._handle.update(others, metadatas=[{"document_state": "older"} for _ in others])
 
 
-def a_chunk_0_without_its_count(tools: Toolbox, collection: Collection) -> None:
-    collection._handle.update(big(0), metadatas={"chunk_count": None})
+def no_last_chunk(tools: Toolbox, collection: Collection) -> None:
+    collection.delete([big(max(numbers_of_big(collection)))])
 
 
 def records_of_others(tools: Toolbox, collection: Collection) -> None:
@@ -97,7 +109,7 @@ DAMAGES: list[tuple[Damage, slice | None, bool]] = [
     (a_hole, None, False),
     (no_chunk_0, None, False),
     (a_version_of_another_document, None, False),
-    (a_chunk_0_without_its_count, None, False),
+    (no_last_chunk, None, False),
 ]
 
 
@@ -114,8 +126,7 @@ def test_what_stands_whole_and_what_is_left_over(
     tools, whole_reads = indexed
     collection = Collection(whole_reads._handle, whole_reads._call, read_limit)
     damage(tools, collection)
-    stand = {id_ for page in collection.ids() for id_ in page}
-    numbers = [n for n in range(1_000) if big(n) in stand]
+    numbers = numbers_of_big(collection)
     assert len(numbers) > 50
     expected = {big(n) for n in numbers[left or slice(None)]}
     if damage is a_document_that_is_gone:
@@ -124,21 +135,20 @@ def test_what_stands_whole_and_what_is_left_over(
     assert outcome(tools, collection, tmp_path) == (whole, expected)
 
 
-def test_what_did_not_change_costs_one_record_a_document(
+def test_what_did_not_change_costs_no_metadata(
     indexed: tuple[Toolbox, Collection], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     tools, collection = indexed
-    asked: list[str] = []
-    some = Collection.some
+    real, included = type(collection._handle).get, []
 
-    def counted(self: Collection, ids: Sequence[str]) -> Iterator[Stored]:
-        asked.extend(ids)
-        return some(self, ids)
+    def seen(self: Any, *arguments: Any, include: list[str], **more: Any) -> Any:
+        included.append(include)
+        return real(self, *arguments, include=include, **more)
 
-    monkeypatch.setattr(Collection, "some", counted)
-    outcome(tools, collection, tmp_path)
-    assert sorted(asked) == sorted(record_id(document_sha(key), 0) for key in versions(tools))
-    assert collection.count() > 50
+    monkeypatch.setattr(type(collection._handle), "get", seen)
+    whole, left = outcome(tools, collection, tmp_path)
+    assert (whole, left) == (set(versions(tools)), set())
+    assert included and not any(included)
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,12 @@ def is_first(id_: str) -> bool:
     return id_.endswith("-0")
 
 
-def document_state(key_sha: str, version: str, config: str) -> str:
+def document_state(key_sha: str, version: str, config: str, *, is_last: bool = False) -> str:
     """What stands on the records of one document in one version and configuration, and on no others
     in any collection. So a server can be asked which records of many documents are up to date, and
-    answer with their ids alone."""
-    return short_hash(key_sha, version, config)
+    answer with their ids alone. The last chunk has a state of its own: its id tells how many there
+    must be."""
+    return short_hash(key_sha, version, config, *(["last"] if is_last else []))
 
 
 def make_record(
@@ -95,6 +96,7 @@ def make_record(
     """Put one record together. `replaces`: an older record may stand under this id; `in_place`: one
     with this text and vector does."""
     key_sha = document_sha(entry.key)
+    is_last = chunk.n == len(chunked.chunks) - 1
     metadata: dict[str, Scalar | None] = dict.fromkeys(_SOMETIMES) if replaces else {}
     metadata |= {
         "document_key": entry.key,
@@ -108,7 +110,7 @@ def make_record(
         "end_col": chunk.end_col,
         "content_sha256": sha256_hex(chunk.text),
         "document_config": configs.document,
-        "document_state": document_state(key_sha, entry.version, configs.document),
+        "document_state": document_state(key_sha, entry.version, configs.document, is_last=is_last),
         "embedding_config": configs.embedding,
     }
     if chunked.language is not None:
