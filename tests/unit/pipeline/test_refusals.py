@@ -98,6 +98,18 @@ def test_what_a_refusal_means(answer: Answer, reason: Reason, words: str) -> Non
     assert words in str(refusal) and URL in str(refusal)
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/x-git-upload-pack-advertisement",
+        "application/x-git-upload-pack-advertisement; charset=utf-8",
+        "Application/X-Git-Upload-Pack-Advertisement ;charset=utf-8",
+    ],
+)
+def test_a_git_host_by_its_media_type(content_type: str) -> None:
+    assert explained(Answer(200, {"content-type": content_type}), URL, Login(), NOW) is None
+
+
 @pytest.mark.parametrize("status", [302, 401, 403])
 def test_without_a_login_a_private_repository_is_one_that_is_not_there(status: int) -> None:
     refusal = explained(Answer(status, {"location": "/login"}), URL, Public(), NOW)

@@ -30,7 +30,7 @@ _WORDS_MAX: Final = 200
 def explained(answer: Answer, url: str, access: Access, now: float) -> StepError | None:
     """Why a host does not let a repository be read; None when it does. `now` is in seconds since
     1970."""
-    if answer.status == 200 and answer.headers.get("content-type") == _ADVERTISEMENT:
+    if answer.status == 200 and _media_type(answer) == _ADVERTISEMENT:
         return None
     if answer.status in (200, 203):
         return Misconfigured(Reason.REPOSITORY_NOT_FOUND, f"{url}: {_NO_GIT}")
@@ -71,8 +71,7 @@ def own_words(answer: Answer) -> str:
     nothing, or a whole page."""
     said = answer.fields.get("message")
     if not isinstance(said, str):
-        plain = answer.headers.get("content-type", "").startswith("text/plain")
-        said = answer.text if plain else ""
+        said = answer.text if _media_type(answer) == "text/plain" else ""
     words = " ".join(said.split())[:_WORDS_MAX].rstrip(".")
     return f" It says: {words}." if words else ""
 
@@ -112,6 +111,11 @@ def _seconds(retry_after: str, now: float) -> float:
         return parsedate_to_datetime(retry_after).timestamp() - now
     except (ValueError, OverflowError):
         return _PAUSE_SECONDS
+
+
+def _media_type(answer: Answer) -> str:
+    """What the body is, without parameters. Source: RFC 9110, 8.3.1, which ignores case."""
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _path(url: str) -> str:
