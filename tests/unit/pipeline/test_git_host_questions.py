@@ -65,21 +65,38 @@ def test_a_stop_ends_a_question() -> None:
     assert time.monotonic() - began < 10
 
 
-def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def endless_look_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No name is ever found, nor known to be none."""
     released = threading.Event()
 
     def never(*_: object, **__: object) -> None:
         released.wait(60)
         raise socket.gaierror("no such name")
 
-    monkeypatch.setattr(http, "_SECONDS", 1.0)
     monkeypatch.setattr(socket, "getaddrinfo", never)
+    yield
+    released.set()
+
+
+@pytest.mark.usefixtures("endless_look_up")
+def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_SECONDS", 1.0)
     began = time.monotonic()
     with pytest.raises(Temporary) as caught:
         Trust(StopSignal()).ask("GET", "http://git.example.com/", {})
     assert caught.value.reason is Reason.HOST_UNREACHABLE
     assert time.monotonic() - began < 10
-    released.set()
+
+
+@pytest.mark.usefixtures("endless_look_up")
+def test_a_stop_ends_the_look_up_of_a_name() -> None:
+    stop = StopSignal()
+    threading.Timer(0.5, stop.stop).start()
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        Trust(stop).ask("GET", "http://git.example.com/", {})
+    assert time.monotonic() - began < 10
 
 
 def test_an_answer_is_not_unpacked() -> None:

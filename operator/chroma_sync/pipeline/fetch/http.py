@@ -6,9 +6,8 @@ import asyncio
 import json
 import os
 import ssl
-import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -81,7 +80,7 @@ class Trust:
         """Ask once. `body` is sent as JSON. Raises `StepError` when there is no answer at all, and
         `Stopped`."""
         try:
-            return _waited_for(lambda: self._ask(method, url, headers, body), self._stop)
+            return _waited_for(self._ask(method, url, headers, body), self._stop)
         except (httpx.TransportError, httpx.InvalidURL, TimeoutError) as error:
             host = "{0.scheme}://{0.netloc}".format(urlsplit(url))
             if _is_certificate_error(error):
@@ -108,44 +107,31 @@ class Trust:
             return Answer(response.status_code, names, read[:_BODY_MAX])
 
 
-def _waited_for(work: Callable[[], Coroutine[Any, Any, T]], stop: StopSignal) -> T:
-    """Do something in a thread of its own, for `_SECONDS` at most and while the run goes on.
+def _waited_for(work: Coroutine[Any, Any, T], stop: StopSignal) -> T:
+    """Do something for `_SECONDS` at most, and while the run goes on.
 
-    The thread ends by itself then, but for the look-up of a name: that nobody can break off, so the
-    thread is left behind with it."""
-    outcome: list[T | BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(asyncio.run(_bounded(work(), stop)))
-        except BaseException as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    give_up_at = time.monotonic() + _SECONDS + _TICK_SECONDS
-    while thread.is_alive():
-        thread.join(_TICK_SECONDS)
-        stop.check()
-        if time.monotonic() > give_up_at:
-            raise TimeoutError
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]
-
-
-async def _bounded(work: Coroutine[Any, Any, T], stop: StopSignal) -> T:
-    task = asyncio.ensure_future(work)
+    Whatever it waits for then is left, the look-up of a name too: that nobody can break off, and
+    `asyncio.run` would wait for its end."""
     give_up_at = time.monotonic() + _SECONDS
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work)
     try:
-        while not (await asyncio.wait({task}, timeout=_TICK_SECONDS))[0]:
+        while not _done_soon(task, loop):
             stop.check()
             if time.monotonic() > give_up_at:
                 raise TimeoutError
         return task.result()
     finally:
         task.cancel()
-        await asyncio.wait({task})
+        _done_soon(task, loop)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+def _done_soon(task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> bool:
+    """Go on with a task for a tick at most. True when it is done."""
+    loop.run_until_complete(asyncio.wait({task}, timeout=_TICK_SECONDS))
+    return task.done()
 
 
 def _is_certificate_error(error: BaseException | None) -> bool:
