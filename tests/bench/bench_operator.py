@@ -31,9 +31,7 @@ def main() -> None:
         installation.install(cluster, *images)
         world = World(cluster)
         try:
-            cluster.apply(
-                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-            )
+            cluster.apply(*installation.namespace(NAMESPACE))
             delays = sorted(apply_to_job(world))
             resident, peak = memory(world)
         finally:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from cluster.kit import installation
 from cluster.kit.cluster import Cluster, kubectl_proxy
 from cluster.kit.world import World
 
@@ -53,6 +54,6 @@ def world(cluster: Cluster) -> Iterator[World]:
 def namespace(world: World) -> Iterator[str]:
     """A namespace of its own for one test."""
     name = f"test-{uuid.uuid4().hex[:8]}"
-    world.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    world.cluster.apply(*installation.namespace(name))
     yield name
     world.cluster.kubectl("delete", "namespace", name, "--wait=false")

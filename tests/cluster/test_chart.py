@@ -68,7 +68,7 @@ def test_the_api_server_takes_the_chart_strictly(world: World, namespace: str) -
         ((), "image.worker: name the worker's image"),
         (IMAGES[1:], "image.operator: name the operator's image"),
         ((*IMAGES, "chroma.url=chroma:8000"), "/chroma/url"),
-        ((*IMAGES, "chroma.url=http://me:canary-5d@chroma:8000"), "/chroma/url"),
+        ((*IMAGES, "chroma.url=http://me:word-5d@chroma:8000"), "/chroma/url"),
         ((*IMAGES, "tei.endpoints[0].model=a"), "missing property 'url'"),
         ((*IMAGES, "tie.endpoints=a"), "'tie' not allowed"),
     ],

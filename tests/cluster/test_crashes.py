@@ -29,7 +29,7 @@ def undisturbed(world: World) -> tuple[Records, int]:
     """The collection of a run that nothing happens to, and how many texts it has embedded."""
     namespace, collection = unique("undisturbed"), unique("undisturbed")
     world.cluster.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+        *installation.namespace(namespace),
         world.slow_source(namespace, chunking=CHUNKING),
     )
     world.ready(namespace)

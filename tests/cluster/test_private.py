@@ -4,7 +4,6 @@ place where it could be seen."""
 from __future__ import annotations
 
 import base64
-import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +14,7 @@ import httpx
 import pytest
 
 from cluster.kit import installation, servers
-from cluster.kit.cluster import Object, condition, eventually
+from cluster.kit.cluster import Object, condition, eventually, secret
 from cluster.kit.world import Records, World, same_records, unique
 from fakes import github, repository
 from fakes.history import history
@@ -66,20 +65,9 @@ def host(world: World) -> Github:
     return Github(world)
 
 
-def secret(world: World, namespace: str, name: str, **values: str) -> None:
-    world.cluster.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": name, "namespace": namespace},
-            "stringData": {key.replace("ca_crt", "ca.crt"): value for key, value in values.items()},
-        }
-    )
-
-
 @pytest.fixture
 def authority(world: World, namespace: str, host: Github) -> None:
-    secret(world, namespace, "authority", ca_crt=host.state["authority"])
+    world.cluster.apply(secret(namespace, "authority", ca_crt=host.state["authority"]))
 
 
 def chunks(records: Records) -> list[tuple[str, str]]:
@@ -95,7 +83,7 @@ def test_commit_by_commit_through_an_app(
     """Updates in place: after each the collection is what a run from nothing makes, and exactly
     the chunks that are new were embedded."""
     host.install()
-    secret(world, namespace, "login", privateKey=host.key)
+    world.cluster.apply(secret(namespace, "login", privateKey=host.key))
     private = host.spec(appId=host.app)
     world.cluster.apply(world.source(namespace, github=private))
     world.ready(namespace)
@@ -157,7 +145,7 @@ def test_each_refusal_has_its_name(
     if not values:
         host.install(**installed)
         values, fields = {"privateKey": host.key}, {"appId": host.app}
-    secret(world, namespace, "login", **values)
+    world.cluster.apply(secret(namespace, "login", **values))
     world.cluster.apply(world.source(namespace, github=host.spec(**fields)))
     ready = world.reason("Source", namespace, "shop", "Ready", reason)
     assert ready["status"] == "False"
@@ -167,18 +155,21 @@ def test_each_refusal_has_its_name(
 
 
 class Seen:
-    """What can be seen while runs go on: the arguments of all processes of the node, and the logs
-    of a namespace's workers. Looked at again and again until the block ends."""
+    """What can be seen while runs go on: the arguments of all processes of the node, the logs of a
+    namespace's workers, and the names of the Secrets that its pods mount. Looked at again and again
+    until the block ends."""
 
-    def __init__(self, namespace: str) -> None:
-        self._kubectl = ["kubectl", "-n", namespace, "logs", "--tail=-1"]
+    def __init__(self, world: World, namespace: str) -> None:
+        self._cluster, self._namespace = world.cluster, namespace
         self._done = threading.Event()
+        looks = (self._look_at_arguments, self._look_at_logs, self._look_at_pods)
         self._threads = [
             threading.Thread(target=self._repeat, args=args)
-            for args in ((0.02, self._look_at_arguments), (0.3, self._look_at_logs))
+            for args in zip((0.02, 0.3, 0.3), looks, strict=True)
         ]
         self.arguments: set[str] = set()
         self.logs: set[str] = set()
+        self.mounted: set[str] = set()
 
     def __enter__(self) -> Seen:
         for thread in self._threads:
@@ -201,32 +192,65 @@ class Seen:
                 self.arguments.add(line.decode("utf-8", "replace"))
 
     def _look_at_logs(self) -> None:
-        command = [*self._kubectl, "-l", "app.kubernetes.io/component=worker"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        self.logs.update(done.stdout.splitlines())
+        workers = ("-l", "app.kubernetes.io/component=worker")
+        logs = self._cluster.kubectl(
+            *("-n", self._namespace, "logs", "--tail=-1", *workers), check=False
+        )
+        self.logs.update(logs.splitlines())
+
+    def _look_at_pods(self) -> None:
+        for pod in self._cluster.list("Pod", self._namespace):
+            volumes = pod["spec"]["volumes"]
+            self.mounted.update(v["secret"]["secretName"] for v in volumes if "secret" in v)
+
+
+def secrets_of(world: World, namespace: str) -> dict[str, list[str]]:
+    """What must not be seen of each Secret of a namespace: its values, but for certificates, which
+    are public."""
+    return {
+        item["metadata"]["name"]: [
+            base64.b64decode(value).decode()
+            for key, value in item["data"].items()
+            if key != "ca.crt"
+        ]
+        for item in world.cluster.list("Secret", namespace)
+    }
+
+
+def forms(value: str) -> list[str]:
+    """How a secret could show: as it is, a key by any of its long lines; as the API writes
+    Secrets; or as part of a login to git."""
+    long_lines = [line for line in value.splitlines() if len(line) > 40]
+    users = ("x-access-token", "canary-user")
+    texts = [value, *(f"{user}:{value}" for user in users)]
+    return [*(long_lines or [value]), *(base64.b64encode(t.encode()).decode() for t in texts)]
 
 
 @pytest.mark.usefixtures("authority")
 def test_no_secret_is_seen_anywhere(world: World, namespace: str, host: Github) -> None:
     """Canaries in every Secret; then objects, events, logs and arguments of good and bad runs are
-    searched for all of them, and for the tokens that the host issued."""
+    searched for all of them, and for the tokens that the host issued. No test beside this one may
+    have a canary among its arguments."""
     host.install()
     good, bad, chroma = unique("canary-good"), unique("canary-bad"), unique("canary-chroma")
     host.add(tokens={good: {"repositories": [servers.PRIVATE]}})
-    secret(world, namespace, "login", token=good, username="canary-user", privateKey="canary-else")
-    secret(world, namespace, "app", privateKey=host.key, token="canary-beside-the-key")
-    secret(world, namespace, "bad", token=bad)
-    secret(world, namespace, "chroma", token=chroma)
-    specs = {
-        "login": host.spec(),
-        "app": host.spec(appId=host.app, credentialsSecretRef={"name": "app"}),
-        "bad": host.spec(credentialsSecretRef={"name": "bad"}),
+    world.cluster.apply(
+        secret(namespace, "login", token=good, username="canary-user", privateKey="canary-else"),
+        secret(namespace, "app", privateKey=host.key, token="canary-beside-the-key"),
+        secret(namespace, "bad", token=bad),
+        secret(namespace, "chroma", token=chroma),
+    )
+    own_server = {"url": servers.CHROMA_URL, "tokenSecretRef": {"name": "chroma"}}
+    specs: dict[str, Object] = {
+        "login": {"github": host.spec(), "chroma": own_server},
+        # Into the installation's own Chroma.
+        "app": {"github": host.spec(appId=host.app, credentialsSecretRef={"name": "app"})},
+        "bad": {"github": host.spec(credentialsSecretRef={"name": "bad"})},
     }
-    server = {"url": servers.CHROMA_URL, "tokenSecretRef": {"name": "chroma"}}
-    with Seen(namespace) as seen:
+    with Seen(world, namespace) as seen:
         for name, spec in specs.items():
             world.cluster.apply(
-                world.source(namespace, name=name, github=spec, chroma=server),
+                world.source(namespace, name=name, **spec),
                 world.invocation(namespace, unique("secret"), f"run-{name}", name),
             )
         for name in ("login", "app"):
@@ -236,21 +260,27 @@ def test_no_secret_is_seen_anywhere(world: World, namespace: str, host: Github) 
         eventually("a check's log", lambda: any(refusal in line for line in seen.logs), 60)
     kinds = "sources,invocations,jobs,pods,events,configmaps"
     objects = world.cluster.kubectl("-n", namespace, "get", kinds, "-o", "yaml")
+    kinds = "deployments,pods,events,configmaps"
+    objects += world.cluster.kubectl("-n", installation.NAMESPACE, "get", kinds, "-o", "yaml")
     operator = world.cluster.kubectl(
         *("-n", installation.NAMESPACE, "logs", f"deployment/{installation.SERVICE_ACCOUNT}")
     )
     logs, ran = "\n".join(seen.logs), "\n".join(seen.arguments)
+    ran = ran.replace(str(installation.ROOT), "")  # a checkout may be called anything
     # What is searched is really there.
     for key in sorted(history()[-1])[:3]:
         assert f'"document": "{key}"' in logs
     assert "kind: Pod" in objects and "kind: Event" in objects and operator
+    assert "settings.yaml" in objects, "the installation's own"
     assert "chroma_sync.cli.worker" in ran and f"{servers.GITHUB_URL}/{servers.PRIVATE}" in ran
-    key_lines = [line for line in host.key.splitlines() if len(line) > 40]
-    issued = host.state["issued"]
-    assert key_lines and issued
-    logins = [("canary-user", good), *(("x-access-token", token) for token in (bad, *issued))]
-    encoded = [base64.b64encode(":".join(login).encode()).decode() for login in logins]
-    for canary in ("canary", *encoded, *issued, *key_lines):
-        for where in (objects, operator, logs, ran):
-            assert canary not in where
+    # And so is what is searched for: each Secret was given to a pod.
+    secrets, issued = secrets_of(world, namespace), host.state["issued"]
+    assert seen.mounted == set(secrets)
+    assert secrets[installation.TEI_SECRET] == [servers.TEI_KEY]
+    assert secrets[installation.CHROMA_SECRET] == [installation.CHROMA_KEY]
+    assert issued
+    for value in (*issued, *(value for values in secrets.values() for value in values)):
+        for form in ("canary", *forms(value)):
+            for where in (objects, operator, logs, ran):
+                assert form not in where
     assert condition(world.cluster.get("Source", namespace, "app"), "Ready")["status"] == "True"

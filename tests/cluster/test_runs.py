@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from chromadb.config import Settings
 
-from cluster.kit import servers
+from cluster.kit import installation, servers
 from cluster.kit.cluster import condition
 from cluster.kit.expected import expected_vectors
 from cluster.kit.world import World, cosines, read_records, same_records, unique
@@ -32,7 +32,7 @@ def reference(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
     """One undisturbed run, which the others are compared with: its collection and Invocation."""
     namespace, collection = unique("reference"), unique("reference")
     world.cluster.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+        *installation.namespace(namespace),
         world.source(namespace),
         world.invocation(namespace, collection),
     )
@@ -82,7 +82,8 @@ def test_ids_and_metadata(world: World, reference: tuple[str, dict[str, Any]]) -
 
 def test_every_vector_is_the_models(world: World, reference: tuple[str, dict[str, Any]]) -> None:
     records = world.records(reference[0])
-    vectors, windows = expected_vectors(world.tei, records.texts)
+    with world.tei() as tei:
+        vectors, windows = expected_vectors(tei, records.texts)
     assert cosines(records.vectors, vectors).min() >= 0.9999
     assert np.allclose(np.linalg.norm(records.vectors, axis=1), 1, atol=1e-4)
     assert [m.get("embedding_windows", 1) for m in records.metadata] == windows

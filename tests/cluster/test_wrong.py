@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cluster.kit import installation, servers
-from cluster.kit.cluster import condition, eventually
+from cluster.kit.cluster import condition, eventually, every_pod, secret
 from cluster.kit.world import World, unique
 
 pytestmark = pytest.mark.cluster
@@ -106,34 +107,51 @@ def test_a_secret_that_comes_late(world: World, namespace: str) -> None:
     chroma = {"url": servers.CHROMA_URL, "tokenSecretRef": {"name": "late"}}
     world.cluster.apply(world.source(namespace, chroma=chroma))
     world.reason("Source", namespace, "shop", "Ready", "SecretNotFound")
-    world.cluster.kubectl(
-        "-n", namespace, "create", "secret", "generic", "late", "--from-literal=token=canary-7f3a"
-    )
+    world.cluster.apply(secret(namespace, "late", token="canary-7f3a"))
     world.ready(namespace, seconds=120)
     assert "canary-7f3a" not in world.describe(namespace)
 
 
-def test_a_token_that_is_refused_is_never_shown(world: World, namespace: str) -> None:
+def test_a_token_that_is_refused_is_never_shown(
+    world: World, namespace: str, tmp_path: Path
+) -> None:
     """The Git host stands for a server that refuses the token: it knows none of Chroma's paths."""
     chroma = {"url": servers.GIT_URL, "tokenSecretRef": {"name": "token"}}
-    world.cluster.kubectl(
-        "-n", namespace, "create", "secret", "generic", "token", "--from-literal=token=canary-91d2"
-    )
-    world.cluster.apply(world.source(namespace, chroma=chroma))
-    seen: list[str] = []
+    pods, seen = tmp_path / "pods.yaml", list[str]()
 
     def look() -> bool:
         shown = world.cluster.kubectl(
-            *("-n", namespace, "get", "sources,jobs,pods,events", "-o", "yaml")
+            *("-n", namespace, "get", "sources,jobs,events", "-o", "yaml")
         )
         seen.extend((shown, world.describe(namespace)))
         ready = condition(world.cluster.get("Source", namespace, "shop"), "Ready")
         return ready.get("reason") == "ChromaUnavailable"
 
-    eventually("the Source says that Chroma refuses", look, 60)
-    everything = "\n".join(seen)
+    with every_pod(namespace, pods):
+        world.cluster.apply(
+            secret(namespace, "token", token="canary-91d2"),
+            world.source(namespace, chroma=chroma),
+        )
+        eventually("the Source says that Chroma refuses", look, 60)
+    everything = "\n".join((*seen, pods.read_text()))
     assert "exitCode: " in everything, "the pod was seen after it had the token"
     assert "canary-91d2" not in everything
+
+
+def test_a_key_that_tei_does_not_take(world: World, namespace: str) -> None:
+    """All TEI servers of the tests demand the installation's key, so every other run shows that it
+    is sent."""
+    key = installation.TEI_SECRET
+    world.cluster.kubectl("-n", namespace, "delete", "secret", key)
+    world.cluster.apply(world.source(namespace))
+    missing = world.reason("Source", namespace, "shop", "Ready", "SecretNotFound")
+    assert repr(key) in missing["message"]
+    world.cluster.apply(secret(namespace, key, token="canary-c0d8"))
+    refused = world.reason("Source", namespace, "shop", "Ready", "CredentialsRejected")
+    assert servers.TEI_URL in refused["message"]
+    world.cluster.apply(secret(namespace, key, token=servers.TEI_KEY))
+    world.ready(namespace, seconds=120)
+    assert "canary" not in world.describe(namespace)
 
 
 def test_a_chroma_server_that_comes_late(world: World, namespace: str) -> None:

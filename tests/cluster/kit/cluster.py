@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -126,10 +127,48 @@ def condition(item: Mapping[str, Any] | None, kind: str) -> Mapping[str, str]:
     return next((c for c in conditions if c["type"] == kind), {})
 
 
+def secret(namespace: str, name: str, **values: str) -> Object:
+    """A Secret. `ca_crt` stands for the key `ca.crt`."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "stringData": {key.replace("ca_crt", "ca.crt"): value for key, value in values.items()},
+    }
+
+
 @contextmanager
 def kubectl_proxy() -> Iterator[str]:
     """A `kubectl proxy` on loopback. Yields its address."""
-    command = ["kubectl", "proxy", "--port=0", "--address=127.0.0.1"]
+    with _listening("proxy", "--port=0", "--address=127.0.0.1") as address:
+        yield address
+
+
+@contextmanager
+def port_forward(namespace: str, service: str, port: int) -> Iterator[str]:
+    """A Service's pod on loopback: for logins, which the API server would keep to itself. Yields
+    its address."""
+    command = ("-n", namespace, "port-forward", "--address=127.0.0.1")
+    with _listening(*command, f"service/{service}", f":{port}") as address:
+        yield address
+
+
+@contextmanager
+def every_pod(namespace: str, file: Path) -> Iterator[None]:
+    """Write each state of each pod to a file until the block ends: a look now and then would miss
+    the last one, for the operator deletes Jobs that are over."""
+    command = ["kubectl", "-n", namespace, "get", "pods", "--watch", "--output=yaml"]
+    with file.open("wb") as output, subprocess.Popen(command, stdout=output) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+@contextmanager
+def _listening(*arguments: str) -> Iterator[str]:
+    """A kubectl that serves on a port of its choice and says which. Yields its address."""
+    command = ["kubectl", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
         try:
             assert process.stdout is not None

@@ -8,13 +8,17 @@ import subprocess
 from pathlib import Path
 
 from cluster.kit import servers
-from cluster.kit.cluster import Cluster
+from cluster.kit.cluster import Cluster, Object, secret
 
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "charts" / "chroma-sync"
 NAMESPACE = "chroma-sync-system"
 RELEASE = "chroma-sync"
 SERVICE_ACCOUNT = f"{RELEASE}-operator"
+# Secrets with the tokens of the installation's servers. The tests' Chroma is sent one and looks at
+# none; their TEI demands it.
+CHROMA_SECRET, TEI_SECRET = "chroma-token", "tei-token"
+CHROMA_KEY = "canary-chroma-key-83d6"
 
 
 def image(variable: str) -> str:
@@ -30,13 +34,14 @@ def install(cluster: Cluster, operator: str, worker: str) -> None:
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CHART / "crds"))
     values = {
         "image": {"operator": operator, "worker": worker},
-        "chroma": {"url": servers.CHROMA_URL},
+        "chroma": {"url": servers.CHROMA_URL, "tokenSecret": CHROMA_SECRET},
         "tei": {
+            "tokenSecret": TEI_SECRET,
             "endpoints": [
                 {"model": servers.MODEL, "url": servers.TEI_URL},
                 {"model": servers.SLOW_MODEL, "url": servers.SLOW_TEI_URL},
                 {"model": servers.LATE_MODEL, "url": servers.LATE_TEI_URL},
-            ]
+            ],
         },
     }
     helm(
@@ -44,6 +49,15 @@ def install(cluster: Cluster, operator: str, worker: str) -> None:
         *("--create-namespace", "--wait", "--timeout", "120s", "--values", "-"),
         stdin=json.dumps(values),
     )
+
+
+def namespace(name: str) -> list[Object]:
+    """A namespace for Sources, with the Secrets that the chart says each of them needs."""
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}},
+        secret(name, CHROMA_SECRET, token=CHROMA_KEY),
+        secret(name, TEI_SECRET, token=servers.TEI_KEY),
+    ]
 
 
 def uninstall(cluster: Cluster) -> None:

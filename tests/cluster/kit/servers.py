@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.kit.cluster import Cluster, Object
+from cluster.kit.cluster import Cluster, Object, secret
 from fakes import github
 
 NAMESPACE = "fakes"
@@ -23,10 +23,13 @@ PRIVATE = "acme/private"
 # A model that the installation knows an endpoint for, and whose server starts later.
 LATE_MODEL = "acme/late"
 LATE_TEI_URL = f"http://late-tei.{NAMESPACE}.svc:8080"
+# What all TEI servers demand, as a real one does with --api-key.
+TEI_KEY = "canary-tei-key-5e0b"
+_TEI_SECRET = "tei-key"
 
 
 def _tei(model: str) -> tuple[int, str]:
-    limits = "--max-client-batch-size 8 --max-concurrent-requests 32"
+    limits = "--max-client-batch-size 8 --max-concurrent-requests 32 --api-key-env TEI_KEY"
     command = f"python -m fakes.tei --host 0.0.0.0 --port 8080 --model-id {model} {limits}"
     return 8080, f"{command} --cache /data/vectors.sqlite"
 
@@ -58,9 +61,10 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
 
 
 def manifests(image: str) -> list[Object]:
-    """A namespace, and for each server a Deployment and a Service."""
+    """A namespace, the key to TEI, and for each server a Deployment and a Service."""
     objects: list[Object] = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        secret(NAMESPACE, _TEI_SECRET, token=TEI_KEY),
     ]
     for name, (port, command) in _SERVERS.items():
         objects += [_deployment(name, port, command, image), _service(name, port)]
@@ -95,12 +99,13 @@ def kill_main_process(cluster: Cluster, server: str) -> None:
 
 
 def _deployment(name: str, port: int, command: str, image: str) -> Object:
+    key = {"secretKeyRef": {"name": _TEI_SECRET, "key": "token"}}
     container: dict[str, Any] = {
         "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["sh", "-c", f"{command}; exit 1"],
-        "env": [{"name": "HOME", "value": "/data"}],
+        "env": [{"name": "HOME", "value": "/data"}, {"name": "TEI_KEY", "valueFrom": key}],
         "ports": [{"containerPort": port}],
         "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1},
         "volumeMounts": [{"name": "data", "mountPath": "/data"}],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from chromadb.config import Settings
 
 from cluster.kit import installation, servers
-from cluster.kit.cluster import Cluster, Object, condition, eventually
+from cluster.kit.cluster import Cluster, Object, condition, eventually, port_forward
 
 API = "chromasync.dev/v1alpha1"
 RUN_SECONDS = 300
@@ -44,19 +45,15 @@ class World:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.tei, self._slow_tei = (
-            httpx.Client(
-                base_url=cluster.service(servers.NAMESPACE, name, 8080),
-                timeout=30,
-                trust_env=False,
-            )
-            for name in ("tei", "slow-tei")
+        self._slow_tei = httpx.Client(
+            base_url=cluster.service(servers.NAMESPACE, "slow-tei", 8080),
+            timeout=30,
+            trust_env=False,
         )
         self._chroma: Any = None
 
     def close(self) -> None:
         """Close all connections."""
-        self.tei.close()
         self._slow_tei.close()
         if self._chroma is not None:
             self._chroma.close()
@@ -169,7 +166,19 @@ class World:
         """Everything in a collection."""
         return read_records(self.collection(name))
 
-    # TEI: the server that tests may make slow
+    # TEI
+
+    @contextmanager
+    def tei(self) -> Iterator[httpx.Client]:
+        """A client of the server, with its key."""
+        login = {"Authorization": f"Bearer {servers.TEI_KEY}"}
+        with (
+            port_forward(servers.NAMESPACE, "tei", 8080) as url,
+            httpx.Client(base_url=url, headers=login, timeout=30, trust_env=False) as client,
+        ):
+            yield client
+
+    # the TEI server that tests may make slow
 
     def texts_embedded(self) -> int:
         """How many texts it has embedded so far."""
