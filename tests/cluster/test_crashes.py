@@ -164,6 +164,12 @@ def gated_source(world: World, namespace: str, glob: str, **chunking: Any) -> Ob
     )
 
 
+def the_worker_is_gone(world: World) -> None:
+    """The API server says so before the kubelet has done it; let go too early, the worker would
+    try again and go on."""
+    eventually("the worker to be gone", lambda: not world.gate("holding"), 60)
+
+
 def test_killed_between_two_writes_of_one_document(world: World, namespace: str) -> None:
     """One long line in chunks of 16 bytes takes several writes. The second one never arrives."""
     collection = unique("half-document")
@@ -178,6 +184,7 @@ def test_killed_between_two_writes_of_one_document(world: World, namespace: str)
         assert all("chunk_count" not in metadata for metadata in half.metadata)
         assert "finished_ingest" not in world.collection(collection).metadata
         assert world.kill_workers(namespace) == 1
+        the_worker_is_gone(world)
     finally:
         world.gate("release")
     run = world.succeeded(namespace)
@@ -204,6 +211,7 @@ def test_killed_between_the_finished_mark_and_the_exit(world: World, namespace: 
         assert marked["finished_ingest"] is True
         before = world.records(collection)
         assert world.kill_workers(namespace) == 1
+        the_worker_is_gone(world)
     finally:
         world.gate("release")
     run = world.succeeded(namespace)

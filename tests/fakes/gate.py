@@ -3,19 +3,24 @@
 `POST /_test/hold {"before": N, "path": "/upsert", "text": ""}` lets N matching requests pass and
 holds the next one before Chroma sees it; with "after": N it is forwarded and its answer is held.
 A request matches when its path ends with `path` and its body contains `text`. `GET /_test/holding`
-says whether one is held now; `POST /_test/release` lets it go and holds no more.
+says whether one is held now: no longer when its client is gone. `POST /_test/release` lets it go
+and holds no more.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
+import select
+import socket
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 _HOLD_SECONDS = 120
+_LOOK_SECONDS = 0.1
 _BODY_MAX = 50 * 1024 * 1024
 
 
@@ -62,10 +67,14 @@ class Gate(ThreadingHTTPServer):
             self.rule = None
             return "before" if "before" in rule else "after"
 
-    def wait(self) -> None:
+    def wait(self, client: socket.socket) -> None:
         """Hold the calling request."""
         self.holding.set()
-        self.released.wait(_HOLD_SECONDS)
+        give_up_at = time.monotonic() + _HOLD_SECONDS
+        while not self.released.wait(_LOOK_SECONDS) and time.monotonic() < give_up_at:
+            if _is_gone(client):
+                self.holding.clear()
+                return
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -95,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         when = self.server.chosen(urlsplit(self.path).path, body)
         if when == "before":
-            self.server.wait()
+            self.server.wait(self.connection)
             self.close_connection = True
             return
         connection = http.client.HTTPConnection(*self.server.upstream, timeout=60)
@@ -105,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         data = answer.read()
         connection.close()
         if when == "after":
-            self.server.wait()
+            self.server.wait(self.connection)
             self.close_connection = True
             return
         self._answer(answer.status, answer.headers.get("Content-Type", "text/plain"), data)
@@ -126,6 +135,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Tests look at results, not at access logs."""
+
+
+def _is_gone(client: socket.socket) -> bool:
+    """Whether the other side has closed the connection. It sends nothing before the answer."""
+    try:
+        return bool(select.select([client], [], [], 0)[0]) and not client.recv(1, socket.MSG_PEEK)
+    except ConnectionError:
+        return True
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ def check_status(status: int, content_type: str, body: bytes, where: str) -> Non
     message = f"{where} answered {status}{': ' + error if error else ''}"
     if status in (401, 403):
         raise EmbeddingMisconfigured(
-            f"{message}. Give a token that this server takes.", "CredentialsRejected"
+            f"{message}. Check the token in the Secret that tei.tokenSecret of the chart names.",
+            "CredentialsRejected",
         )
     if status == 429:
         raise Trouble(message, overloaded=True)
