@@ -74,7 +74,7 @@ class _Places:
         and quickly found: the last one in the outermost node that has one. Else None."""
         half, limit = start + self._max_size // 2, start + self._max_size
         cursor = self._cursor
-        parent = self._climb(half, limit)
+        parent = self._climb(start, limit)
         while cursor.goto_first_child_for_byte(limit) is not None:
             node = cast("Node", cursor.node)
             if node.start_byte > half:
@@ -88,6 +88,8 @@ class _Places:
         """Looks for it among the siblings up to the cursor's node, going back."""
         cursor, roles = self._cursor, self._roles
         node = cast("Node", cursor.node)
+        if node.start_byte == node.end_byte:  # is no place; the next one counts, but lies behind
+            return None
         while cursor.goto_previous_sibling():
             before = cast("Node", cursor.node)
             start, end = before.start_byte, before.end_byte
@@ -102,7 +104,6 @@ class _Places:
                 half < line <= limit
                 and not role & ~kinds.GLUED
                 and not roles[node.kind_id] & kinds.GLUED
-                and node_start < node.end_byte
                 and node_start != _body_start(parent)
             ):
                 return line
