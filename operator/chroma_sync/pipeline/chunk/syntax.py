@@ -36,7 +36,7 @@ def syntax_cuts(language: str, data: bytes, max_size: int) -> list[int]:
     start = 0
     while len(data) - start > max_size:
         # Most often the best one is easily found.
-        start = places.outermost(start) or best_cut(places.around(start))
+        start = places.quick(start) or best_cut(places.around(start))
         cuts.append(start)
     return join([*cuts, len(data)], max_size)
 
@@ -69,9 +69,12 @@ class _Places:
         self._data = data
         self._max_size = max_size
 
-    def outermost(self, start: int) -> int | None:
-        """What `best_cut(around(start))` is, if that is a `LINE` in the second half of the chunk
-        and quickly found: the last one in the outermost node that has one. Else None."""
+    def quick(self, start: int) -> int | None:
+        """What `best_cut(around(start))` is, if that is a `LINE` and quickly found; else None.
+
+        In the second half of the chunk it is the last one in the outermost node that has one. None
+        lies there if a single piece fills that half, and then it is the last one before it.
+        """
         half, limit = start + self._max_size // 2, start + self._max_size
         cursor = self._cursor
         parent = self._climb(start, limit)
@@ -80,36 +83,31 @@ class _Places:
             if node.start_byte > half:
                 return self._last_line(parent, half, limit)
             if node.end_byte - node.start_byte <= self._max_size:
-                return None
+                return self._last_line(parent, start, half)
             parent = node
         return None
 
-    def _last_line(self, parent: Node, half: int, limit: int) -> int | None:
-        """Looks for it among the siblings up to the cursor's node, going back."""
+    def _last_line(self, parent: Node, low: int, high: int) -> int | None:
+        """The last `LINE` behind `low`, up to `high`, between the cursor's node and its siblings
+        before, as long as no body lies between: that has places of its own."""
         cursor, roles = self._cursor, self._roles
+        body = _body_start(parent)
         node = cast("Node", cursor.node)
-        if node.start_byte == node.end_byte:  # is no place; the next one counts, but lies behind
+        node_start, is_glued = node.start_byte, roles[node.kind_id] & kinds.GLUED
+        if node_start == node.end_byte:  # is no place; the next one counts, but lies behind
             return None
-        while cursor.goto_previous_sibling():
+        while low < node_start != body and cursor.goto_previous_sibling():
             before = cast("Node", cursor.node)
             start, end = before.start_byte, before.end_byte
             if start == end:
                 continue
-            node_start = node.start_byte
             role = roles[before.kind_id]
-            line = self._data.rfind(b"\n", end - 1, min(node_start, limit)) + 1
-            if role & kinds.COMMENT and line and not self._begins_line(start):
+            line = self._data.rfind(b"\n", end - 1, min(node_start, high)) + 1
+            if line and role & kinds.COMMENT and not self._begins_line(start):
                 return None
-            if (
-                half < line <= limit
-                and not role & ~kinds.GLUED
-                and not roles[node.kind_id] & kinds.GLUED
-                and node_start != _body_start(parent)
-            ):
+            if line > low and not role & ~kinds.GLUED and not is_glued:
                 return line
-            if end <= half:
-                return None
-            node = before
+            node_start, is_glued = start, role & kinds.GLUED
         return None
 
     def _begins_line(self, offset: int) -> bool:
