@@ -7,7 +7,7 @@ batches, by the `document_state` of their listed version, and no metadata is rea
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from chroma_sync.pipeline.index.chroma import Collection
@@ -48,13 +48,12 @@ def _whole(collection: Collection, versions: Mapping[str, str], configs: Configs
 
 def _standing(
     collection: Collection, versions: Mapping[str, str], configs: Configs, *, last: bool
-) -> Iterator[tuple[str, int]]:
+) -> set[tuple[str, int]]:
     """The last chunks, or all others, that stand of some documents: hash of the key, number."""
     states = [
         document_state(key_sha, version, configs.document, is_last=last)
         for key_sha, version in versions.items()
     ]
-    for id_ in collection.ids_where("document_state", states):
-        parts = id_parts(id_)
-        if parts is not None and parts[0] in versions:
-            yield parts
+    # A set: a pod that is about to end may still write, and an id move from page to page.
+    found = {id_parts(id_) for id_ in collection.ids_where("document_state", states)}
+    return {parts for parts in found if parts is not None and parts[0] in versions}
