@@ -82,6 +82,11 @@ class Progress:
         with self._lock:
             return self._chunks["written"] > 0
 
+    def stand(self) -> int:
+        """How many documents stand whole in the target, as far as this step has come."""
+        with self._lock:
+            return self._documents["indexed"] + self._documents["unchanged"]
+
     def waits(self, reason: Reason) -> Callable[[str], None]:
         """A function to tell of a server: the trouble while it is waited for, an empty text when it
         is back."""

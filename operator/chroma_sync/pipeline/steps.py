@@ -20,7 +20,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig, Limits
 from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION, Model
-from chroma_sync.pipeline.errors import Misconfigured
+from chroma_sync.pipeline.errors import Misconfigured, Temporary
 from chroma_sync.pipeline.fetch import Entry, Source
 from chroma_sync.pipeline.fetch.content import TEXT_RULE_VERSION
 from chroma_sync.pipeline.index.chroma import Collection, Database, text_metadata
@@ -149,6 +149,7 @@ def finish(tools: Toolbox) -> None:
                 _bring_in(tools, collection, state, again)
             if again.wrote():
                 load_target(state, collection, tools.configs)
+            _check_all_stand(collection, state, again)
             load_leftovers(state, collection)
             # Paging has ended: from here on it is safe to delete.
             for leftovers in batches(state.leftovers(), _DELETES, lambda one: len(one.ids)):
@@ -159,6 +160,18 @@ def finish(tools: Toolbox) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         collection.replace_metadata(finished(collection.metadata, identity.uid, now))
     tools.progress.collection = _status(collection)
+
+
+def _check_all_stand(collection: Collection, state: TargetState, progress: Progress) -> None:
+    """Whatever is not whole by now is deleted next: that must never meet a document that was found
+    whole or written whole a moment ago."""
+    lost = progress.stand() - state.whole()
+    if lost != 0:
+        message = (
+            f"{abs(lost)} documents of collection {collection.name!r} are not as this run left "
+            "them: another program writes into the collection. The run is tried again."
+        )
+        raise Temporary(Reason.RUN_LOST, message)
 
 
 def _remove(tools: Toolbox, collection: Collection, leftovers: list[Leftover]) -> None:

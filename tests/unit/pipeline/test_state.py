@@ -41,7 +41,7 @@ def test_leftovers_are_what_a_run_from_nothing_would_not_have(state: TargetState
     found = {id_: one.is_gone for one in state.leftovers() for id_ in one.ids}
     expected = {record_id(document_sha(k), n): k in ("binary", "gone") for k, n in left}
     assert found == expected
-    assert (state.standing(), state.gone()) == (3, 2)
+    assert (state.whole(), state.standing(), state.gone()) == (2, 3, 2)
 
 
 def test_the_leftovers_of_one_document_come_in_parts(state: TargetState) -> None:

@@ -11,11 +11,16 @@ import pytest
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.chunk import Chunked, Chunker
+from chroma_sync.pipeline.chunk.chunker import as_chunks
+from chroma_sync.pipeline.chunk.cuts import line_cuts
 from chroma_sync.pipeline.embed import EmbeddingUnavailable
-from chroma_sync.pipeline.errors import Misconfigured, Stopped
+from chroma_sync.pipeline.errors import Misconfigured, Stopped, Temporary
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.chroma import Collection
-from chroma_sync.pipeline.index.records import Record
+from chroma_sync.pipeline.index.records import Configs, Record, document_sha, record_id
+from chroma_sync.pipeline.index.state import TargetState
+from chroma_sync.pipeline.index.target import load_target
 from chroma_sync.pipeline.steps import Toolbox
 from fakes.hash_model import HashModel
 
@@ -190,7 +195,7 @@ def test_an_unfinished_collection_is_brought_to_another_commit(make_tools: MakeT
     assert result.chunks.embedded < result.chunks.produced
 
 
-@pytest.mark.parametrize("what", ["written over", "deleted"])
+@pytest.mark.parametrize("what", ["another text", "another vector", "deleted"])
 def test_another_writer_gets_between_a_look_and_a_write(
     make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
@@ -222,6 +227,54 @@ def test_another_writer_gets_between_a_look_and_a_write(
     steps.run(fresh)
     assert contents(other) == contents(fresh, "fresh")
     assert disturbed > 10
+
+
+def by_lines(self: Chunker, key: str, data: bytes) -> Chunked:
+    """How a file is cut whose parse takes too long."""
+    return Chunked("lines", None, as_chunks(data, line_cuts(data, 1_000, None)), "parser timed out")
+
+
+def test_the_same_bytes_are_cut_in_another_way_the_second_time(
+    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pod before was killed just before chunk 0, on a node where the parse was quick."""
+    first = make_tools(run="r")
+    steps.plan(first)
+    steps.work(first)
+    collection = first.database.find("target")
+    assert collection is not None
+    collection.delete([record_id(document_sha("big.py"), 0)])
+    monkeypatch.setattr(Chunker, "chunk", by_lines)
+    steps.run(make_tools(collection="fresh"))
+    last = make_tools(run="r")
+    steps.run(last)
+    # What stood whole is not cut again.
+    mine = {i: r for i, r in contents(last).items() if i.startswith(document_sha("big.py"))}
+    assert len(mine) > 1
+    fresh = contents(last, "fresh")
+    assert mine == {i: r for i, r in fresh.items() if i.startswith(document_sha("big.py"))}
+    assert contents(last).keys() == fresh.keys()
+
+
+def test_a_writer_that_does_not_stop_ends_the_run_before_anything_is_deleted(
+    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod that should be dead takes a record away each time that one is brought in again."""
+    tools = make_tools(run="r")
+    steps.plan(tools)
+    steps.work(tools)
+    before = contents(tools)
+
+    def disturbed(state: TargetState, collection: Collection, configs: Configs) -> None:
+        collection.delete([record_id(document_sha("big.py"), 3)])
+        load_target(state, collection, configs)
+
+    monkeypatch.setattr(steps, "load_target", disturbed)
+    with pytest.raises(Temporary, match="1 documents") as caught:
+        steps.finish(make_tools(run="r"))
+    assert caught.value.reason is Reason.RUN_LOST
+    assert before.keys() - contents(tools).keys() == {record_id(document_sha("big.py"), 3)}
+    assert "finished_ingest" not in metadata(tools)
 
 
 @pytest.mark.parametrize("key", ["content_sha256", "embedding_config"])

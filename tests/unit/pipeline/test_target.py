@@ -12,7 +12,14 @@ import pytest
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
-from chroma_sync.pipeline.index.records import document_sha, document_state, record_id
+from chroma_sync.pipeline.index.records import (
+    LAST,
+    MIDDLE,
+    document_sha,
+    document_state,
+    first_of,
+    record_id,
+)
 from chroma_sync.pipeline.index.target import load_leftovers, load_target
 from chroma_sync.pipeline.steps import Toolbox
 
@@ -69,7 +76,7 @@ def no_chunk_0(tools: Toolbox, collection: Collection) -> None:
 def a_version_of_another_document(tools: Toolbox, collection: Collection) -> None:
     """As a run leaves it that breaks off while big.py has the content that same.txt has now."""
     version = versions(tools)["same.txt"]
-    state = document_state(document_sha("big.py"), version, tools.configs.document)
+    state = document_state(document_sha("big.py"), version, tools.configs.document, MIDDLE)
     collection._handle.update(big(2), metadatas={"version_key": version, "document_state": state})
 
 
@@ -79,14 +86,37 @@ def a_document_that_is_gone(tools: Toolbox, collection: Collection) -> None:
     collection._handle.add(id_, page["embeddings"], page["metadatas"], "gone")
 
 
-def an_old_tail(tools: Toolbox, collection: Collection) -> None:
-    """As if big.py had only two chunks by now."""
-    version = versions(tools)["big.py"]
-    sha, config = document_sha("big.py"), tools.configs.document
-    metadata = {"document_state": document_state(sha, version, config, is_last=True)}
-    collection._handle.update(big(1), metadatas=metadata)
-    others = [big(n) for n in range(2, 1_000)]
+def state_of_big(tools: Toolbox, part: str) -> dict[str, str]:
+    sha, version = document_sha("big.py"), versions(tools)["big.py"]
+    return {"document_state": document_state(sha, version, tools.configs.document, part)}
+
+
+def an_older_tail(tools: Toolbox, collection: Collection) -> None:
+    """As if big.py had been cut into six chunks by now."""
+    collection._handle.update(big(0), metadatas=state_of_big(tools, first_of(6)))
+    collection._handle.update(big(5), metadatas=state_of_big(tools, LAST))
+    others = [big(n) for n in numbers_of_big(collection) if n > 5]
     collection._handle.update(others, metadatas=[{"document_state": "older"} for _ in others])
+
+
+def a_tail_of_the_same_bytes(tools: Toolbox, collection: Collection) -> None:
+    """They were cut in another way before: a parse gave up on a slow node. Two lasts stand."""
+    collection._handle.update(big(0), metadatas=state_of_big(tools, first_of(6)))
+    collection._handle.update(big(5), metadatas=state_of_big(tools, LAST))
+
+
+def two_cuts_mixed(tools: Toolbox, collection: Collection) -> None:
+    """The same, but the pod was killed before it wrote chunk 0."""
+    collection._handle.update(big(5), metadatas=state_of_big(tools, LAST))
+
+
+def two_cuts_mixed_and_no_end(tools: Toolbox, collection: Collection) -> None:
+    two_cuts_mixed(tools, collection)
+    no_last_chunk(tools, collection)
+
+
+def one_chunk_by_now(tools: Toolbox, collection: Collection) -> None:
+    collection._handle.update(big(0), metadatas=state_of_big(tools, LAST))
 
 
 def no_last_chunk(tools: Toolbox, collection: Collection) -> None:
@@ -105,7 +135,11 @@ DAMAGES: list[tuple[Damage, slice | None, bool]] = [
     (nothing, slice(0, 0), True),
     (records_of_others, slice(0, 0), True),
     (a_document_that_is_gone, slice(0, 0), True),
-    (an_old_tail, slice(2, None), True),
+    (an_older_tail, slice(6, None), True),
+    (a_tail_of_the_same_bytes, slice(6, None), True),
+    (one_chunk_by_now, slice(1, None), True),
+    (two_cuts_mixed, None, False),
+    (two_cuts_mixed_and_no_end, None, False),
     (a_hole, None, False),
     (no_chunk_0, None, False),
     (a_version_of_another_document, None, False),
@@ -133,6 +167,39 @@ def test_what_stands_whole_and_what_is_left_over(
         expected.add(record_id(document_sha("gone.py"), 0))
     whole = {"small.md", "same.txt"} | ({"big.py"} if is_whole else set())
     assert outcome(tools, collection, tmp_path) == (whole, expected)
+
+
+def test_an_id_that_moves_to_the_next_page_hides_no_hole(
+    indexed: tuple[Toolbox, Collection], tmp_path: Path
+) -> None:
+    """Another pod brings a record up to date between two pages, before what was read by then."""
+    tools, whole_reads = indexed
+    ends = (big(0), big(max(numbers_of_big(whole_reads))))
+    numbers = {big(n) for n in numbers_of_big(whole_reads)} - {*ends}
+    middles = [id_ for page in whole_reads.ids() for id_ in page if id_ in numbers]
+    late, hole = middles[0], middles[-1]
+    state = whole_reads._handle.get(late, include=["metadatas"])["metadatas"][0]
+    whole_reads._handle.update(late, metadatas={"document_state": "older"})
+    whole_reads.delete([hole])
+    pages: list[list[str]] = []
+
+    class Handle:
+        id, name, metadata = "id", "target", None
+
+        def get(self, **question: Any) -> Any:
+            page = whole_reads._handle.get(**question)
+            if numbers & set(page["ids"]):
+                whole_reads._handle.update(late, metadatas=state)
+                pages.append(page["ids"])
+            return page
+
+        def count(self) -> int:
+            return whole_reads.count()
+
+    collection = Collection(Handle(), whole_reads._call, 7)
+    whole, _ = outcome(tools, collection, tmp_path)
+    assert pages[1][0] == pages[0][-1], "it came twice"
+    assert "big.py" not in whole
 
 
 def test_what_did_not_change_costs_no_metadata(

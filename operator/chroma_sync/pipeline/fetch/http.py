@@ -110,8 +110,8 @@ class Trust:
 def _waited_for(work: Coroutine[Any, Any, T], stop: StopSignal) -> T:
     """Do something for `_SECONDS` at most, and while the run goes on.
 
-    Whatever it waits for then is left, the look-up of a name too: that nobody can break off, and
-    `asyncio.run` would wait for its end."""
+    Whatever it waits for then is left, the look-up of a name too, for whose end `asyncio.run` would
+    wait. Nobody can break that off: the exit of the process still waits for the resolver."""
     give_up_at = time.monotonic() + _SECONDS
     loop = asyncio.new_event_loop()
     task = loop.create_task(work)

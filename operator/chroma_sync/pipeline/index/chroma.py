@@ -211,12 +211,12 @@ class Collection:
         for page in self._pages(size, where=where, include=include):
             yield from _stored(page)
 
-    def ids_where(self, key: str, values: Sequence[str]) -> list[str]:
+    def ids_where(self, key: str, values: Sequence[str]) -> Iterator[str]:
         """The ids of the records that have one of some values in their metadata. Don't delete
         meanwhile."""
-        where = {key: {"$in": list(values)}}
-        pages = self._pages(self._ids_read, where=where, include=[])
-        return [id_ for page in pages for id_ in page["ids"]]
+        if values:
+            for page in self._pages(self._ids_read, where={key: {"$in": list(values)}}, include=[]):
+                yield from page["ids"]
 
     def _pages(self, size: int, **what: Any) -> Iterator[Any]:
         offset = 0
@@ -263,13 +263,15 @@ class Collection:
 
     def _with_new_metadata(self, records: Sequence[Record]) -> list[Record]:
         """Write the metadata alone. Returns the records that turn out not to be in place: another
-        writer deleted them or wrote over their text, which Chroma does not tell."""
+        writer deleted them or wrote over them, which Chroma does not tell."""
         ids = [r.id for r in records]
         metadatas = [dict(r.metadata) for r in records]
         self._call(lambda: self._handle.update(ids, metadatas=metadatas))
-        page = self._call(lambda: self._handle.get(ids=ids, include=["documents"]))
-        texts = dict(zip(page["ids"], page["documents"], strict=True))
-        return [r for r in records if texts.get(r.id) != r.text]
+        include = ["documents", "embeddings"]
+        page = self._call(lambda: self._handle.get(ids=ids, include=include))
+        rows = zip(page["ids"], page["documents"], page["embeddings"], strict=True)
+        standing = {id_: (text, vector) for id_, text, vector in rows}
+        return [r for r in records if not _is_in_place(r, *standing.get(r.id, (None, None)))]
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete some records."""
@@ -283,6 +285,11 @@ def _stored(page: Any) -> Iterator[Stored]:
     for i, (id_, metadata) in enumerate(zip(page["ids"], page["metadatas"], strict=True)):
         vector = None if vectors is None else np.asarray(vectors[i], dtype=np.float32)
         yield Stored(id_, dict(metadata or {}), vector)
+
+
+def _is_in_place(record: Record, text: str | None, vector: Any) -> bool:
+    # Chroma normalises what it stores: the last bit may differ.
+    return text == record.text and np.allclose(vector, record.vector, atol=1e-5)
 
 
 def _sessions(client: Any) -> list[Any]:

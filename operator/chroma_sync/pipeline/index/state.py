@@ -79,10 +79,13 @@ class TargetState:
         ).fetchone()
         return row is not None and row[0] is not None
 
+    def whole(self) -> int:
+        """How many listed documents stand whole."""
+        return self._number("SELECT COUNT(chunk_count) FROM listed")
+
     def standing(self) -> int:
-        """How many records the documents have together that stand whole."""
-        total = self._db.execute("SELECT TOTAL(chunk_count) FROM listed").fetchone()[0]
-        return int(total)
+        """How many records they have together."""
+        return self._number("SELECT TOTAL(chunk_count) FROM listed")
 
     def load_ids(self, ids: Iterable[str]) -> None:
         """Take in ids of the target, once all chunk counts are known. An id that is not one of ours
@@ -117,12 +120,14 @@ class TargetState:
             yield Leftover(ids, current[1])
 
     def gone(self) -> int:
-        """How many documents of the target the listing lacks."""
-        count: int = self._db.execute(
-            "SELECT COUNT(DISTINCT document) FROM leftover LEFT JOIN listed USING (document)"
-            " WHERE listed.version IS NULL"
-        ).fetchone()[0]
-        return count
+        """How many documents of the target the listing lacks, by their chunk 0."""
+        return self._number(
+            "SELECT COUNT(*) FROM leftover LEFT JOIN listed USING (document)"
+            " WHERE n = 0 AND listed.document IS NULL"
+        )
+
+    def _number(self, question: str) -> int:
+        return int(self._db.execute(question).fetchone()[0])
 
     def _do(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
         with self._db:

@@ -6,12 +6,18 @@ batches, by the `document_state` of their listed version, and no metadata is rea
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from chroma_sync.pipeline.index.chroma import Collection
-from chroma_sync.pipeline.index.records import Configs, document_state, id_parts
+from chroma_sync.pipeline.index.records import (
+    LAST,
+    MIDDLE,
+    Configs,
+    document_state,
+    first_of,
+    id_parts,
+)
 from chroma_sync.pipeline.index.state import TargetState
 
 # Documents asked for at once. A single node takes up to 20 ms for a question about 80,000 records,
@@ -37,23 +43,30 @@ def load_leftovers(state: TargetState, collection: Collection) -> None:
 def _whole(collection: Collection, versions: Mapping[str, str], configs: Configs) -> dict[str, int]:
     """The chunk counts of those documents of which all chunks from 0 to the last one stand in the
     listed version and configuration. More may stand beyond: an old tail."""
-    lasts = dict(_standing(collection, versions, configs, last=True))
-    standing = Counter(
-        key_sha
-        for key_sha, n in _standing(collection, versions, configs, last=False)
-        if n < lasts.get(key_sha, 0)
-    )
-    return {key_sha: n + 1 for key_sha, n in lasts.items() if standing[key_sha] == n}
 
+    def standing(parts: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+        """The ids that some documents, by the hash of their keys, have for a part of theirs. One
+        may come twice, if another pod writes and it moves from page to page."""
+        states = [
+            document_state(key_sha, versions[key_sha], configs.document, part)
+            for key_sha, part in parts.items()
+        ]
+        for id_ in collection.ids_where("document_state", states):
+            found = id_parts(id_)
+            if found is not None and found[0] in parts:
+                yield found
 
-def _standing(
-    collection: Collection, versions: Mapping[str, str], configs: Configs, *, last: bool
-) -> set[tuple[str, int]]:
-    """The last chunks, or all others, that stand of some documents: hash of the key, number."""
-    states = [
-        document_state(key_sha, version, configs.document, is_last=last)
-        for key_sha, version in versions.items()
-    ]
-    # A set: a pod that is about to end may still write, and an id move from page to page.
-    found = {id_parts(id_) for id_ in collection.ids_where("document_state", states)}
-    return {parts for parts in found if parts is not None and parts[0] in versions}
+    lasts = set(standing(dict.fromkeys(versions, LAST)))
+    counts = {key_sha: 1 for key_sha, n in lasts if n == 0}
+    while lasts:
+        # Of each document one: mostly there is no other.
+        candidates = dict(lasts)
+        lasts -= candidates.items()
+        firsts = {key_sha: first_of(n + 1) for key_sha, n in candidates.items() if n > 0}
+        counts |= {key_sha: candidates[key_sha] + 1 for key_sha, n in standing(firsts) if n == 0}
+    middles = {key_sha: bytearray(count) for key_sha, count in counts.items() if count > 2}
+    for key_sha, n in standing(dict.fromkeys(middles, MIDDLE)):
+        if 0 < n < counts[key_sha] - 1:
+            middles[key_sha][n] = 1
+    holes = {key_sha for key_sha, there in middles.items() if there.count(1) != len(there) - 2}
+    return {key_sha: count for key_sha, count in counts.items() if key_sha not in holes}
