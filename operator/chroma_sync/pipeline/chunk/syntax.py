@@ -90,7 +90,7 @@ class _Places:
     def _last_line(self, parent: Node, low: int, high: int) -> int | None:
         """The last `LINE` behind `low`, up to `high`, between the cursor's node and its siblings
         before, as long as no body lies between: that has places of its own."""
-        cursor, roles = self._cursor, self._roles
+        data, cursor, roles = self._data, self._cursor, self._roles
         body = _body_start(parent)
         node = cast("Node", cursor.node)
         node_start, is_glued = node.start_byte, roles[node.kind_id] & kinds.GLUED
@@ -101,8 +101,12 @@ class _Places:
             start, end = before.start_byte, before.end_byte
             if start == end:
                 continue
+            if data[end:node_start].strip():
+                # Text of no node, or tree-sitter has jumped over siblings: where there are over
+                # 256, its way back may (its issue 5950).
+                return None
             role = roles[before.kind_id]
-            line = self._data.rfind(b"\n", end - 1, min(node_start, high)) + 1
+            line = data.rfind(b"\n", end - 1, min(node_start, high)) + 1
             if line and role & kinds.COMMENT and not self._begins_line(start):
                 return None
             if line > low and not role & ~kinds.GLUED and not is_glued:
@@ -123,6 +127,7 @@ class _Places:
         # lies within the chunk.
         bodies = [_body_start(self._climb(start, start + max_size))]
         piece_start = piece_end = start  # of the last piece that was not entered
+        piece_depth = 1  # behind the last child of a node, the next piece lies higher
         first = True  # the boundary before a first child is its parent's
         more = self._enter(start)
         while more and boundaries.last <= boundaries.limit:
@@ -140,11 +145,11 @@ class _Places:
                         # The piece just fits, without the end of its line.
                         offset, rank = piece_end, max(rank, HEADER)
                     if offset - boundaries.last > max_size:
-                        boundaries.divide(piece_start, piece_end, offset, len(bodies))
+                        boundaries.divide(piece_start, piece_end, offset, piece_depth)
                     boundaries.add(offset, rank)
                 first = False
                 before = role
-                piece_start, piece_end = node_start, node_end
+                piece_start, piece_end, piece_depth = node_start, node_end, len(bodies)
                 # What has a body is too large, so its body is open for cuts even if it would fit.
                 is_open = node_end - node_start > max_size or is_body
                 if is_open and node_end > start and self._enter(start):
@@ -152,12 +157,15 @@ class _Places:
                     bodies.append(_body_start(node))
                     continue
             while not (more := cursor.goto_next_sibling()) and cursor.goto_parent():
+                node = cast("Node", cursor.node)
+                if data[piece_end : node.end_byte].strip():  # text behind its last child
+                    piece_start, piece_end, piece_depth = piece_end, node.end_byte, len(bodies)
                 del bodies[-1:]
                 first = False
-                before = roles[cast("Node", cursor.node).kind_id]
+                before = roles[node.kind_id]
         if not more:
             if len(data) - boundaries.last > max_size:
-                boundaries.divide(piece_start, piece_end, len(data), 0)
+                boundaries.divide(piece_start, piece_end, len(data), piece_depth)
             boundaries.add(len(data), LINE)
         return boundaries
 
