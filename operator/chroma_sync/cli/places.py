@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.outcome import UsageError
@@ -35,9 +37,35 @@ def open_database(
             sleep=sleep,
             on_wait=on_wait,
         )
-    if arguments.path.exists() and not arguments.path.is_dir():
-        raise UsageError(f"--path: {arguments.path} is not a folder; name a folder or a new one")
+    _must_be_folder(arguments.path)
     return Database.embedded(arguments.path, database)
+
+
+def make_folder(arguments: argparse.Namespace) -> None:
+    """Make the folder of the embedded Chroma, for a command that writes. Raises `UsageError`."""
+    if arguments.chroma:
+        return
+    _must_be_folder(arguments.path)
+    folder = arguments.path.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--path: {folder} can't be created: {error.strerror}") from None
+    try:
+        # Chroma's own error would not tell this from trouble that goes away.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(f"--path: {folder} can't be written: {error.strerror}") from None
+
+
+def _must_be_folder(path: Path) -> None:
+    try:
+        good = path.is_dir() or not path.exists()
+    except OSError as error:
+        raise UsageError(f"--path: {path.absolute()} can't be read: {error.strerror}") from None
+    if not good:
+        raise UsageError(f"--path: {path} is not a folder; name a folder or a new one")
 
 
 def _must_be_url(option: str, value: str) -> None:

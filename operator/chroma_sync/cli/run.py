@@ -32,7 +32,7 @@ from chroma_sync.api.source import DenseEmbedding, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
 from chroma_sync.cli.file_secrets import FileSecrets
 from chroma_sync.cli.outcome import UsageError, as_step_error
-from chroma_sync.cli.places import LOCAL_URL, open_database, open_model
+from chroma_sync.cli.places import LOCAL_URL, make_folder, open_database, open_model
 from chroma_sync.cli.show import Display
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
@@ -48,6 +48,7 @@ INTERRUPTED = 130
 def run_files(arguments: argparse.Namespace) -> int:
     """Run every Invocation of the files, in their order."""
     jobs = prepared(arguments)
+    make_folder(arguments)
     with _report(arguments.report) as report:
         try:
             return for_each(jobs, lambda job, stop: _run_one(arguments, job, stop, report))

@@ -1,0 +1,64 @@
+"""The places that `chroma-sync run` and `plan` are told to work with."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from chroma_sync.cli.main import main
+
+OBJECTS = """
+apiVersion: chromasync.dev/v1alpha1
+kind: Source
+metadata: {name: shop}
+spec:
+  github: {repository: acme/shop, baseUrl: "http://127.0.0.1:1"}
+  embedding: {dense: {model: sentence-transformers/all-MiniLM-L6-v2}}
+---
+apiVersion: chromasync.dev/v1alpha1
+kind: Invocation
+metadata: {name: run}
+spec:
+  sourceRef: {name: shop}
+  targetCollectionName: shop
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A Source and an Invocation, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("both.yaml").write_text(OBJECTS)
+    Path("a-file").touch()
+    return "both.yaml"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/dev/null/x", "--path: /dev/null/x can't be created: Not a directory\n"),
+        ("/proc/x", "--path: /proc/x can't be created: No such file or directory\n"),
+        ("a-file", "--path: a-file is not a folder; name a folder or a new one\n"),
+    ],
+)
+def test_a_folder_that_cannot_be(
+    file: str, capsys: pytest.CaptureFixture[str], path: str, says: str
+) -> None:
+    assert main(["run", "-f", file, "--path", path]) == 2
+    assert capsys.readouterr().err == f"chroma-sync: {says}"
+
+
+def test_a_folder_that_cannot_be_written(
+    file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(dir: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    # Not by its mode: the tests may run as root.
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    assert main(["run", "-f", file]) == 2
+    folder = Path("chroma").absolute()
+    said = capsys.readouterr().err
+    assert said == f"chroma-sync: --path: {folder} can't be written: Permission denied\n"
