@@ -19,6 +19,15 @@ LOCAL_URL = "local"
 _PATIENCE_SECONDS = 30.0
 
 
+def check_places(arguments: argparse.Namespace) -> None:
+    """Look at the options that name a place, before anything begins. Raises `UsageError`."""
+    for option, url in (("--chroma", arguments.chroma), ("--tei", arguments.tei)):
+        if url:
+            _must_be_url(option, url)
+    if not arguments.chroma:
+        _must_be_folder(arguments.path)
+
+
 def open_database(
     arguments: argparse.Namespace,
     database: str,
@@ -30,14 +39,12 @@ def open_database(
     """The database in `--path`, or of the server `--chroma`. `on_wait` is told when the server is
     waited for."""
     if arguments.chroma:
-        _must_be_url("--chroma", arguments.chroma)
         return Database.connect(
             *(arguments.chroma, tenant, database),
             retry_seconds=_PATIENCE_SECONDS,
             sleep=sleep,
             on_wait=on_wait,
         )
-    _must_be_folder(arguments.path)
     return Database.embedded(arguments.path, database)
 
 
@@ -45,7 +52,6 @@ def make_folder(arguments: argparse.Namespace) -> None:
     """Make the folder of the embedded Chroma, for a command that writes. Raises `UsageError`."""
     if arguments.chroma:
         return
-    _must_be_folder(arguments.path)
     folder = arguments.path.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +89,6 @@ def open_model(
     """The model behind `--tei`, or the small one that runs in this process. `on_wait` is told when
     the server is waited for. Raises `Misconfigured` when nobody serves the model here."""
     if arguments.tei:
-        _must_be_url("--tei", arguments.tei)
         return TeiModel(
             arguments.tei,
             model=model,

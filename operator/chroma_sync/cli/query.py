@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from chroma_sync.api.configuration import query_text
 from chroma_sync.cli.outcome import UsageError
-from chroma_sync.cli.places import open_database, open_model
+from chroma_sync.cli.places import check_places, open_database, open_model
 from chroma_sync.pipeline.embed import embed_long
 from chroma_sync.pipeline.index.chroma import Hit, text_metadata
 
@@ -31,6 +31,7 @@ def query(arguments: argparse.Namespace) -> int:
             f"--tenant: a Chroma in a folder has the tenant {_LOCAL_TENANT} only; "
             "leave it out, or name a server with --chroma"
         )
+    check_places(arguments)
     with ExitStack() as stack:
         database = open_database(arguments, arguments.database, arguments.tenant)
         stack.callback(database.close)

@@ -32,7 +32,7 @@ from chroma_sync.api.source import DenseEmbedding, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
 from chroma_sync.cli.file_secrets import FileSecrets
 from chroma_sync.cli.outcome import UsageError, as_step_error
-from chroma_sync.cli.places import LOCAL_URL, make_folder, open_database, open_model
+from chroma_sync.cli.places import LOCAL_URL, check_places, make_folder, open_database, open_model
 from chroma_sync.cli.show import Display
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
@@ -93,12 +93,16 @@ class Job:
 def prepared(arguments: argparse.Namespace) -> list[Job]:
     """The Invocations of the files with their Sources. All are looked at before the first one runs.
     Raises `UsageError` and `Misconfigured`."""
+    check_places(arguments)
     files = _load(arguments.files)
     if not files.invocations:
         raise UsageError(
             "the files hold no Invocation: nothing to run. Write one that names a Source and a "
             "targetCollectionName."
         )
+    if arguments.model:
+        for source in files.sources.values():
+            source.spec.embedding.dense = _other_model(arguments.model)
     jobs = []
     for invocation in files.invocations:
         source = _source_of(invocation, files.sources)
@@ -260,8 +264,6 @@ def _configuration(
 ) -> Configuration:
     """The configuration of a run here. `--chroma` and `--path` stand for the installation's server,
     and a run here has a UID of its own."""
-    if arguments.model:
-        source.spec.embedding.dense = _other_model(arguments.model)
     invocation.metadata.uid = str(uuid.uuid4())
     url = arguments.tei or LOCAL_URL
     settings = Settings(

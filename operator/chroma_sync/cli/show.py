@@ -11,7 +11,7 @@ from typing import Any
 
 from chroma_sync.api.contract import Result
 from chroma_sync.api.reasons import Reason
-from chroma_sync.cli.outcome import UsageError, as_step_error
+from chroma_sync.cli.outcome import as_step_error
 from chroma_sync.pipeline.errors import Stopped
 
 _TICK_SECONDS = 0.5
@@ -100,8 +100,6 @@ def _end_of(error: BaseException) -> tuple[str, str, str]:
     """The last event of a run that an exception ends, its reason, and what stderr says of it."""
     if isinstance(error, Stopped | KeyboardInterrupt):
         return "stopped", "", ""
-    if isinstance(error, UsageError):
-        return "failed", "", str(error)
     known = as_step_error(error)
     if known is not None:
         return "failed", known.reason.value, str(known)

@@ -62,3 +62,22 @@ def test_a_folder_that_cannot_be_written(
     folder = Path("chroma").absolute()
     said = capsys.readouterr().err
     assert said == f"chroma-sync: --path: {folder} can't be written: Permission denied\n"
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--path", "a-file"], "--path: a-file is not a folder"),
+        (["--chroma", "127.0.0.1:1"], "--chroma: must begin with http:// or https://"),
+        (["--tei", "127.0.0.1:1"], "--tei: must begin with http:// or https://"),
+        (["--model", "a/b/c"], "--model: must be a model's id"),
+    ],
+)
+def test_wrong_usage_is_found_before_a_run_begins(
+    file: str, capsys: pytest.CaptureFixture[str], command: str, options: list[str], says: str
+) -> None:
+    assert main([command, "-f", file, *options]) == 2
+    told = capsys.readouterr()
+    assert says in told.err
+    assert told.out == ""

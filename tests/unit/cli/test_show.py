@@ -12,7 +12,6 @@ from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import DocumentCounts
 from chroma_sync.api.reasons import Reason
 from chroma_sync.cli import show
-from chroma_sync.cli.outcome import UsageError
 from chroma_sync.cli.show import Display
 from chroma_sync.pipeline.embed import EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
@@ -34,7 +33,6 @@ def shown(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
             EmbeddingUnavailable("it is down"),
             {"event": "failed", "reason": "EmbeddingUnavailable", "message": "it is down"},
         ),
-        (UsageError("--path: wrong"), {"event": "failed", "message": "--path: wrong"}),
         (
             # A fault of the program: its text may hold anything.
             KeyError("canary"),
