@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from chroma_sync.api import secret
+from chroma_sync.api.field_names import meant, names_at
 from chroma_sync.api.invocation import Invocation
 from chroma_sync.api.meta import API_VERSION
 from chroma_sync.api.secret import Secret
@@ -154,7 +155,7 @@ def _read(document: Any, place: str) -> Loaded | list[str]:
         details = error.errors(include_url=False, include_input=False)
         # A default that depends on a bad field is no problem of its own.
         own = [detail for detail in details if detail["type"] != "default_factory_not_called"]
-        return [f"{subject}: {_problem(detail)}" for detail in own]
+        return [f"{subject}: {_problem(model, detail)}" for detail in own]
 
 
 def _name(document: dict[Any, Any]) -> str:
@@ -163,23 +164,28 @@ def _name(document: dict[Any, Any]) -> str:
     return name[:253] if isinstance(name, str) else ""
 
 
-def _problem(detail: ErrorDetails) -> str:
+def _problem(kind: type[Loaded], detail: ErrorDetails) -> str:
     context = detail.get("ctx") or {}
     location = list(detail["loc"])
     if detail["type"] == "rule":
         location += [context["field"]] if context["field"] else []
         return f"{_path(location)}: {context['message']}."
     if detail["type"] == "extra_forbidden":
-        return f"{_path(location)}: no such field. {_unknown(str(location[-1]))}"
+        return f"{_path(location)}: no such field. {_unknown(kind, location)}"
     template = _MESSAGES.get(detail["type"])
     message = template.format(**context) if template else f"{detail['msg']}. Correct it."
     return f"{_path(location)}: {message}"
 
 
-def _unknown(name: str) -> str:
+def _unknown(kind: type[Loaded], location: list[int | str]) -> str:
+    *parents, last = location
+    name = str(last)[:60]
     camel = to_camel(name)
-    if camel != name:
-        return f"Field names are in camelCase: write {camel[:60]}, or leave it out."
+    if camel != name and camel in names_at(kind, parents):
+        return f"Field names are in camelCase: write {camel}, or leave it out."
+    near = meant(kind, parents, camel)
+    if near:
+        return f"Did you mean {near}?"
     return "Check how it is written and where it stands, or leave it out."
 
 

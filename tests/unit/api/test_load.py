@@ -155,6 +155,46 @@ def test_what_is_no_object_at_all(text: str, says: str) -> None:
     assert problem.endswith(".")
 
 
+REF = "spec.github.refIdentifier of an Invocation"
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "advice"),
+    [
+        (f"{RUN}  refIdentifier: {{branch: main}}", "spec.refIdentifier", f"Did you mean {REF}?"),
+        (f"{RUN}  ref_identifier: x", "spec.ref_identifier", f"Did you mean {REF}?"),
+        (
+            SOURCE.replace("acme/shop", "acme/shop, refIdentifier: {tag: v1}"),
+            "spec.github.refIdentifier",
+            f"Did you mean {REF}?",
+        ),
+        (SOURCE.replace("repository", "repositry"), "spec.github.repositry", "repository?"),
+        (f"{SOURCE}  data_base_name: x", "spec.data_base_name", "Did you mean databaseName?"),
+        (
+            f"{SOURCE}  model: x",
+            "spec.model",
+            "Did you mean spec.embedding.dense.model of a Source or "
+            "spec.embedding.sparse.model of a Source?",
+        ),
+        (
+            SOURCE + "  jobTemplate: {tolerations: [{keys: x}]}",
+            "spec.jobTemplate.tolerations[0].keys",
+            "Did you mean key?",
+        ),
+        (
+            f"{SOURCE}  name: x",
+            "spec.name",
+            "Check how it is written and where it stands, or leave it out.",
+        ),
+    ],
+)
+def test_what_an_unknown_field_may_mean(text: str, field: str, advice: str) -> None:
+    told = [problem for problem in refused(text) if "no such field" in problem]
+    assert len(told) == 1
+    assert f"/{'run' if text.startswith(RUN) else 'shop'}: {field}: no such field. " in told[0]
+    assert told[0].endswith(advice)
+
+
 def test_aliases_can_not_blow_up() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
