@@ -109,7 +109,17 @@ def prepared(arguments: argparse.Namespace) -> list[Job]:
         _refuse_unserved(source, invocation)
         _refuse_held_back(source, invocation)
         jobs.append(Job(source, invocation, FileSecrets(source, files.secrets)))
+    _tell_of_other_servers(arguments, jobs)
     return jobs
+
+
+def _tell_of_other_servers(arguments: argparse.Namespace, jobs: Iterable[Job]) -> None:
+    here = arguments.chroma or f"folder {arguments.path}"
+    chroma = {job.source.metadata.name: job.source.spec.chroma for job in jobs}
+    for name, server in chroma.items():
+        if server is not None and server.url != arguments.chroma:
+            note = f"spec.chroma of Source {name} counts on a cluster only; here: {here}."
+            print(f"chroma-sync: {note}", file=sys.stderr)
 
 
 @contextmanager
@@ -230,12 +240,6 @@ def open_toolbox(
     long at most."""
     source = job.source
     configuration = _configuration(arguments, source, job.invocation)
-    if source.spec.chroma is not None and source.spec.chroma.url != arguments.chroma:
-        here = arguments.chroma or f"folder {arguments.path}"
-        note = (
-            f"spec.chroma of Source {source.metadata.name} counts on a cluster only; here: {here}."
-        )
-        print(f"chroma-sync: {note}", file=sys.stderr)
     sleep = stoppable_sleep(stop)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-")))
     rate_limit = Patience(rate_limit_seconds, sleep, progress.waits(Reason.RATE_LIMITED))

@@ -81,3 +81,16 @@ def test_wrong_usage_is_found_before_a_run_begins(
     told = capsys.readouterr()
     assert says in told.err
     assert told.out == ""
+
+
+def test_a_plan_names_the_folder_that_the_user_named(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chroma = '  chroma: {url: "http://chroma.example"}\n---'
+    Path(file).write_text(OBJECTS.replace("---", chroma, 1))
+    main(["plan", "-f", file, "--path", "fresh"])
+    [note, *_] = capsys.readouterr().err.splitlines()
+    assert note == (
+        "chroma-sync: spec.chroma of Source shop counts on a cluster only; here: folder fresh."
+    )
+    assert not Path("fresh").exists()
