@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from chroma_sync.api.contract import SecretKey, SecretUse
 from chroma_sync.api.meta import secret_name
 from chroma_sync.api.secret import Secret
 from chroma_sync.api.source import Source
 
+_KEYS_SHOWN: Final = 10
+_ADVICE: Final = (
+    "Put it into the files, or name its file with another -f. 'kubectl create secret generic "
+    "... --dry-run=client -o yaml' writes one."
+)
+
 
 class FileSecrets:
     """What one Source's references lead to. `secrets`: those of all files, by namespace and
     name."""
-
-    advice = (
-        "Put it into the files, or name its file with another -f. 'kubectl create secret generic "
-        "... --dry-run=client -o yaml' writes one."
-    )
 
     def __init__(self, source: Source, secrets: Mapping[tuple[str, str], Secret]) -> None:
         github = source.spec.github
@@ -25,12 +27,33 @@ class FileSecrets:
             SecretUse.GIT: secret_name(github.credentials_secret_ref) if github else None,
             SecretUse.GIT_CA: secret_name(github.ca_secret_ref) if github else None,
         }
-        namespace = source.metadata.namespace
+        self._namespace = source.metadata.namespace
+        self._all = secrets
         self._values = {
-            use: secrets[namespace, name].values()
+            use: secrets[self._namespace, name].values()
             for use, name in names.items()
-            if name is not None and (namespace, name) in secrets
+            if name is not None and (self._namespace, name) in secrets
         }
 
     def read(self, use: SecretUse, key: SecretKey) -> bytes | None:
         return self._values.get(use, {}).get(key.value)
+
+    def missing(self, use: SecretUse, name: str, key: SecretKey) -> str:
+        values = self._values.get(use)
+        if values is None:
+            return self._no_secret(name)
+        if key.value in values:
+            return f"The {key.value!r} in Secret {name!r} is empty. Put its value in."
+        # Names alone: a value is never shown.
+        keys = ", ".join(repr(k[:60]) for k in sorted(values)[:_KEYS_SHOWN])
+        has = f"the keys it has: {keys}" if keys else "it has no keys at all"
+        return f"Secret {name!r} has no key {key.value!r}; {has}. Add the key, or rename one."
+
+    def _no_secret(self, name: str) -> str:
+        elsewhere = [namespace for namespace, other in self._all if other == name]
+        if not elsewhere:
+            return f"There is no Secret {name!r} in the files. {_ADVICE}"
+        return (
+            f"Secret {name!r} stands in namespace {elsewhere[0]!r}, but the Source that names it "
+            f"in {self._namespace!r}. Give both the same metadata.namespace."
+        )

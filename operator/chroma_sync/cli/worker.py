@@ -158,13 +158,18 @@ def _configuration(environment: Mapping[str, str]) -> Configuration:
 class MountedSecrets:
     """The Secrets of a pod, as the operator has mounted them."""
 
-    advice = "It must stand in the namespace of the Source."
-
     def read(self, use: SecretUse, key: SecretKey) -> bytes | None:
         try:
             return Path(secret_file(use, key)).read_bytes()
         except OSError:  # not there, or not to be read by this user
             return None
+
+    def missing(self, use: SecretUse, name: str, key: SecretKey) -> str:
+        # A mount does not tell which.
+        return (
+            f"There is no Secret {name!r}, or it has no key {key.value!r}. It must stand in the "
+            "namespace of the Source."
+        )
 
 
 @contextmanager

@@ -14,19 +14,19 @@ from chroma_sync.pipeline.errors import Misconfigured
 class Secrets(Protocol):
     """Where Secrets are read: mounted files in a pod, objects in YAML on a laptop."""
 
-    @property
-    def advice(self) -> str:
-        """What to do when a Secret or a key is not there."""
-
     def read(self, use: SecretUse, key: SecretKey) -> bytes | None:
         """The value of a key, or None when the Secret or the key is not there."""
 
+    def missing(self, use: SecretUse, name: str, key: SecretKey) -> str:
+        """Why a key of the Secret of that name has no value, and what to do."""
+
 
 class _NoSecrets:
-    advice = "There are no Secrets here."
-
     def read(self, use: SecretUse, key: SecretKey) -> None:
         """There is none."""
+
+    def missing(self, use: SecretUse, name: str, key: SecretKey) -> str:
+        return f"There is no Secret {name!r}: there are no Secrets here."
 
 
 _NO_TEXT: Final = {
@@ -51,8 +51,8 @@ class Secret:
         """A key's text, without blanks around it. Raises `Misconfigured` when it is not there."""
         value = self.optional(key)
         if not value:
-            message = f"There is no Secret {self.name!r}, or it has no key {key.value!r}."
-            raise Misconfigured(Reason.SECRET_NOT_FOUND, f"{message} {self.secrets.advice}")
+            message = self.secrets.missing(self.use, self.name, key)
+            raise Misconfigured(Reason.SECRET_NOT_FOUND, message)
         return value
 
     def optional(self, key: SecretKey) -> str:

@@ -40,14 +40,15 @@ OTHER_KEY, _ = private_key()
 class Given:
     """Secrets by their use."""
 
-    advice = "Create it."
-
     def __init__(self, **values: Mapping[str, str]) -> None:
         self.values = {use.value: values.get(use.name.lower(), {}) for use in SecretUse}
 
     def read(self, use: SecretUse, key: SecretKey) -> bytes | None:
         value = self.values[use.value].get(key.value)
         return None if value is None else value.encode()
+
+    def missing(self, use: SecretUse, name: str, key: SecretKey) -> str:
+        return f"There is no {key.value!r} in a Secret {name!r}. Create it."
 
 
 @dataclass
