@@ -25,7 +25,7 @@ class Display:
     def __init__(self, title: str, snapshot: Callable[[], Result]) -> None:
         self._title = title
         self._snapshot = snapshot
-        self._told = ""  # what was last said of a server that is waited for
+        self._told = Result()  # what was shown last
         self._done = threading.Event()
         self._bars = sys.stdout.isatty()
         loop = self._loop_bars if self._bars else self._loop_lines
@@ -63,10 +63,9 @@ class Display:
         self._line("began", Result())
         while not self._done.wait(_LINE_SECONDS):
             result = self._snapshot()
-            # A wait is told once, not every few seconds.
-            if not result.message or result.message != self._told:
+            if result != self._told:
                 self._line("goes on", result)
-            self._told = result.message
+            self._told = result
 
     def _line(self, event: str, result: Result) -> None:
         counts = result.model_dump(mode="json", by_alias=True, exclude_defaults=True)
@@ -91,9 +90,9 @@ class Display:
         done = d.indexed + d.unchanged + d.skipped + d.failed
         bars.update(documents, completed=done, total=d.discovered or None)
         bars.update(chunks, completed=c.written, total=c.produced or None)
-        if result.message != self._told:
-            self._told = result.message
+        if result.message != self._told.message:
             bars.console.print(result.message or "It is back.")
+        self._told = result
 
 
 def _end_of(error: BaseException) -> tuple[str, str, str]:

@@ -63,24 +63,26 @@ def test_a_run_that_is_complete_says_so_last(capsys: pytest.CaptureFixture[str])
     assert [line["event"] for line in shown(capsys)] == ["began", "complete"]
 
 
-def test_a_wait_is_told_once(
+def test_only_what_changed_is_told(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(show, "_LINE_SECONDS", 0.001)
-    messages = ["", "", "refused", "refused", "refused", "hangs", "hangs", "", "refused"]
-    left, all_seen = list(messages), threading.Event()
+    seen = [(0, ""), (3, ""), (3, ""), (4, ""), (4, "refused"), (4, "refused"), (4, "hangs")]
+    seen += [(4, ""), (4, ""), (4, "refused")]
+    left, all_seen = list(seen), threading.Event()
 
     def snapshot() -> Result:
-        message = left.pop(0)
+        discovered, message = left.pop(0)
         if not left:
             all_seen.set()
-            left.append(message)  # to be seen until the end
-        return Result(message=message)
+            left.append((discovered, message))  # to be seen until the end
+        return Result(message=message, documents=DocumentCounts(discovered=discovered))
 
     with Display("run into shop", snapshot):
         assert all_seen.wait(timeout=30)
-    told = [line.get("message", "") for line in shown(capsys) if line["event"] == "goes on"]
-    assert told == ["", "", "refused", "hangs", "", "refused"]
+    lines = [line for line in shown(capsys) if line["event"] == "goes on"]
+    told = [(line["documents"]["discovered"], line.get("message", "")) for line in lines]
+    assert told == [(3, ""), (4, ""), (4, "refused"), (4, "hangs"), (4, ""), (4, "refused")]
 
 
 def test_two_servers_that_are_waited_for_do_not_take_turns() -> None:
