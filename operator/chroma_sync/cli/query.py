@@ -12,6 +12,7 @@ from chroma_sync.pipeline.embed import embed_long
 from chroma_sync.pipeline.index.chroma import Hit, text_metadata
 
 _LINES_SHOWN = 6
+_WIDTH = 110
 _LIMIT_MAX = 300
 _LOCAL_TENANT = "default_tenant"
 
@@ -58,6 +59,12 @@ def _shown(rank: int, hit: Hit) -> str:
     metadata = hit.metadata
     lines = f"{metadata.get('start_line')}-{metadata.get('end_line')}"
     head = f"{rank}. {metadata.get('document_key')}:{lines}  score {hit.score:.3f}"
-    text = [line for line in hit.text.splitlines() if line.strip()]
-    body = [f"     {line[:110]}" for line in text[:_LINES_SHOWN]]
-    return "\n".join([head, *body])
+    return "\n".join([head, *_excerpt(hit.text)])
+
+
+def _excerpt(text: str) -> list[str]:
+    """The first lines as they are, and a mark wherever something is left out."""
+    lines = text.splitlines()
+    body = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…" for line in lines[:_LINES_SHOWN]]
+    more = ["…"] if len(lines) > _LINES_SHOWN else []
+    return [f"     {line}".rstrip() for line in [*body, *more]]
