@@ -119,8 +119,8 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             metavar="FILE",
             dest="files",
-            help="YAML file with Sources, Invocations and the Secrets that they name; may be "
-            "given several times",
+            help="YAML file with Sources, Invocations and the Secrets that they name, or - for "
+            "stdin; may be given several times",
         )
     asking = commands.add_parser(
         "query",

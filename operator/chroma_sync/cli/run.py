@@ -43,6 +43,7 @@ from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
 from chroma_sync.pipeline.secrets import Secrets
 
 INTERRUPTED = 130
+_STANDARD = "-"  # in place of a file: stdin or stdout
 
 
 def run_files(arguments: argparse.Namespace) -> int:
@@ -128,6 +129,8 @@ def _report(path: Path | None) -> Iterator[Callable[[str], None]]:
     if path is None:
         yield lambda _: None
         return
+    if str(path) == _STANDARD:
+        raise UsageError("--report: stdout holds the run's own lines; name a file")
     try:
         file = path.open("w", encoding="utf-8", buffering=1)
     except OSError as error:
@@ -150,7 +153,7 @@ def _load(files: list[Path]) -> _Files:
     found = _Files()
     for file in files:
         try:
-            objects = load_objects(file.read_text(encoding="utf-8"), str(file))
+            objects = load_objects(_text(file), str(file))
         except InvalidObject as error:
             raise UsageError(str(error)) from None
         except OSError as error:
@@ -166,6 +169,12 @@ def _load(files: list[Path]) -> _Files:
             else:
                 found.invocations.append(item)
     return found
+
+
+def _text(file: Path) -> str:
+    """The text of a file; of stdin for `-`, as with kubectl."""
+    data = sys.stdin.buffer.read() if str(file) == _STANDARD else file.read_bytes()
+    return data.decode()
 
 
 def _source_of(invocation: Invocation, sources: dict[tuple[str, str], Source]) -> Source:

@@ -9,31 +9,6 @@ import pytest
 
 from chroma_sync.cli.main import main
 
-OBJECTS = """
-apiVersion: chromasync.dev/v1alpha1
-kind: Source
-metadata: {name: shop}
-spec:
-  github: {repository: acme/shop, baseUrl: "http://127.0.0.1:1"}
-  embedding: {dense: {model: sentence-transformers/all-MiniLM-L6-v2}}
----
-apiVersion: chromasync.dev/v1alpha1
-kind: Invocation
-metadata: {name: run}
-spec:
-  sourceRef: {name: shop}
-  targetCollectionName: shop
-"""
-
-
-@pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A Source and an Invocation, in the current folder."""
-    monkeypatch.chdir(tmp_path)
-    Path("both.yaml").write_text(OBJECTS)
-    Path("a-file").touch()
-    return "both.yaml"
-
 
 @pytest.mark.parametrize(
     ("path", "says"),
@@ -87,7 +62,7 @@ def test_a_plan_names_the_folder_that_the_user_named(
     file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chroma = '  chroma: {url: "http://chroma.example"}\n---'
-    Path(file).write_text(OBJECTS.replace("---", chroma, 1))
+    Path(file).write_text(Path(file).read_text().replace("---", chroma, 1))
     main(["plan", "-f", file, "--path", "fresh"])
     [note, *_] = capsys.readouterr().err.splitlines()
     assert note == (

@@ -1,0 +1,27 @@
+"""The files that `chroma-sync run` reads and writes."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from chroma_sync.cli.main import _parser, main
+from chroma_sync.cli.run import prepared
+
+
+def test_objects_from_stdin(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(Path(file).read_bytes()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    [job] = prepared(_parser().parse_args(["run", "-f", "-"]))
+    assert job.invocation.metadata.name == "run"
+
+
+def test_a_report_to_stdout_is_refused(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-f", file, "--report", "-"]) == 2
+    assert capsys.readouterr().err == (
+        "chroma-sync: --report: stdout holds the run's own lines; name a file\n"
+    )
+    assert not Path("-").exists()
