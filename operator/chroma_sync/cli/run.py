@@ -151,6 +151,7 @@ class _Files:
 
 def _load(files: list[Path]) -> _Files:
     found = _Files()
+    places: dict[tuple[str, str, str], Path] = {}
     for file in files:
         try:
             objects = load_objects(_text(file), str(file))
@@ -162,6 +163,12 @@ def _load(files: list[Path]) -> _Files:
             raise UsageError(f"-f: {file} is no text in UTF-8") from None
         for item in objects:
             key = item.metadata.namespace, item.metadata.name
+            place = places.setdefault((item.kind, *key), file)
+            if place is not file:
+                raise UsageError(
+                    f"{item.kind}/{item.metadata.name}: metadata.name: stands in {place} and in "
+                    f"{file}. Rename or remove one of the two."
+                )
             if isinstance(item, Source):
                 found.sources[key] = item
             elif isinstance(item, Secret):

@@ -19,6 +19,19 @@ def test_objects_from_stdin(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert job.invocation.metadata.name == "run"
 
 
+@pytest.mark.parametrize("second", ["both.yaml", "copy.yaml"])
+def test_an_object_that_stands_in_two_files(
+    file: str, capsys: pytest.CaptureFixture[str], second: str
+) -> None:
+    Path(second).write_text(Path(file).read_text())
+    assert main(["plan", "-f", file, "-f", second]) == 2
+    told = capsys.readouterr()
+    assert told.err == (
+        f"chroma-sync: Source/shop: metadata.name: stands in both.yaml and in {second}. "
+        "Rename or remove one of the two.\n"
+    )
+
+
 def test_a_report_to_stdout_is_refused(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "-f", file, "--report", "-"]) == 2
     assert capsys.readouterr().err == (
