@@ -158,6 +158,18 @@ def test_a_missing_tag_is_called_a_tag(host: tuple[str, list[str]], tmp_path: Pa
     assert "has no tag 'old'" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("branch", "tag"), [("refs/heads/old", None), (None, "refs/tags/old")], ids=["branch", "tag"]
+)
+def test_a_name_with_its_folder_of_refs(
+    host: tuple[str, list[str]], tmp_path: Path, branch: str | None, tag: str | None
+) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        source(f"{host[0]}/acme/shop", tmp_path, branch=branch, tag=tag).resolve()
+    assert caught.value.reason is Reason.REF_NOT_FOUND
+    assert str(caught.value).endswith("Invocation. Write 'old' there.")
+
+
 def test_default_branch(host: tuple[str, list[str]], tmp_path: Path) -> None:
     url, commits = host
     git = source(f"{url}/acme/shop", tmp_path)

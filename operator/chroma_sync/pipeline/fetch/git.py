@@ -194,11 +194,20 @@ class GitSource:
         if ref == "HEAD":
             return self._no_commit("no commit yet. Push a first one.")
         if self._tag is not None:
-            return self._no_commit(f"no tag {self._tag!r} of a commit. {CHECK_REF}")
+            advice = _advice(self._tag, "refs/tags/")
+            return self._no_commit(f"no tag {self._tag!r} of a commit. {advice}")
         if self._branch is not None:
-            return self._no_commit(f"no branch {self._branch!r}. {CHECK_REF}")
+            advice = _advice(self._branch, "refs/heads/")
+            return self._no_commit(f"no branch {self._branch!r}. {advice}")
         return self._no_commit(f"no commit {ref!r}. {CHECK_REF}")
 
     def _no_commit(self, what: str) -> Misconfigured:
         message = f"{self._remote.url}: the repository has {what}"
         return Misconfigured(Reason.REF_NOT_FOUND, message)
+
+
+def _advice(name: str, folder: str) -> str:
+    """What to do about a branch or tag that is not there. Names go without the folder of refs that
+    git's own listings show."""
+    short = name.removeprefix(folder)
+    return CHECK_REF if short == name else f"{CHECK_REF} Write {short!r} there."
