@@ -131,6 +131,19 @@ def test_a_plan_and_then_a_report(git_url: str, tmp_path: Path) -> None:
     assert "CollectionAlreadyIngested" in again.stderr
 
 
+def test_a_plan_of_two_runs_into_one_collection(git_url: str, tmp_path: Path) -> None:
+    source, first = objects(git_url)
+    items = [source, first]
+    for name, collection in (("second", "shop"), ("other", "other")):
+        spec = {**first["spec"], "targetCollectionName": collection}
+        items.append({**first, "metadata": {"name": name}, "spec": spec})
+    planned = chroma_sync(tmp_path, "plan", *written(tmp_path, items))
+    assert planned.returncode == 0, planned.stderr
+    note = "It comes after Invocation run into the same collection, which is not counted here."
+    lines = planned.stdout.splitlines()
+    assert [line.strip() == note for line in lines] == [*[False] * 6, True, *[False] * 3]
+
+
 def test_a_private_repository_and_its_secret_from_a_file(tmp_path: Path) -> None:
     root = tmp_path / "host"
     (root / "acme").mkdir(parents=True)

@@ -15,6 +15,8 @@ from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
 
 _DATABASE: Final = "chroma.sqlite3"  # the file of an embedded Chroma
+# Who writes to a collection last, of the Invocations so far; by tenant, database and name.
+_Written = dict[tuple[str, str, str | None], str]
 
 
 def plan_files(arguments: argparse.Namespace) -> int:
@@ -26,17 +28,25 @@ def plan_files(arguments: argparse.Namespace) -> int:
             folder = nowhere.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-"))
             arguments.path = Path(folder)
         try:
-            return for_each(jobs, lambda job, stop: _plan_one(arguments, job, stop))
+            written: _Written = {}
+            return for_each(jobs, lambda job, stop: _plan_one(arguments, job, stop, written))
         except Stopped:
             return INTERRUPTED
 
 
-def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal) -> None:
+def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal, written: _Written) -> None:
     with ExitStack() as stack:
-        found = forecast(open_toolbox(arguments, job, stop, Progress(), stack, 0.0))
+        tools = open_toolbox(arguments, job, stop, Progress(), stack, 0.0)
+        found = forecast(tools)
     invocation = job.invocation
     name = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
     print(_told(name, found), flush=True)
+    chroma, database = tools.configuration.chroma, tools.configuration.database
+    target = chroma.tenant, database, invocation.spec.target_collection_name
+    if target in written:
+        before = f"It comes after Invocation {written[target]} into the same collection"
+        print(f"  {before}, which is not counted here.", flush=True)
+    written[target] = invocation.metadata.name
 
 
 def _told(name: str, found: Forecast) -> str:
