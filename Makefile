@@ -24,7 +24,7 @@ $(VENV)/.ready: tests/requirements.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-demo: setup ## index this checkout on this machine and ask two questions
+demo: setup ## index parts of this checkout on this machine and ask two questions
 	@$(BIN)/python tests/demo.py
 
 test: lint check-generated test-unit test-e2e demo test-cluster ## everything, from unit tests to the real cluster

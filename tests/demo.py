@@ -1,4 +1,4 @@
-"""`make demo`: serve this checkout from a local Git host, index it, and ask two questions."""
+"""`make demo`: serve this checkout from a local Git host, index parts of it, ask two questions."""
 
 from __future__ import annotations
 

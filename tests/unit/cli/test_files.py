@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -10,6 +12,22 @@ import pytest
 
 from chroma_sync.cli.main import _parser, main
 from chroma_sync.cli.run import prepared
+
+README = Path(__file__).parents[3] / "README.md"
+
+
+def test_the_readme_can_be_followed_from_top_to_bottom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before, _, rest = README.read_text(encoding="utf-8").partition("```yaml\n")
+    assert "make setup" in before
+    text, _, after = rest.partition("```\n")
+    Path("kopf.yaml").write_text(text)
+    [command] = re.findall(r"^\.venv/bin/chroma-sync (run .*)$", after, flags=re.MULTILINE)
+    [job] = prepared(_parser().parse_args(shlex.split(command)))
+    asked = f"--collection {job.invocation.spec.target_collection_name}\n"
+    assert asked in after
 
 
 def test_objects_from_stdin(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
