@@ -344,7 +344,7 @@ def test_another_model_is_what_the_collection_records(git_url: str, tmp_path: Pa
         (["query", "x", "--collection", "c", "--limit", "0"], "--limit"),
         (["query", " ", "--collection", "c"], "TEXT"),
         (["run", "-f", "absent.yaml"], "absent.yaml can't be read"),
-        (["query", "x", "--collection", "c", "--path", "a-file"], "there is no folder a-file"),
+        (["query", "x", "--collection", "c", "--path", "a-file"], "a-file is not a folder"),
     ],
 )
 def test_wrong_usage(tmp_path: Path, arguments: list[str], words: str) -> None:

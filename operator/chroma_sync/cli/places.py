@@ -15,6 +15,7 @@ from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Database
 
 LOCAL_URL = "local"
+DATABASE_FILE = "chroma.sqlite3"  # of an embedded Chroma
 # A person sits in front of it: long enough for a server that restarts.
 _PATIENCE_SECONDS = 30.0
 
@@ -48,8 +49,9 @@ def open_database(
     return Database.embedded(arguments.path, database)
 
 
-def make_folder(arguments: argparse.Namespace) -> None:
-    """Make the folder of the embedded Chroma, for a command that writes. Raises `UsageError`."""
+def require_folder(arguments: argparse.Namespace) -> None:
+    """Make the folder of the embedded Chroma, if it isn't there, and see that it can be written:
+    Chroma does so even when it is only asked. Raises `UsageError`."""
     if arguments.chroma:
         return
     folder = arguments.path.absolute()
@@ -68,10 +70,11 @@ def make_folder(arguments: argparse.Namespace) -> None:
 def _must_be_folder(path: Path) -> None:
     try:
         good = path.is_dir() or not path.exists()
+        (path / DATABASE_FILE).exists()  # raises when we may not look inside
     except OSError as error:
         raise UsageError(f"--path: {path.absolute()} can't be read: {error.strerror}") from None
     if not good:
-        raise UsageError(f"--path: {path} is not a folder; name a folder or a new one")
+        raise UsageError(f"--path: {path} is not a folder; name another one")
 
 
 def _must_be_url(option: str, value: str) -> None:

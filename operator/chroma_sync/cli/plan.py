@@ -6,15 +6,14 @@ import argparse
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
 
+from chroma_sync.cli.places import DATABASE_FILE, require_folder
 from chroma_sync.cli.run import INTERRUPTED, Job, for_each, open_toolbox, prepared
 from chroma_sync.pipeline.errors import Stopped
 from chroma_sync.pipeline.forecast import Forecast, forecast
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
 
-_DATABASE: Final = "chroma.sqlite3"  # the file of an embedded Chroma
 # Who writes to a collection last, of the Invocations so far; by tenant, database and name.
 _Written = dict[tuple[str, str, str | None], str]
 
@@ -23,7 +22,9 @@ def plan_files(arguments: argparse.Namespace) -> int:
     """Say for every Invocation of the files what its run would do."""
     jobs = prepared(arguments)
     with ExitStack() as nowhere:
-        if not arguments.chroma and not (arguments.path / _DATABASE).exists():
+        if arguments.chroma or (arguments.path / DATABASE_FILE).exists():
+            require_folder(arguments)
+        else:
             # Even an empty database would be something written.
             folder = nowhere.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-"))
             arguments.path = Path(folder)

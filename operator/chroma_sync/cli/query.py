@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from chroma_sync.api.configuration import query_text
 from chroma_sync.cli.outcome import UsageError
-from chroma_sync.cli.places import check_places, open_database, open_model
+from chroma_sync.cli.places import check_places, open_database, open_model, require_folder
 from chroma_sync.pipeline.embed import embed_long
 from chroma_sync.pipeline.index.chroma import Hit, text_metadata
 
@@ -23,6 +23,7 @@ def query(arguments: argparse.Namespace) -> int:
         raise UsageError(f"--limit: must be from 1 to {_LIMIT_MAX}")
     if not arguments.text.strip():
         raise UsageError("TEXT: write a question")
+    check_places(arguments)
     if not arguments.chroma and not arguments.path.is_dir():
         raise UsageError(
             f"--path: there is no folder {arguments.path}; run `chroma-sync run` first"
@@ -32,7 +33,7 @@ def query(arguments: argparse.Namespace) -> int:
             f"--tenant: a Chroma in a folder has the tenant {_LOCAL_TENANT} only; "
             "leave it out, or name a server with --chroma"
         )
-    check_places(arguments)
+    require_folder(arguments)
     with ExitStack() as stack:
         database = open_database(arguments, arguments.database, arguments.tenant)
         stack.callback(database.close)

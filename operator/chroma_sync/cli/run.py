@@ -32,7 +32,13 @@ from chroma_sync.api.source import DenseEmbedding, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
 from chroma_sync.cli.file_secrets import FileSecrets
 from chroma_sync.cli.outcome import UsageError, as_step_error
-from chroma_sync.cli.places import LOCAL_URL, check_places, make_folder, open_database, open_model
+from chroma_sync.cli.places import (
+    LOCAL_URL,
+    check_places,
+    open_database,
+    open_model,
+    require_folder,
+)
 from chroma_sync.cli.show import Display
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
@@ -49,7 +55,7 @@ _STANDARD = "-"  # in place of a file: stdin or stdout
 def run_files(arguments: argparse.Namespace) -> int:
     """Run every Invocation of the files, in their order."""
     jobs = prepared(arguments)
-    make_folder(arguments)
+    require_folder(arguments)
     with _report(arguments.report) as report:
         try:
             return for_each(jobs, lambda job, stop: _run_one(arguments, job, stop, report))

@@ -15,7 +15,7 @@ from chroma_sync.cli.main import main
     [
         ("/dev/null/x", "--path: /dev/null/x can't be created: Not a directory\n"),
         ("/proc/x", "--path: /proc/x can't be created: No such file or directory\n"),
-        ("a-file", "--path: a-file is not a folder; name a folder or a new one\n"),
+        ("a-file", "--path: a-file is not a folder; name another one\n"),
     ],
 )
 def test_a_folder_that_cannot_be(
@@ -25,18 +25,47 @@ def test_a_folder_that_cannot_be(
     assert capsys.readouterr().err == f"chroma-sync: {says}"
 
 
+RUN = ["run", "-f", "both.yaml"]
+PLAN = ["plan", "-f", "both.yaml"]
+QUERY = ["query", "bread", "--collection", "shop"]
+COMMANDS = pytest.mark.parametrize("command", [RUN, PLAN, QUERY], ids=lambda command: command[0])
+
+
+# Not by their modes: the tests may run as root.
+@COMMANDS
 def test_a_folder_that_cannot_be_written(
-    file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    file: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
 ) -> None:
     def refused(dir: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    # Not by its mode: the tests may run as root.
-    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
-    assert main(["run", "-f", file]) == 2
     folder = Path("chroma").absolute()
+    folder.mkdir()
+    (folder / "chroma.sqlite3").touch()
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    assert main(command) == 2
     said = capsys.readouterr().err
     assert said == f"chroma-sync: --path: {folder} can't be written: Permission denied\n"
+
+
+@COMMANDS
+def test_a_folder_that_cannot_be_looked_into(
+    file: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refused)
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    folder = Path("chroma").absolute()
+    assert said == f"chroma-sync: --path: {folder} can't be read: Permission denied\n"
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])
