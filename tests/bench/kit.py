@@ -30,7 +30,7 @@ MAX_SIZE_BYTES = 1000  # of a chunk
 
 @contextmanager
 def chroma_server(folder: Path) -> Iterator[str]:
-    """A real Chroma server on loopback. Yields its address."""
+    """A real Chroma server on loopback. Yields its address when it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -38,8 +38,11 @@ def chroma_server(folder: Path) -> Iterator[str]:
     process = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", str(port)], stdout=subprocess.DEVNULL
     )
+    url = f"http://127.0.0.1:{port}"
     try:
-        yield f"http://127.0.0.1:{port}"
+        # What is measured must not begin with a wait for it.
+        Database.connect(url, "default_tenant", "default_database", retry_seconds=60).close()
+        yield url
     finally:
         process.terminate()
         process.wait(timeout=30)
