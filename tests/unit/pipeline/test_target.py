@@ -10,16 +10,10 @@ from typing import Any
 import pytest
 
 from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.chunk import Strategy
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
-from chroma_sync.pipeline.index.records import (
-    LAST,
-    MIDDLE,
-    document_sha,
-    document_state,
-    first_of,
-    record_id,
-)
+from chroma_sync.pipeline.index.records import document_sha, document_state, record_id
 from chroma_sync.pipeline.index.target import load_leftovers, load_target
 from chroma_sync.pipeline.steps import Toolbox
 
@@ -61,6 +55,14 @@ def numbers_of_big(collection: Collection) -> list[int]:
     return [n for n in range(1_000) if big(n) in ids]
 
 
+def state_of_big(
+    tools: Toolbox, strategy: Strategy, *, is_last: bool = False, version: str = ""
+) -> dict[str, str]:
+    sha, version = document_sha("big.py"), version or versions(tools)["big.py"]
+    state = document_state(sha, version, tools.configs.document, strategy, is_last=is_last)
+    return {"document_state": state}
+
+
 def nothing(tools: Toolbox, collection: Collection) -> None:
     """All is as the run left it."""
 
@@ -76,8 +78,8 @@ def no_chunk_0(tools: Toolbox, collection: Collection) -> None:
 def a_version_of_another_document(tools: Toolbox, collection: Collection) -> None:
     """As a run leaves it that breaks off while big.py has the content that same.txt has now."""
     version = versions(tools)["same.txt"]
-    state = document_state(document_sha("big.py"), version, tools.configs.document, MIDDLE)
-    collection._handle.update(big(2), metadatas={"version_key": version, "document_state": state})
+    state = state_of_big(tools, "tree_sitter", version=version)
+    collection._handle.update(big(2), metadatas={"version_key": version, **state})
 
 
 def a_document_that_is_gone(tools: Toolbox, collection: Collection) -> None:
@@ -86,37 +88,30 @@ def a_document_that_is_gone(tools: Toolbox, collection: Collection) -> None:
     collection._handle.add(id_, page["embeddings"], page["metadatas"], "gone")
 
 
-def state_of_big(tools: Toolbox, part: str) -> dict[str, str]:
-    sha, version = document_sha("big.py"), versions(tools)["big.py"]
-    return {"document_state": document_state(sha, version, tools.configs.document, part)}
+def cut_by_lines(tools: Toolbox, collection: Collection, first: int) -> None:
+    """Chunks `first` to 5 as they are when the parse of big.py took too long."""
+    for n in range(first, 6):
+        state = state_of_big(tools, "lines", is_last=n == 5)
+        collection._handle.update(big(n), metadatas=state)
 
 
-def an_older_tail(tools: Toolbox, collection: Collection) -> None:
-    """As if big.py had been cut into six chunks by now."""
-    collection._handle.update(big(0), metadatas=state_of_big(tools, first_of(6)))
-    collection._handle.update(big(5), metadatas=state_of_big(tools, LAST))
-    others = [big(n) for n in numbers_of_big(collection) if n > 5]
-    collection._handle.update(others, metadatas=[{"document_state": "older"} for _ in others])
-
-
-def a_tail_of_the_same_bytes(tools: Toolbox, collection: Collection) -> None:
-    """They were cut in another way before: a parse gave up on a slow node. Two lasts stand."""
-    collection._handle.update(big(0), metadatas=state_of_big(tools, first_of(6)))
-    collection._handle.update(big(5), metadatas=state_of_big(tools, LAST))
+def a_tail_of_another_cut(tools: Toolbox, collection: Collection) -> None:
+    """The last chunk of either cut stands."""
+    cut_by_lines(tools, collection, 0)
 
 
 def two_cuts_mixed(tools: Toolbox, collection: Collection) -> None:
     """The same, but the pod was killed before it wrote chunk 0."""
-    collection._handle.update(big(5), metadatas=state_of_big(tools, LAST))
+    cut_by_lines(tools, collection, 1)
 
 
-def two_cuts_mixed_and_no_end(tools: Toolbox, collection: Collection) -> None:
+def two_cuts_mixed_of_as_many_chunks(tools: Toolbox, collection: Collection) -> None:
     two_cuts_mixed(tools, collection)
-    no_last_chunk(tools, collection)
+    collection.delete([big(n) for n in numbers_of_big(collection) if n > 5])
 
 
 def one_chunk_by_now(tools: Toolbox, collection: Collection) -> None:
-    collection._handle.update(big(0), metadatas=state_of_big(tools, LAST))
+    collection._handle.update(big(0), metadatas=state_of_big(tools, "lines", is_last=True))
 
 
 def no_last_chunk(tools: Toolbox, collection: Collection) -> None:
@@ -135,11 +130,10 @@ DAMAGES: list[tuple[Damage, slice | None, bool]] = [
     (nothing, slice(0, 0), True),
     (records_of_others, slice(0, 0), True),
     (a_document_that_is_gone, slice(0, 0), True),
-    (an_older_tail, slice(6, None), True),
-    (a_tail_of_the_same_bytes, slice(6, None), True),
+    (a_tail_of_another_cut, slice(6, None), True),
     (one_chunk_by_now, slice(1, None), True),
     (two_cuts_mixed, None, False),
-    (two_cuts_mixed_and_no_end, None, False),
+    (two_cuts_mixed_of_as_many_chunks, None, False),
     (a_hole, None, False),
     (no_chunk_0, None, False),
     (a_version_of_another_document, None, False),
@@ -161,7 +155,7 @@ def test_what_stands_whole_and_what_is_left_over(
     collection = Collection(whole_reads._handle, whole_reads._call, read_limit)
     damage(tools, collection)
     numbers = numbers_of_big(collection)
-    assert len(numbers) > 50
+    assert len(numbers) > 5
     expected = {big(n) for n in numbers[left or slice(None)]}
     if damage is a_document_that_is_gone:
         expected.add(record_id(document_sha("gone.py"), 0))

@@ -2,16 +2,25 @@
 
 from chroma_sync.pipeline.chunk.chunker import Chunker
 from chroma_sync.pipeline.chunk.languages import language_of
-from chroma_sync.pipeline.chunk.model import CHUNKER_VERSION, Chunk, Chunked, ChunkingConfig
+from chroma_sync.pipeline.chunk.model import (
+    CHUNKER_VERSION,
+    STRATEGIES,
+    Chunk,
+    Chunked,
+    ChunkingConfig,
+    Strategy,
+)
 from chroma_sync.pipeline.chunk.parser import Limits, ParserUnavailable
 
 __all__ = [
     "CHUNKER_VERSION",
+    "STRATEGIES",
     "Chunk",
     "Chunked",
     "Chunker",
     "ChunkingConfig",
     "Limits",
     "ParserUnavailable",
+    "Strategy",
     "language_of",
 ]

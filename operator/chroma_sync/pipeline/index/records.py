@@ -6,11 +6,11 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from chroma_sync.pipeline.chunk import Chunk, Chunked
+from chroma_sync.pipeline.chunk import Chunk, Chunked, Strategy
 from chroma_sync.pipeline.fetch import Entry
 
 Vector = np.ndarray[Any, np.dtype[np.float32]]
@@ -74,32 +74,18 @@ def is_first(id_: str) -> bool:
     return id_.endswith("-0")
 
 
-# Parts of a document: see `document_state`.
-LAST: Final = "last"
-MIDDLE: Final = ""
+def document_state(
+    key_sha: str, version: str, config: str, strategy: Strategy, *, is_last: bool
+) -> str:
+    """What stands on the records of one document in one version, configuration and way to cut it,
+    and on no others in any collection. So a server can be asked which records of many documents are
+    up to date, and answer with their ids alone. The last chunk has a state of its own: its id tells
+    how many there must be.
 
-
-def first_of(count: int) -> str:
-    """The part that chunk 0 of so many chunks is, two or more."""
-    return f"first of {count}"
-
-
-def document_state(key_sha: str, version: str, config: str, part: str) -> str:
-    """What stands on the records of one document in one version and configuration, and on no others
-    in any collection. So a server can be asked which records of many documents are up to date, and
-    answer with their ids alone.
-
-    The last chunk's id tells how many there must be. As the same bytes may be cut in two ways (a
-    parse that takes too long on a slow node), chunk 0, which is written when all others stand,
-    bears that number out.
+    The way to cut is part of it, as it may change with the node: a parse may take too long. Chunks
+    of two cuts never count as one document.
     """
-    return short_hash(key_sha, version, config, part)
-
-
-def _part(n: int, count: int) -> str:
-    if n == count - 1:
-        return LAST
-    return first_of(count) if n == 0 else MIDDLE
+    return short_hash(key_sha, version, config, strategy, "last" if is_last else "")
 
 
 def make_record(
@@ -116,7 +102,10 @@ def make_record(
     """Put one record together. `replaces`: an older record may stand under this id; `in_place`: one
     with this text and vector does."""
     key_sha = document_sha(entry.key)
-    part = _part(chunk.n, len(chunked.chunks))
+    state = document_state(
+        *(key_sha, entry.version, configs.document, chunked.strategy),
+        is_last=chunk.n == len(chunked.chunks) - 1,
+    )
     metadata: dict[str, Scalar | None] = dict.fromkeys(_SOMETIMES) if replaces else {}
     metadata |= {
         "document_key": entry.key,
@@ -130,7 +119,7 @@ def make_record(
         "end_col": chunk.end_col,
         "content_sha256": sha256_hex(chunk.text),
         "document_config": configs.document,
-        "document_state": document_state(key_sha, entry.version, configs.document, part),
+        "document_state": state,
         "embedding_config": configs.embedding,
     }
     if chunked.language is not None:

@@ -6,18 +6,12 @@ batches, by the `document_state` of their listed version, and no metadata is rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from chroma_sync.pipeline.chunk import STRATEGIES, Strategy
 from chroma_sync.pipeline.index.chroma import Collection
-from chroma_sync.pipeline.index.records import (
-    LAST,
-    MIDDLE,
-    Configs,
-    document_state,
-    first_of,
-    id_parts,
-)
+from chroma_sync.pipeline.index.records import Configs, document_state, id_parts
 from chroma_sync.pipeline.index.state import TargetState
 
 # Documents asked for at once. A single node takes up to 20 ms for a question about 80,000 records,
@@ -28,8 +22,11 @@ _DOCUMENTS: Final = 1_000
 def load_target(state: TargetState, collection: Collection, configs: Configs) -> None:
     """Find out which listed documents stand whole. Don't delete meanwhile."""
     for versions in state.listed(_DOCUMENTS):
-        whole = _whole(collection, versions, configs)
-        state.load_chunk_counts({key_sha: whole.get(key_sha) for key_sha in versions})
+        counts: dict[str, int] = {}
+        for strategy in STRATEGIES:
+            left = {sha: version for sha, version in versions.items() if sha not in counts}
+            counts |= _whole(collection, left, configs, strategy)
+        state.load_chunk_counts({key_sha: counts.get(key_sha) for key_sha in versions})
 
 
 def load_leftovers(state: TargetState, collection: Collection) -> None:
@@ -40,33 +37,28 @@ def load_leftovers(state: TargetState, collection: Collection) -> None:
         state.load_ids(ids)
 
 
-def _whole(collection: Collection, versions: Mapping[str, str], configs: Configs) -> dict[str, int]:
+def _whole(
+    collection: Collection, versions: Mapping[str, str], configs: Configs, strategy: Strategy
+) -> dict[str, int]:
     """The chunk counts of those documents of which all chunks from 0 to the last one stand in the
-    listed version and configuration. More may stand beyond: an old tail."""
+    listed version and configuration, cut in one way. More may stand beyond: an old tail."""
 
-    def standing(parts: Mapping[str, str]) -> Iterator[tuple[str, int]]:
-        """The ids that some documents, by the hash of their keys, have for a part of theirs. One
-        may come twice, if another pod writes and it moves from page to page."""
+    def standing(key_shas: Iterable[str], *, last: bool) -> Iterator[tuple[str, int]]:
+        """The ids that some documents have for their last chunks, or for all others. One may come
+        twice, if another pod writes and it moves from page to page."""
         states = [
-            document_state(key_sha, versions[key_sha], configs.document, part)
-            for key_sha, part in parts.items()
+            document_state(sha, versions[sha], configs.document, strategy, is_last=last)
+            for sha in key_shas
         ]
         for id_ in collection.ids_where("document_state", states):
             found = id_parts(id_)
-            if found is not None and found[0] in parts:
+            if found is not None and found[0] in versions:
                 yield found
 
-    lasts = set(standing(dict.fromkeys(versions, LAST)))
-    counts = {key_sha: 1 for key_sha, n in lasts if n == 0}
-    while lasts:
-        # Of each document one: mostly there is no other.
-        candidates = dict(lasts)
-        lasts -= candidates.items()
-        firsts = {key_sha: first_of(n + 1) for key_sha, n in candidates.items() if n > 0}
-        counts |= {key_sha: candidates[key_sha] + 1 for key_sha, n in standing(firsts) if n == 0}
-    middles = {key_sha: bytearray(count) for key_sha, count in counts.items() if count > 2}
-    for key_sha, n in standing(dict.fromkeys(middles, MIDDLE)):
-        if 0 < n < counts[key_sha] - 1:
-            middles[key_sha][n] = 1
-    holes = {key_sha for key_sha, there in middles.items() if there.count(1) != len(there) - 2}
-    return {key_sha: count for key_sha, count in counts.items() if key_sha not in holes}
+    lasts = dict(standing(versions, last=True))
+    others = {key_sha: bytearray(n) for key_sha, n in lasts.items() if n > 0}
+    for key_sha, n in standing(others, last=False):
+        if n < lasts.get(key_sha, 0):
+            others[key_sha][n] = 1
+    holes = {key_sha for key_sha, there in others.items() if not all(there)}
+    return {key_sha: n + 1 for key_sha, n in lasts.items() if key_sha not in holes}
