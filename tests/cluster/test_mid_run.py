@@ -74,7 +74,7 @@ def test_counts_move_and_stay_fresh(world: World, namespace: str) -> None:
     world.cluster.apply(world.slow_source(namespace), world.invocation(namespace, unique("fresh")))
     running(world, namespace)
     written, ages = set(), []
-    for _ in range(20):
+    for _ in range(30):
         status = (world.cluster.get("Invocation", namespace, "run") or {})["status"]
         if "completionTime" in status:
             break
@@ -85,8 +85,8 @@ def test_counts_move_and_stay_fresh(world: World, namespace: str) -> None:
     world.tei_delay(0)
     assert len(ages) >= 10, "the run ended too soon to see anything"
     assert len(written) >= 3, written
-    # Time stamps have whole seconds.
-    assert max(ages) <= 6, ages
+    # Workers are asked every five seconds, and time stamps have whole ones.
+    assert max(ages) <= 7, ages
     world.succeeded(namespace)
 
 

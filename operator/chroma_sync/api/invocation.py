@@ -291,7 +291,8 @@ class InvocationStatus(ApiModel):
         default=None, max_length=256, description="What is read. Example: a branch's commit."
     )
     documents: DocumentCounts = section(
-        DocumentCounts, "Documents by what became of them; at most 5 s old while the run goes."
+        DocumentCounts,
+        "Documents by what became of them; asked for every five seconds while the run goes.",
     )
     skipped: dict[str, Count] | None = Field(
         default=None, max_length=32, description="Skipped documents by reason."
@@ -322,7 +323,7 @@ class InvocationStatus(ApiModel):
     updated_at: str | None = Field(
         default=None,
         max_length=32,
-        description="When the counts were last read from the workers.",
+        description="When the counts last changed. Workers are asked for them every five seconds.",
         json_schema_extra={"format": "date-time"},
     )
     finished_shards: FinishedShards | None = Field(

@@ -12,11 +12,17 @@ from chroma_sync.cluster.interface import Kind, ListedKind, Listing, Object
 from chroma_sync.cluster.progress import ProgressReader
 from chroma_sync.cluster.rest import JSON, Rest
 from chroma_sync.reconcile.names import LABEL_SOURCE
-from chroma_sync.reconcile.observed import PodState, job_state, pod_state
+from chroma_sync.reconcile.observed import job_state
 from chroma_sync.reconcile.plan import Event
 
 API: Final = "/apis/chromasync.dev/v1alpha1"
 PLURALS: Final[dict[Kind, str]] = {"Source": "sources", "Invocation": "invocations"}
+EVERYWHERE: Final[dict[ListedKind, str]] = {
+    "Source": f"{API}/sources",
+    "Invocation": f"{API}/invocations",
+    "Job": "/apis/batch/v1/jobs",
+    "Pod": "/api/v1/pods",
+}
 # Names and uids are enough, and much smaller.
 METADATA_ONLY: Final = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PAGE: Final = 500
@@ -65,9 +71,9 @@ class KubernetesCluster:
         # Foreground: the Job goes last, so that its end says that no pod is left.
         await self._delete(f"{_jobs(namespace)}/{name}", uid, "Foreground")
 
-    async def pods(self, namespace: str, selector: str) -> list[PodState]:
+    async def pods(self, namespace: str, selector: str) -> list[Object]:
         pages = self._pages(_pods(namespace), selector)
-        return [pod_state(pod) async for page in pages for pod in page["items"]]
+        return [pod async for page in pages for pod in page["items"]]
 
     async def delete_invocation(self, namespace: str, name: str, uid: str) -> None:
         await self._delete(_path("Invocation", namespace, name), uid, "Background")
@@ -79,11 +85,10 @@ class KubernetesCluster:
         return await self._progress.read(address)
 
     async def list_all(self, kind: ListedKind) -> Listing:
-        """What exists of a kind in all namespaces; of Jobs, our own."""
-        path = "/apis/batch/v1/jobs" if kind == "Job" else f"{API}/{PLURALS[kind]}"
-        selector = LABEL_SOURCE if kind == "Job" else ""
+        """What exists of a kind in all namespaces; of Jobs and pods, our own."""
+        selector = LABEL_SOURCE if kind in ("Job", "Pod") else ""
         version, found = 0, []
-        async for page in self._pages(path, selector, accept=METADATA_ONLY):
+        async for page in self._pages(EVERYWHERE[kind], selector, accept=METADATA_ONLY):
             # All pages show the state of the first one.
             version = version or int(page["metadata"]["resourceVersion"])
             # Of nothing, a list of metadata holds null.

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from chroma_sync.api.contract import Result
-from chroma_sync.reconcile.observed import PodState
 from chroma_sync.reconcile.plan import Event
 
 Object = dict[str, Any]
 Kind = Literal["Source", "Invocation"]
-ListedKind = Literal["Source", "Invocation", "Job"]
+ListedKind = Literal["Source", "Invocation", "Job", "Pod"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Cluster(Protocol):
         """Delete the Job and its pods. It stays to be seen until the last pod is gone."""
         ...
 
-    async def pods(self, namespace: str, selector: str) -> list[PodState]:
+    async def pods(self, namespace: str, selector: str) -> list[Object]:
         """The pods that a label selector chooses, finished ones too."""
         ...
 

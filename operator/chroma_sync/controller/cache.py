@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from chroma_sync.cluster.interface import ListedKind
 from chroma_sync.reconcile.names import label_value
-from chroma_sync.reconcile.observed import InvocationState, JobState, SourceState
+from chroma_sync.reconcile.observed import InvocationState, JobState, PodState, SourceState
 
 Place = tuple[str, str]  # namespace, name
 T = TypeVar("T")
@@ -40,6 +41,11 @@ class Shelf(Generic[T]):
     def get(self, place: Place) -> T | None:
         entry = self._entries.get(place)
         return entry.state if entry else None
+
+    def version(self, place: Place) -> int | None:
+        """The version at which an object is known."""
+        entry = self._entries.get(place)
+        return entry.version if entry else None
 
     def put(self, place: Place, uid: str, version: int, state: T, group: Place) -> bool:
         """Keep the state of an object at a version. Returns whether it is news. What is older than
@@ -83,6 +89,9 @@ class Shelf(Generic[T]):
     def all(self) -> list[T]:
         return [entry.state for entry in self._entries.values()]
 
+    def items(self) -> list[tuple[Place, T]]:
+        return [(place, entry.state) for place, entry in self._entries.items()]
+
     def places(self) -> set[Place]:
         return set(self._entries)
 
@@ -95,15 +104,30 @@ class Shelf(Generic[T]):
 
 
 class Cache:
-    """Sources; Invocations, grouped by their Source; Jobs, grouped by the label of their Source."""
+    """Sources; Invocations, grouped by their Source; Jobs and pods, grouped by the label of their
+    Source."""
 
     def __init__(self) -> None:
         self.sources: Shelf[SourceState] = Shelf()
         self.invocations: Shelf[InvocationState] = Shelf()
         self.jobs: Shelf[JobState] = Shelf()
+        self.pods: Shelf[PodState] = Shelf()
 
     def invocations_of(self, namespace: str, source: str) -> list[InvocationState]:
         return self.invocations.of((namespace, source))
 
     def jobs_of(self, namespace: str, source: str) -> list[JobState]:
         return self.jobs.of((namespace, label_value(source)))
+
+    def pods_of(self, namespace: str, source: str) -> list[PodState]:
+        return self.pods.of((namespace, label_value(source)))
+
+    def places(self, kind: ListedKind) -> set[Place]:
+        """Where the objects of a kind are."""
+        shelves: dict[ListedKind, Shelf[Any]] = {
+            "Source": self.sources,
+            "Invocation": self.invocations,
+            "Job": self.jobs,
+            "Pod": self.pods,
+        }
+        return shelves[kind].places()

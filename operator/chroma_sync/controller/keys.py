@@ -11,8 +11,10 @@ from chroma_sync.controller.cache import Cache, Place
 from chroma_sync.reconcile.observed import (
     InvocationState,
     JobState,
+    PodState,
     invocation_state,
     job_state,
+    pod_state,
     source_state,
 )
 
@@ -76,6 +78,24 @@ def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Key]:
     return _of_job(cache, place[0], state, deleted=deleted) if news else []
 
 
+def pod_changed(cache: Cache, pod: Object, *, deleted: bool) -> list[Key]:
+    """Keep a pod's news. It wakes the owner of the pod's Job."""
+    place, uid, version = _identity(pod)
+    state = pod_state(pod)
+    if deleted:
+        news = cache.pods.remove(place, uid, version)
+    else:
+        news = cache.pods.put(place, uid, version, state, (place[0], state.source))
+    return of_pod(cache, place[0], state) if news else []
+
+
+def of_pod(cache: Cache, namespace: str, state: PodState) -> list[Key]:
+    """Whom news of a pod concerns: the owner of its Job. A Job that is not known yet wakes its
+    owner when it is."""
+    job = cache.jobs.get((namespace, state.job))
+    return _of_job(cache, namespace, job, deleted=False) if job is not None else []
+
+
 def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) -> list[Key]:
     """Forget what a list of all uids of a kind, read at a version, lacks: the watch had a gap when
     it was deleted. Returns the keys that its end wakes."""
@@ -85,6 +105,9 @@ def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) 
     if kind == "Invocation":
         lost = cache.invocations.drop_missing(there, version)
         return [key for place, state in lost for key in _of_invocation(place, state)]
+    if kind == "Pod":
+        lost_pods = cache.pods.drop_missing(there, version)
+        return [key for place, state in lost_pods for key in of_pod(cache, place[0], state)]
     lost_jobs = cache.jobs.drop_missing(there, version)
     return [
         key for place, state in lost_jobs for key in _of_job(cache, place[0], state, deleted=True)

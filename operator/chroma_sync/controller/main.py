@@ -20,6 +20,7 @@ from chroma_sync.controller.http import Health, serve
 from chroma_sync.controller.keys import Key
 from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.passes import Passes
+from chroma_sync.controller.polling import Polling
 from chroma_sync.controller.settings import SettingsError, load
 from chroma_sync.controller.watch import watch
 from chroma_sync.controller.workqueue import WorkQueue
@@ -28,7 +29,7 @@ from chroma_sync.reconcile.installation import Installation
 LEASE = "chroma-sync-operator"
 SYNC_PERIOD = 0.2
 LIST_PERIOD = 60.0
-LISTED: tuple[ListedKind, ...] = ("Source", "Invocation", "Job")
+LISTED: tuple[ListedKind, ...] = ("Source", "Invocation", "Job", "Pod")
 SYNC_LOOKS = 25  # after so many, what exists is asked for once more
 
 logger = logging.getLogger(__name__)
@@ -59,18 +60,22 @@ async def _run(installation: Installation, host: str) -> int:
     cluster = KubernetesCluster(rest)
     leadership = Leadership(rest, *_identity())
     cache, metrics, health, stop = Cache(), Metrics(), Health(), asyncio.Event()
-    passes = Passes(cluster, cache, installation, metrics)
+    polling = Polling(cluster.read_progress, cache)
+    passes = Passes(cluster, cache, installation, metrics, polling.told)
     queue: WorkQueue[Key] = WorkQueue(passes.reconcile)
-    passes.wake = queue.add
+    passes.wake = polling.wake = queue.add
 
     def refresh() -> None:
         metrics.depth.set(len(queue))
         metrics.leading.set(leadership.held)
+        metrics.silent.set(polling.silent)
         metrics.count(metrics.sources, (s.reason for s in cache.sources.all()))
         metrics.count(metrics.invocations, (i.reason for i in cache.invocations.all()))
 
     server = await serve(health, metrics, refresh, host=host)
-    work = asyncio.create_task(_work(cluster, leadership, cache, queue, health), name="work")
+    work = asyncio.create_task(
+        _work(cluster, leadership, cache, queue, polling, health), name="work"
+    )
     # A signal ends the work, and the end of the work, whatever its cause, ends the watches.
     work.add_done_callback(lambda _: stop.set())
     try:
@@ -91,6 +96,7 @@ async def _work(
     leadership: Leadership,
     cache: Cache,
     queue: WorkQueue[Key],
+    polling: Polling,
     health: Health,
 ) -> None:
     """Reconcile while the Lease is held. Ends by an exception only."""
@@ -102,6 +108,7 @@ async def _work(
             logger.info("reconciling")
             health.working = True
             group.create_task(queue.run())
+            group.create_task(polling.run())
             group.create_task(_drop_missing(cluster, cache, queue))
     finally:
         health.working = False
@@ -121,19 +128,13 @@ async def _synced(cluster: KubernetesCluster, cache: Cache) -> None:
     passes could take an object that was not listed yet for one that is gone."""
     while True:
         try:
-            sources = (await cluster.list_all("Source")).places
-            invocations = (await cluster.list_all("Invocation")).places
-            jobs = (await cluster.list_all("Job")).places
+            there = {kind: (await cluster.list_all(kind)).places for kind in LISTED}
         except ClusterError as error:
             logger.warning("the objects could not be listed: %s", error)
             await asyncio.sleep(SYNC_PERIOD * SYNC_LOOKS)
             continue
         for _ in range(SYNC_LOOKS):
-            missing = (
-                len(sources - cache.sources.places())
-                + len(invocations - cache.invocations.places())
-                + len(jobs - cache.jobs.places())
-            )
+            missing = sum(len(places - cache.places(kind)) for kind, places in there.items())
             if not missing:
                 return
             await asyncio.sleep(SYNC_PERIOD)

@@ -33,6 +33,11 @@ class Metrics:
         self.leading = Gauge(
             "chroma_sync_leading", "1 while this process holds the Lease.", registry=self.registry
         )
+        self.silent = Gauge(
+            "chroma_sync_silent_pods",
+            "Pods of runs that do not say how far they are, such as for a NetworkPolicy.",
+            registry=self.registry,
+        )
         self.sources = Gauge(
             "chroma_sync_sources",
             "Sources by the reason of their Ready condition.",

@@ -1,4 +1,4 @@
-"""The watches: kopf lists and watches three kinds, and each event ends in the cache and the queue.
+"""The watches: kopf lists and watches four kinds, and each event ends in the cache and the queue.
 
 Only `on.event` handlers, without daemons, timers, indexes or change detection: so kopf writes
 nothing to any object, neither finalizers nor annotations.
@@ -71,6 +71,7 @@ def _registry(cache: Cache, add: Callable[[Key], None]) -> kopf.OperatorRegistry
     on(GROUP, VERSION, "sources", id="source", changed=keys.source_changed)
     on(GROUP, VERSION, "invocations", id="invocation", changed=keys.invocation_changed)
     on("batch", "v1", "jobs", id="job", changed=keys.job_changed)
+    on("", "v1", "pods", id="pod", changed=keys.pod_changed)
     kopf.on.login(registry=registry, id="login")(_login)
     return registry
 
@@ -92,6 +93,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.client_timeout = 300
     settings.watching.chunk_size = 500
     settings.watching.label_selectors["batch", "v1", "jobs"] = LABEL_SOURCE
+    settings.watching.label_selectors["", "v1", "pods"] = LABEL_SOURCE
     settings.queueing.exit_timeout = 1.0
     settings.process.ultimate_exiting_timeout = 15.0
     return settings

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
 
 from chroma_sync.api.contract import Result, Step, merge_results
 from chroma_sync.api.invocation import FinishedShards, InvocationStatus
 from chroma_sync.reconcile import pods
-from chroma_sync.reconcile.observed import PodState
+from chroma_sync.reconcile.observed import PodState, moment
+
+# Of many runs at once, what is written of each is what the API server has to bear.
+WRITE_SECONDS: Final = 5.0
+# What changes all the time while a run goes. All else is a change of state, or goes with its pod.
+COUNTS: Final = frozenset({"documents", "skipped", "chunks", "bytes", "failures", "updated_at"})
 
 
 def show(status: InvocationStatus, own: Sequence[PodState], progress: Mapping[str, Result]) -> None:
@@ -39,6 +46,18 @@ def show(status: InvocationStatus, own: Sequence[PodState], progress: Mapping[st
     status.chunks = total.chunks
     status.bytes = total.bytes
     status.failures = total.failures
+
+
+def hold_back(before: InvocationStatus, after: InvocationStatus, now: datetime) -> float:
+    """For how many seconds a status is not written yet that differs in its counts alone: so that
+    they are written at most every `WRITE_SECONDS`. 0 when it is to be written at once."""
+    changed = {
+        name for name in type(after).model_fields if getattr(before, name) != getattr(after, name)
+    }
+    if not changed or changed - COUNTS:
+        return 0.0
+    written = (now - moment(before.updated_at)).total_seconds()
+    return max(0.0, WRITE_SECONDS - max(0.0, written))
 
 
 def _keep_finished_shards(status: InvocationStatus, own: Sequence[PodState]) -> None:

@@ -12,7 +12,7 @@ from chroma_sync.api.invocation import InvocationStatus
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.source import Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
-from chroma_sync.reconcile import conditions, run
+from chroma_sync.reconcile import conditions, counts, run
 from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.observed import moment
 from chroma_sync.reconcile.plan import DeleteInvocation, DeleteJob, Plan
@@ -43,6 +43,10 @@ def reconcile(seen: Seen, now: datetime) -> Plan[InvocationStatus]:
     if state.status != "Unknown":
         status.completion_time = timestamp(now)
         _clear_up(seen, plan, now)
+    early = counts.hold_back(invocation.status, status, now)
+    if early:
+        plan.status = invocation.status.model_copy(deep=True)
+        plan.again_in(early)
     return plan
 
 

@@ -93,6 +93,7 @@ class PodState:
     step: Step | None
     invocation_uid: str
     created: datetime
+    source: str = ""  # the label: see names.label_value
     index: int = 0
     phase: str = "Pending"
     address: str = ""
@@ -105,6 +106,11 @@ class PodState:
     @property
     def ended(self) -> bool:
         return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def at_work(self) -> bool:
+        """Whether its worker can be asked how far it is."""
+        return self.phase == "Running" and bool(self.address) and self.terminated is None
 
 
 def moment(value: str | None) -> datetime:
@@ -196,6 +202,7 @@ def pod_state(pod: Object) -> PodState:
         step=_step(metadata),
         invocation_uid=labels.get(names.LABEL_INVOCATION_UID, ""),
         created=moment(metadata.get("creationTimestamp")),
+        source=labels.get(names.LABEL_SOURCE, ""),
         index=int(labels.get(INDEX_LABEL) or 0),
         phase=status.get("phase", "Pending"),
         address=status.get("podIP") or "",

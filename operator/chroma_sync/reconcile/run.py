@@ -26,8 +26,8 @@ from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import JobState, PodState
 from chroma_sync.reconcile.plan import CreateJob, Plan
 
-# While pods are there: nothing wakes the operator when one changes, and its counts are asked for.
-LOOK_AGAIN: Final = 2.0
+# Each change of a Job, a pod or the counts wakes the operator: this is for news that got lost.
+LOOK_AGAIN: Final = 30.0
 # A Job without any pod for so long is in trouble: a quota, a missing ServiceAccount, a webhook.
 NO_POD_SECONDS: Final = 15.0
 NEXT: Final = {Step.PLAN: Step.WORK, Step.WORK: Step.FINISH}
@@ -42,8 +42,7 @@ DOING: Final = {
 @dataclass(frozen=True)
 class Seen:
     """All that a pass over an Invocation looks at. Jobs and pods are its own only. `progress` is
-    what pods told last, by their uid; `fresh`, whether any was asked in this very pass. `refused`:
-    why the API server did not take the last Job."""
+    what pods told last, by their uid. `refused`: why the API server did not take the last Job."""
 
     invocation: Invocation
     installation: Installation
@@ -51,7 +50,6 @@ class Seen:
     jobs: Sequence[JobState] = ()
     pods: Sequence[PodState] = ()
     progress: Mapping[str, Result] = field(default_factory=dict)
-    fresh: bool = False
     refused: str = ""
 
 
@@ -89,7 +87,7 @@ def count(seen: Seen, status: InvocationStatus, now: datetime) -> None:
     before = status.model_copy(deep=True)
     counts.show(status, _own(seen), seen.progress)
     status.attempts = sum(max(0, j.failed - (j.failure is not None)) for j in seen.jobs)
-    if seen.fresh or status != before:
+    if status != before:
         status.updated_at = timestamp(now)
 
 
@@ -160,6 +158,9 @@ def _drive(
     if job.failure is not None:
         trouble = pods.failure(job, seen.pods)
         return conditions.failed(trouble.reason, trouble.message)
+    alone = (now - job.created).total_seconds()
+    if not look.latest and alone < NO_POD_SECONDS:
+        plan.again_in(NO_POD_SECONDS - alone)
     keeps = _trouble(seen, look, job, now)
     return conditions.unfinished(keeps.reason, keeps.message) if keeps else doing
 
@@ -170,7 +171,7 @@ def _trouble(seen: Seen, look: _Look, job: JobState, now: datetime) -> pods.Trou
     of_pods = [t for pod in newest if (t := pods.trouble(pod))]
     told = [seen.progress[p.uid] for p in newest if p.uid in seen.progress and not p.terminated]
     of_workers = [pods.Trouble(pods.known(r.reason), r.message) for r in told if r.reason]
-    if not newest and now - job.created > timedelta(seconds=NO_POD_SECONDS):
+    if not newest and now - job.created >= timedelta(seconds=NO_POD_SECONDS):
         message = (
             f"Job {job.name} has no pod. Ask Kubernetes why: kubectl describe job {job.name} "
             "(often a quota, or a ServiceAccount that is not there)."

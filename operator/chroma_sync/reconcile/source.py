@@ -22,8 +22,8 @@ from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Plan
 
 RETRY_FIRST: Final = 10.0
 RETRY_LAST: Final = 300.0
-# While a check's pod is there: nothing wakes the operator when a pod changes.
-LOOK_AGAIN: Final = 2.0
+# Each change of a check's Job and pod wakes the operator: this is for news that got lost.
+LOOK_AGAIN: Final = 30.0
 REQUESTED_AT_MAX: Final = 256
 CHECKING: Final = "The Source is being checked."
 # A run that fails for one of these tells of the Source, and so of the runs after it.
@@ -81,6 +81,14 @@ def reconcile(seen: Seen, now: datetime) -> Plan[SourceStatus]:
     )
     admission.admit(plan, seen.invocations, seen.jobs, seen.pods, startable=startable)
     return plan
+
+
+def needs_all_pods(before: SourceStatus, after: SourceStatus) -> bool:
+    """Whether what was decided stands on pods that are not there, or that left no result: that the
+    next run may begin, or that a check failed. No watch is sure of that."""
+    admitted = after.active_invocation not in (None, before.active_invocation)
+    failures = before.check.attempts if before.check else 0
+    return admitted or (after.check is not None and after.check.attempts > failures)
 
 
 def backoff(attempts: int) -> float:

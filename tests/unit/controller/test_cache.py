@@ -103,3 +103,37 @@ def test_what_was_removed_long_ago_takes_no_memory() -> None:
     keys.drop_missing(cache, "Invocation", set(), 200)
     keys.drop_missing(cache, "Invocation", set(), 300)
     assert cache.invocations._removed == {}
+
+
+def pod(version: int, **status: Any) -> dict[str, Any]:
+    """A pod of the Job."""
+    labels = {
+        "chromasync.dev/source": "docs",
+        "chromasync.dev/invocation-uid": "u1",
+        "batch.kubernetes.io/job-name": "job",
+    }
+    metadata = run(version)["metadata"] | {"name": "pod", "uid": "p1", "labels": labels}
+    return {"metadata": metadata, "status": {"phase": "Running", **status}}
+
+
+def test_news_of_a_pod_wakes_its_run() -> None:
+    cache = Cache()
+    # Its Job wakes the run when it is known.
+    assert keys.pod_changed(cache, pod(1), deleted=False) == []
+    keys.job_changed(cache, job(2), deleted=False)
+    assert keys.pod_changed(cache, pod(3, podIP="10.0.0.1"), deleted=False) == BOTH[:1]
+    assert [p.address for p in cache.pods_of("team", "docs")] == ["10.0.0.1"]
+    # What is not looked at wakes nobody.
+    more = pod(4, podIP="10.0.0.1", conditions=[{"type": "Ready", "status": "False"}])
+    assert keys.pod_changed(cache, more, deleted=False) == []
+    assert keys.pod_changed(cache, pod(5), deleted=True) == BOTH[:1]
+    assert cache.pods_of("team", "docs") == []
+
+
+def test_a_pod_that_a_list_lacks_is_dropped() -> None:
+    cache = Cache()
+    keys.job_changed(cache, job(1), deleted=False)
+    keys.pod_changed(cache, pod(2), deleted=False)
+    assert keys.drop_missing(cache, "Pod", {"p1"}, 10) == []
+    assert keys.drop_missing(cache, "Pod", set(), 10) == BOTH[:1]
+    assert cache.places("Pod") == set()

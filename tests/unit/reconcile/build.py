@@ -10,7 +10,7 @@ from chroma_sync.api.contract import Result, Step, encode_result
 from chroma_sync.api.invocation import Invocation, InvocationStatus
 from chroma_sync.api.meta import API_VERSION
 from chroma_sync.api.source import Source, SourceStatus
-from chroma_sync.controller.passes import dump
+from chroma_sync.controller.executor import dump
 from chroma_sync.reconcile import invocation as invocation_pass
 from chroma_sync.reconcile import jobs, names, run
 from chroma_sync.reconcile import source as source_pass

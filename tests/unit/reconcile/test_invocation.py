@@ -115,12 +115,24 @@ def test_counts_come_from_the_pods() -> None:
         jobs=[job],
         pods=[at_work],
         progress={at_work.uid: told},
-        fresh=True,
     )
     assert after.status.documents.indexed == 1
     assert after.status.chunks.written == 4
     assert after.status.updated_at == "2026-11-24T12:00:02Z"
-    assert plan.requeue_after is not None and plan.requeue_after <= 2
+    # The next numbers of it are written after five seconds; each change of state, and what is lost
+    # with a pod that has ended, at once.
+    more = told.model_copy(update={"bytes": 9})
+    seen = {"source": src, "jobs": [job]}
+    same, plan = pass_invocation(
+        after, later(5), **seen, pods=[at_work], progress={at_work.uid: more}
+    )
+    assert same.status == after.status
+    assert plan.requeue_after == 2
+    waits = pod(job, waiting=("ErrImagePull", "no such image"), phase="Pending")
+    kept, _ = pass_invocation(after, later(5), **seen, pods=[waits], progress={waits.uid: more})
+    assert (summary(kept)[1], kept.status.bytes) == ("ImagePullFailed", 9)
+    late, _ = pass_invocation(after, later(7), **seen, pods=[at_work], progress={at_work.uid: more})
+    assert (late.status.bytes, late.status.updated_at) == (9, "2026-11-24T12:00:07Z")
 
 
 def test_the_end() -> None:

@@ -1,0 +1,100 @@
+"""Carries out what a pass decided: writes the status once, then acts, then tells."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakValueDictionary
+
+from chroma_sync.api.invocation import InvocationStatus
+from chroma_sync.api.source import SourceStatus
+from chroma_sync.cluster.errors import ClusterError, InvalidError
+from chroma_sync.cluster.interface import Cluster, Object
+from chroma_sync.controller import keys
+from chroma_sync.controller.cache import Cache, Place
+from chroma_sync.controller.keys import Key
+from chroma_sync.controller.merge import merge_patch
+from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Event, Plan
+
+logger = logging.getLogger(__name__)
+
+
+class Executor:
+    """`refused` holds, by key, why the API server did not take the last Job. `wake` adds a key to
+    the queue."""
+
+    def __init__(self, cluster: Cluster, cache: Cache) -> None:
+        self.refused: dict[Key, str] = {}
+        self.wake: Callable[[Key], None] = lambda _: None
+        self._cluster = cluster
+        self._cache = cache
+        # One for each Source: a Job of one of its runs is never made while admission looks.
+        self._locks: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
+
+    def lock_of(self, namespace: str, source: str) -> asyncio.Lock:
+        """Held while a Source admits, and while a Job of one of its runs is made."""
+        return self._locks.setdefault((namespace, source), asyncio.Lock())
+
+    async def carry_out(
+        self, key: Key, raw: Object, plan: Plan[SourceStatus] | Plan[InvocationStatus]
+    ) -> Object:
+        """Status, then actions, then events: what was decided is never forgotten, what was told is
+        always true. Returns the object as it is now."""
+        patch = merge_patch(raw.get("status") or {}, dump(plan.status))
+        if patch:
+            raw = await self._cluster.patch_status(key.kind, raw, patch)
+            changed = keys.source_changed if key.kind == "Source" else keys.invocation_changed
+            for other in changed(self._cache, raw, deleted=False):
+                if other != key:
+                    self.wake(other)
+        try:
+            for action in plan.actions:
+                await self._act(key, raw, action)
+        finally:
+            # The status that they tell of is written, and the next pass does not repeat them.
+            for event in plan.events:
+                await self._tell(key, raw, event)
+        return raw
+
+    async def _tell(self, key: Key, raw: Object, event: Event) -> None:
+        try:
+            await self._cluster.post_event(key.kind, raw, event)
+        except ClusterError as error:
+            logger.warning("%s: an event could not be posted: %s", key, error)
+
+    async def _act(self, key: Key, raw: Object, action: Any) -> None:
+        if isinstance(action, CreateJob) and key.kind == "Invocation":
+            source = raw["spec"]["sourceRef"]["name"]
+            async with self.lock_of(key.namespace, source):
+                now = await self._cluster.read("Invocation", key.namespace, key.name)
+                # Deleted meanwhile, it may have been followed by another run already.
+                if _is_alive(now, raw["metadata"]["uid"]):
+                    await self._create_job(key, action)
+        elif isinstance(action, CreateJob):
+            await self._create_job(key, action)
+        elif isinstance(action, DeleteJob):
+            await self._cluster.delete_job(key.namespace, action.name, action.uid)
+        else:
+            await self._cluster.delete_invocation(key.namespace, key.name, raw["metadata"]["uid"])
+
+    async def _create_job(self, key: Key, action: CreateJob) -> None:
+        try:
+            job = await self._cluster.create_job(action.manifest)
+        except InvalidError as error:
+            self.refused[key] = str(error)
+            raise
+        self.refused.pop(key, None)
+        keys.job_changed(self._cache, job, deleted=False)
+
+
+def _is_alive(obj: Object | None, uid: str) -> bool:
+    metadata = obj["metadata"] if obj is not None else {}
+    return metadata.get("uid") == uid and "deletionTimestamp" not in metadata
+
+
+def dump(status: SourceStatus | InvocationStatus) -> Object:
+    """A status as it is written: what is not set is left out."""
+    full = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {key: value for key, value in full.items() if value != []}
