@@ -8,6 +8,7 @@ import pytest
 
 from chroma_sync.api.contract import (
     FAILURES_MAX,
+    NOTES_MAX,
     RESULT_MAX_BYTES,
     Result,
     decode_result,
@@ -32,6 +33,7 @@ def test_a_result_survives_the_way() -> None:
         bytes=1234,
         collection=CollectionStatus(name="docs", id="1-2", records=9),
         failures=[failure("a.txt")],
+        notes=["spec.github.includeGlobs: '*.rs' matches no file."],
     )
     assert decode_result(encode_result(result)) == result
 
@@ -44,6 +46,7 @@ def test_a_result_stays_within_its_limit(text: str) -> None:
         documents=DocumentCounts(failed=100),
         failures=[failure(text * 5_000) for _ in range(FAILURES_MAX)],
         skipped={f"Reason{i}": 10**9 for i in range(20)},
+        notes=[f"{i}{text * 2_000}"[:1024] for i in range(NOTES_MAX)],
     )
     encoded = encode_result(result)
     assert len(encoded) <= RESULT_MAX_BYTES
@@ -97,3 +100,10 @@ def test_shards_are_summed_up() -> None:
     assert (merged.reason, merged.message, len(merged.failures)) == (
         *("EmbeddingUnavailable", "down", 1),
     )
+
+
+def test_what_all_shards_note_is_noted_once() -> None:
+    shards = [Result(notes=["a", f"only {shard}"]) for shard in range(2)]
+    assert merge_results(shards).notes == ["a", "only 0", "only 1"]
+    many = [Result(notes=[f"{shard} {i}" for i in range(NOTES_MAX)]) for shard in range(3)]
+    assert len(merge_results(many).notes) == NOTES_MAX

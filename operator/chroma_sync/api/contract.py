@@ -21,6 +21,7 @@ from chroma_sync.api.invocation import (
     Count,
     DocumentCounts,
     Failure,
+    Note,
 )
 from chroma_sync.api.meta import ApiModel
 
@@ -34,6 +35,7 @@ TERMINATION_LOG: Final = PurePosixPath("/dev/termination-log")
 RESULT_MAX_BYTES: Final = 3_500
 NAME_MAX: Final = 200
 FAILURES_MAX: Final = 20
+NOTES_MAX: Final = 10
 SKIP_REASONS_MAX: Final = 32
 RETRY_AFTER_MAX: Final = 3_600  # seconds; no host's limit lasts longer than its hour
 SCRATCH: Final = PurePosixPath("/scratch")
@@ -97,12 +99,14 @@ class Result(ApiModel):
     bytes: Count = 0
     collection: CollectionStatus | None = None
     failures: list[Failure] = Field(default_factory=list, max_length=FAILURES_MAX)
+    notes: list[Note] = Field(default_factory=list, max_length=NOTES_MAX)
 
 
 def encode_result(result: Result) -> bytes:
     """Make the JSON for a termination message of at most `RESULT_MAX_BYTES` bytes.
 
-    Long names and messages are cut first, then failures are left out from the end; counts stay."""
+    Long names and messages are cut first, then failures and notes are left out from the end; counts
+    stay."""
     short = result.model_copy(
         update={
             "message": _cut(result.message, 1_000),
@@ -114,17 +118,20 @@ def encode_result(result: Result) -> bytes:
                 )
                 for f in result.failures[:FAILURES_MAX]
             ],
+            "notes": [_cut(note, NAME_MAX) for note in result.notes],
         }
     )
     while len(encoded := _dump(short)) > RESULT_MAX_BYTES:
         if short.failures:
             short = short.model_copy(update={"failures": short.failures[:-1]})
+        elif short.notes:
+            short = short.model_copy(update={"notes": short.notes[:-1]})
         elif short.message:
             short = short.model_copy(
                 update={"message": _cut(short.message, len(short.message) // 2)}
             )
         else:
-            raise ValueError("a result without failures and message is over its size limit")
+            raise ValueError("a result of counts alone is over its size limit")
     return encoded
 
 
@@ -155,6 +162,8 @@ def merge_results(results: list[Result]) -> Result:
         bytes=_sum(r.bytes for r in results),
         collection=next((r.collection for r in results if r.collection), None),
         failures=[f for r in results for f in r.failures][:FAILURES_MAX],
+        # Each shard lists the whole source, so their notes are the same.
+        notes=list(dict.fromkeys(note for r in results for note in r.notes))[:NOTES_MAX],
     )
 
 

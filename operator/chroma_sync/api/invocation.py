@@ -248,6 +248,10 @@ class Failure(ApiModel):
     )
 
 
+# Long ones are cut.
+Note = Annotated[str, Field(max_length=1024), _cut(1024)]
+
+
 class FinishedShards(ApiModel):
     """What those pods of a run came to that share its documents and have ended well."""
 
@@ -318,6 +322,13 @@ class InvocationStatus(ApiModel):
         default_factory=list,
         max_length=20,
         description="Documents that could not be indexed, the first 20 of them.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    notes: list[Note] = Field(
+        default_factory=list,
+        max_length=10,
+        description="What is worth knowing of the run beside its documents. Example: a pattern of "
+        "includeGlobs that matches no file.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     updated_at: str | None = Field(

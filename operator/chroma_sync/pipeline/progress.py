@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from chroma_sync.api.contract import FAILURES_MAX, NAME_MAX, Result
+from chroma_sync.api.contract import FAILURES_MAX, NAME_MAX, NOTES_MAX, Result
 from chroma_sync.api.invocation import ChunkCounts, CollectionStatus, DocumentCounts, Failure
 from chroma_sync.api.reasons import DocumentReason, Reason
 
@@ -26,6 +26,7 @@ class Progress:
         self._skipped: Counter[str] = Counter()
         self._bytes = 0
         self._failures: list[Failure] = []
+        self._notes: list[str] = []
         self._waits: dict[Reason, str] = {}
         self.revision: str | None = None
         self.collection: CollectionStatus | None = None
@@ -76,6 +77,13 @@ class Progress:
     def chunks(self, kind: str, count: int) -> None:
         """So many more chunks were `produced`, `embedded`, `reused` or `written`."""
         self._count(self._chunks, kind, count)
+
+    def note(self, notes: Iterable[str]) -> None:
+        """Tell people something about the run as a whole. What is told already is not told twice,
+        and of many notes only the first are kept."""
+        with self._lock:
+            new = [*self._notes, *(note[:NAME_MAX] for note in notes)]
+            self._notes = list(dict.fromkeys(new))[:NOTES_MAX]
 
     def wrote(self) -> bool:
         """Whether any record was written."""
@@ -129,6 +137,7 @@ class Progress:
                 bytes=self._bytes,
                 collection=self.collection,
                 failures=list(self._failures),
+                notes=list(self._notes),
             )
 
     def _count(self, counter: Counter[str], key: str, count: int = 1) -> None:

@@ -124,6 +124,7 @@ def work(tools: Toolbox) -> None:
     tools.source.open(revision)
     with target_state(tools.scratch / "work.sqlite") as state, _watched(tools, identity):
         state.load_listing(listed(_mine(tools.source.entries(), tools.shard)))
+        tools.progress.note(tools.source.notes())
         load_target(state, collection, tools.configs)
         donor = donor_of(tools, collection.name)
         _bring_in(tools, collection, state, tools.progress, donor)
@@ -143,6 +144,7 @@ def finish(tools: Toolbox) -> None:
         tools.source.open(revision)
         with target_state(tools.scratch / "finish.sqlite") as state:
             state.load_listing(listed(tools.source.entries()))
+            tools.progress.note(tools.source.notes())
             load_target(state, collection, tools.configs)
             with _watched(tools, identity):
                 again = Progress()

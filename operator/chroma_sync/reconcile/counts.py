@@ -46,6 +46,7 @@ def show(status: InvocationStatus, own: Sequence[PodState], progress: Mapping[st
     status.chunks = total.chunks
     status.bytes = total.bytes
     status.failures = total.failures
+    status.notes = total.notes or status.notes
 
 
 def hold_back(before: InvocationStatus, after: InvocationStatus, now: datetime) -> float:

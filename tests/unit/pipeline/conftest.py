@@ -75,6 +75,7 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
         shard: tuple[int, int] = (0, 1),
         model_name: str = "hash",
         max_file_size: int = 1_000_000,
+        globs: tuple[str, ...] = ("*",),
     ) -> Toolbox:
         url, commits = git_url
         commit = commits[sha] if isinstance(sha, int) else sha
@@ -99,6 +100,7 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
                     "repository": repository_name,
                     "baseUrl": base_url or url,
                     "maxFileSizeBytes": max_file_size,
+                    "includeGlobs": list(globs),
                 }
             ),
             job_template=JobTemplate(),

@@ -47,3 +47,13 @@ def test_exclude_wins() -> None:
     assert not globs.chosen("tests/a.py")
     assert not globs.chosen("src/a_pb2.py")
     assert not globs.chosen("a.go")
+
+
+def test_each_pattern_that_matches_no_path_is_told_of() -> None:
+    globs = Globs(["*.py", "*.rs", "docs/"], ["*_pb2.py", "*.toml", "vendor/"])
+    for path in ("src/a.py", "docs/a.md", "a_pb2.py", "pyproject.toml"):
+        globs.chosen(path)
+    assert globs.unmatched() == [
+        "spec.github.includeGlobs: '*.rs' matches no file.",
+        "spec.github.excludeGlobs: 'vendor/' matches no file.",
+    ]

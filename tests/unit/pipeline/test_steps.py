@@ -315,3 +315,11 @@ def test_a_laptop_finds_the_previous_collection(make_tools: MakeTools) -> None:
     assert steps.last_finished_collection(make_tools(collection="next")) == "newer"
     assert steps.last_finished_collection(make_tools(collection="newer")) == "older"
     assert steps.last_finished_collection(make_tools(source="default/none")) is None
+
+
+def test_a_pattern_that_matches_no_file_is_told_of(make_tools: MakeTools) -> None:
+    tools = make_tools(globs=("*.md", "*.rs"))
+    steps.run(tools)
+    result = tools.progress.result()
+    assert result.notes == ["spec.github.includeGlobs: '*.rs' matches no file."]
+    assert result.documents.indexed == 1

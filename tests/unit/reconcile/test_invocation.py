@@ -157,11 +157,16 @@ def test_failed_documents_are_told() -> None:
     job = step_job(run, complete=True, over=True, active=0)
     failure = Failure(document="a.txt", reason="EmbeddingRejected", message="no")
     result = DONE.model_copy(
-        update={"documents": DocumentCounts(discovered=1, failed=1), "failures": [failure]}
+        update={
+            "documents": DocumentCounts(discovered=1, failed=1),
+            "failures": [failure],
+            "notes": ["spec.github.includeGlobs: '*.rs' matches no file."],
+        }
     )
     after, _ = pass_invocation(run, source=src, jobs=[job], pods=[ended(job, 0, result)])
     assert summary(after) == ("True", "CompleteWithFailures")
     assert after.status.failures == [failure]
+    assert after.status.notes == ["spec.github.includeGlobs: '*.rs' matches no file."]
 
 
 @pytest.mark.parametrize(

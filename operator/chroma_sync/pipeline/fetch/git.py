@@ -123,6 +123,9 @@ class GitSource:
         if listing.returncode != 0:
             raise Temporary(Reason.INTERNAL_ERROR, "git could not list the fetched commit")
 
+    def notes(self) -> list[str]:
+        return self._globs.unmatched()
+
     def read(self, entry: Entry) -> bytes:
         if self._reader is None:
             command = ("-C", str(self._repository), "cat-file", "--batch")

@@ -27,20 +27,44 @@ def _anchored(pattern: str) -> list[str]:
 
 
 class Globs:
-    """A compiled choice of paths."""
+    """A compiled choice of paths. It remembers which patterns have matched any."""
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
-        self._include = _compile(include)
-        self._exclude = _compile(exclude)
+        self._include = [_Pattern("includeGlobs", pattern) for pattern in include]
+        self._exclude = [_Pattern("excludeGlobs", pattern) for pattern in exclude]
 
     def chosen(self, path: str) -> bool:
         """Whether a path (with `/` between its parts) is part of the source."""
-        if self._exclude is not None and self._exclude.match(path):
-            return False
-        return self._include is None or bool(self._include.match(path))
+        # Both always: a pattern may match nothing but what another one leaves out.
+        excluded = _any_matches(self._exclude, path)
+        return (_any_matches(self._include, path) or not self._include) and not excluded
+
+    def unmatched(self) -> list[str]:
+        """What to tell of each pattern that no path has matched."""
+        return [
+            f"spec.github.{p.field}: {p.pattern!r} matches no file."
+            for p in (*self._include, *self._exclude)
+            if not p.has_matched
+        ]
 
 
-def _compile(patterns: Sequence[str]) -> glob.WcMatcher[str] | None:
-    if not patterns:
-        return None
-    return glob.compile([p for pattern in patterns for p in _anchored(pattern)], flags=_FLAGS)
+class _Pattern:
+    def __init__(self, field: str, pattern: str) -> None:
+        self.field = field
+        self.pattern = pattern
+        self.has_matched = False
+        self._matcher = glob.compile(_anchored(pattern), flags=_FLAGS)
+
+    def matches(self, path: str) -> bool:
+        matched = self._matcher.match(path)
+        self.has_matched = self.has_matched or matched
+        return matched
+
+
+def _any_matches(patterns: Sequence[_Pattern], path: str) -> bool:
+    """Whether any matches. Those that have matched nothing so far are asked in any case."""
+    found = False
+    for pattern in patterns:
+        if not (found and pattern.has_matched) and pattern.matches(path):
+            found = True
+    return found

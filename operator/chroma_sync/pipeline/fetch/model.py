@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,9 @@ class Source(Protocol):
 
     def entries(self) -> Iterator[Entry]:
         """List the documents of the opened revision that the globs choose, in a fixed order."""
+
+    def notes(self) -> Sequence[str]:
+        """What a person should know of the last listing, once it has come to its end."""
 
     def read(self, entry: Entry) -> bytes:
         """Read one listed document whole. Its size was checked by the listing."""
