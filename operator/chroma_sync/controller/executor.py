@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import assert_never
 from weakref import WeakValueDictionary
 
 from chroma_sync.api.invocation import InvocationStatus
@@ -16,7 +16,7 @@ from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache, Place
 from chroma_sync.controller.keys import Key
 from chroma_sync.controller.merge import merge_patch
-from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Event, Plan
+from chroma_sync.reconcile.plan import Action, CreateJob, DeleteInvocation, DeleteJob, Event, Plan
 
 logger = logging.getLogger(__name__)
 
@@ -64,20 +64,28 @@ class Executor:
         except ClusterError as error:
             logger.warning("%s: an event could not be posted: %s", key, error)
 
-    async def _act(self, key: Key, raw: Object, action: Any) -> None:
-        if isinstance(action, CreateJob) and key.kind == "Invocation":
-            source = raw["spec"]["sourceRef"]["name"]
-            async with self.lock_of(key.namespace, source):
-                now = await self._cluster.read("Invocation", key.namespace, key.name)
-                # Deleted meanwhile, it may have been followed by another run already.
-                if _is_alive(now, raw["metadata"]["uid"]):
-                    await self._create_job(key, action)
-        elif isinstance(action, CreateJob):
-            await self._create_job(key, action)
-        elif isinstance(action, DeleteJob):
-            await self._cluster.delete_job(key.namespace, action.name, action.uid)
-        else:
-            await self._cluster.delete_invocation(key.namespace, key.name, raw["metadata"]["uid"])
+    async def _act(self, key: Key, raw: Object, action: Action) -> None:
+        match action:
+            case CreateJob() if key.kind == "Invocation":
+                await self._create_job_of_run(key, raw, action)
+            case CreateJob():
+                await self._create_job(key, action)
+            case DeleteJob():
+                await self._cluster.delete_job(key.namespace, action.name, action.uid)
+            case DeleteInvocation():
+                uid = raw["metadata"]["uid"]
+                await self._cluster.delete_invocation(key.namespace, key.name, uid)
+            case _:
+                # A fault of the program: what nobody asked for is never done.
+                assert_never(action)
+
+    async def _create_job_of_run(self, key: Key, raw: Object, action: CreateJob) -> None:
+        source = raw["spec"]["sourceRef"]["name"]
+        async with self.lock_of(key.namespace, source):
+            now = await self._cluster.read("Invocation", key.namespace, key.name)
+            # Deleted meanwhile, it may have been followed by another run already.
+            if _is_alive(now, raw["metadata"]["uid"]):
+                await self._create_job(key, action)
 
     async def _create_job(self, key: Key, action: CreateJob) -> None:
         try:
