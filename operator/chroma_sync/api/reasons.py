@@ -21,6 +21,7 @@ class Reason(StrEnum):
     # How a check goes.
     CHECKING = "Checking"  # a new or changed Source is being looked at
     AVAILABLE = "Available"  # runs can use the Source
+    TERMINATING = "Terminating"  # the Source is being deleted
     # What a person must change.
     NOT_IMPLEMENTED = "NotImplemented"  # a field is set that no code serves yet
     INVALID_FOR_SOURCE = "InvalidForSource"  # the Invocation does not fit its Source

@@ -109,8 +109,7 @@ class Passes:
 
     async def _invocation(self, key: Key) -> float | None:
         raw = await self._read(key)
-        if raw is None or raw["metadata"].get("deletionTimestamp"):
-            # Its Jobs go with it: they are its dependents.
+        if raw is None:  # its Jobs go with it: they are its dependents
             self._forget(key)
             return None
         invocation = Invocation.model_validate(raw)

@@ -27,7 +27,8 @@ def admit(
 ) -> None:
     """Bring `activeInvocation` up to date. `startable`: the Source is ready and not suspended."""
     status = plan.status
-    alive = [i for i in invocations if not i.finished and not i.deleting]
+    # One that is being deleted ends as a cancelled one does: first its pods, then its condition.
+    alive = [i for i in invocations if not i.finished and (i.started or not i.deleting)]
     active = status.active_invocation
     if active is not None and any(i.uid == active.uid for i in alive):
         return

@@ -43,6 +43,7 @@ CALM: Final = frozenset(
         Reason.CANCELLED,
         Reason.CHECKING,
         Reason.AVAILABLE,
+        Reason.TERMINATING,
         Reason.SUSPENDED,
         Reason.SOURCE_NOT_READY,  # the Source itself says what is wrong
     }

@@ -57,20 +57,23 @@ def is_finished(status: InvocationStatus) -> bool:
 
 
 def _cancel(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | None:
-    """On request stop, unless the run has already done all it should: success beats a cancel."""
-    if not seen.invocation.spec.cancel:
+    """Stop on request, or when the object is being deleted, which a finalizer of others may hold up
+    for ever. Not when the run has already done all it should: success beats a cancel."""
+    deleting = seen.invocation.metadata.deletion_timestamp is not None
+    if not seen.invocation.spec.cancel and not deleting:
         return None
+    why = "The Invocation is being deleted: the run" if deleting else "The run"
     if plan.status.start_time is None:
-        return conditions.cancelled("The run was cancelled before it began.")
+        return conditions.cancelled(f"{why} was cancelled before it began.")
     if run.is_complete(seen, plan.status):
         return None
     plan.actions += [DeleteJob(j.name, j.uid) for j in seen.jobs if not j.deleting]
     if seen.jobs or any(not pod.ended for pod in seen.pods):
         plan.again_in(CANCEL_LOOK_AGAIN)
-        message = "The run is being cancelled; its pods are ending."
+        message = f"{why} is being cancelled; its pods are ending."
         return conditions.unfinished(Reason.PROCESSING, message)
     return conditions.cancelled(
-        "The run was cancelled. Its collection is not finished, unless the cancel came at the very "
+        f"{why} was cancelled. Its collection is not finished, unless the cancel came at the very "
         "end: then its metadata say finished_ingest."
     )
 
@@ -132,7 +135,7 @@ def _clear_up(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> None:
     """After the end: the Jobs go, for their results are in the status; later the Invocation."""
     plan.actions += [DeleteJob(j.name, j.uid) for j in seen.jobs if not j.deleting]
     ttl = seen.invocation.spec.ttl_seconds_after_finished
-    if ttl is None:
+    if ttl is None or seen.invocation.metadata.deletion_timestamp is not None:
         return
     wait = (moment(plan.status.completion_time) + timedelta(seconds=ttl) - now).total_seconds()
     if wait > 0:

@@ -112,6 +112,8 @@ def _job(
                     "name": owner.name,
                     "uid": owner.uid,
                     "controller": True,
+                    # A foreground deletion of the owner waits for the pods.
+                    "blockOwnerDeletion": True,
                 }
             ],
         },

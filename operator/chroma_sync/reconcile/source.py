@@ -68,17 +68,14 @@ def reconcile(seen: Seen, now: datetime) -> Plan[SourceStatus]:
     """Decide the check, then what the end of a run says of the Source, then admission."""
     source = seen.source
     plan = Plan(source.status.model_copy(deep=True))
-    state = _check(seen, plan, now)
+    deleting = source.metadata.deletion_timestamp is not None
+    state = _wind_up(seen, plan) if deleting else _check(seen, plan, now)
     state = _learn(seen, plan, state, now)
     generation, status = source.metadata.generation, plan.status
     plan.events += conditions.event(status.conditions, state)
     status.conditions = conditions.apply(status.conditions, state, generation, now)
     status.observed_generation = generation
-    startable = (
-        state.status == "True"
-        and not source.spec.suspend
-        and source.metadata.deletion_timestamp is None
-    )
+    startable = state.status == "True" and not source.spec.suspend
     admission.admit(plan, seen.invocations, seen.jobs, seen.pods, startable=startable)
     return plan
 
@@ -94,6 +91,13 @@ def needs_all_pods(before: SourceStatus, after: SourceStatus) -> bool:
 def backoff(attempts: int) -> float:
     """Seconds from the failed check number `attempts` to the next one."""
     return min(RETRY_FIRST * 2.0 ** min(attempts - 1, 10), RETRY_LAST)
+
+
+def _wind_up(seen: Seen, plan: Plan[SourceStatus]) -> State:
+    """A Source that is being deleted, which a finalizer of others may hold up for ever."""
+    plan.status.check = None
+    _delete_checks(seen, plan, keep=None)
+    return conditions.retrying(Reason.TERMINATING, "The Source is being deleted.")
 
 
 def _check(seen: Seen, plan: Plan[SourceStatus], now: datetime) -> State:

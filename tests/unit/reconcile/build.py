@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from chroma_sync.api.contract import Result, Step, encode_result
 from chroma_sync.api.invocation import Invocation, InvocationStatus
@@ -34,6 +34,8 @@ INSTALLATION = Installation.model_validate(
         "workerImage": "registry.test/worker:1",
     }
 )
+
+T = TypeVar("T", Source, Invocation)
 
 
 def later(seconds: float) -> datetime:
@@ -106,6 +108,12 @@ def as_json(obj: Source | Invocation) -> dict[str, Any]:
     whole = obj.model_dump(mode="json", by_alias=True, exclude_none=True)
     status = dump(obj.status)
     return whole | {"status": status if status.get("conditions") else {}}
+
+
+def deleting(obj: T) -> T:
+    """The object after someone deleted it, which a finalizer of others holds up."""
+    update = {"deletion_timestamp": "2026-11-24T12:00:00Z"}
+    return obj.model_copy(update={"metadata": obj.metadata.model_copy(update=update)})
 
 
 def state(obj: Invocation) -> InvocationState:
