@@ -110,6 +110,9 @@ def test_a_plan_and_then_a_report(git_url: str, tmp_path: Path) -> None:
     assert planned.returncode == 0, planned.stderr
     assert "documents: 3 to add, 0 to change, 0 unchanged, 0 to remove; 0 skipped" in planned.stdout
     assert "chunks: 3 to write, 3 of them to embed" in planned.stdout
+    assert "chunks by type: 2 python, 1 markdown" in planned.stdout
+    most = [line.split() for line in planned.stdout.partition("most chunks:\n")[2].splitlines()]
+    assert sorted(most) == sorted(["1", path] for path in FILES)
     assert not (tmp_path / "chroma").exists(), "a plan writes nothing"
     ran = chroma_sync(tmp_path, "run", *files, "--report", "verdicts.jsonl")
     assert ran.returncode == 0, ran.stderr
@@ -140,8 +143,51 @@ def test_a_plan_of_two_runs_into_one_collection(git_url: str, tmp_path: Path) ->
     planned = chroma_sync(tmp_path, "plan", *written(tmp_path, items))
     assert planned.returncode == 0, planned.stderr
     note = "It comes after Invocation run into the same collection, which is not counted here."
-    lines = planned.stdout.splitlines()
-    assert [line.strip() == note for line in lines] == [*[False] * 6, True, *[False] * 3]
+    _, second, other = planned.stdout.split(" into ")[1:]
+    assert [note in told for told in (second, other)] == [True, False]
+
+
+def test_what_a_repository_holds_controls_no_terminal(tmp_path: Path) -> None:
+    root = tmp_path / "host"
+    (root / "acme").mkdir(parents=True)
+    notes = (
+        b"How to reset the password\n\n\x1b]52;c;ZWNobyBoaQ==\x07\x1b[2J\x1b[31mAll is fine\rhid\n"
+    )
+    named = {"notes.txt": repository.GeneratedFile(notes)}
+    evil = {"evil\x1b[31m\nname\u202e.md": repository.GeneratedFile(b"# dash\n")}
+    repository.write(root / "acme" / "shop", [named | evil])
+    with serving(root) as url:
+        source, run = objects(url)
+        source["spec"]["github"]["includeGlobs"] = ["*.txt", "*.md", "*.rs"]
+        source["spec"]["github"]["excludeGlobs"] = ["vendor/"]
+        files = written(tmp_path, [source, run])
+        outputs = [
+            chroma_sync(tmp_path, "plan", *files),
+            chroma_sync(tmp_path, "run", *files, "--report", "verdicts.jsonl"),
+            chroma_sync(tmp_path, "query", "reset the password", "--collection", "shop"),
+        ]
+    report = (tmp_path / "verdicts.jsonl").read_text(encoding="utf-8")
+    for done in outputs:
+        assert done.returncode == 0, done.stderr
+        for text in (done.stdout, done.stderr, report):
+            assert not set(text) & {"\x1b", "\x07", "\r", "\u202e"}
+    planned, ran, asked = outputs
+    assert r"evil\x1b[31m\nname\u202e.md" in planned.stdout
+    assert r"\x1b]52;c;ZWNobyBoaQ==\x07\x1b[2J\x1b[31mAll is fine\rhid" in asked.stdout
+    assert set(evil) < {json.loads(line)["document"] for line in report.splitlines()}
+    for field, pattern in (("includeGlobs", "*.rs"), ("excludeGlobs", "vendor/")):
+        note = f"chroma-sync: Source/shop: spec.github.{field}: {pattern!r} matches no file.\n"
+        assert note in planned.stderr
+        assert note in ran.stderr
+
+
+def test_a_plan_warns_as_a_run_does(git_url: str, tmp_path: Path) -> None:
+    source, run = objects(git_url)
+    source["spec"]["github"]["includeGlobs"] = ["*.rs"]
+    for command in ("plan", "run"):
+        done = chroma_sync(tmp_path, command, *written(tmp_path, [source, run]))
+        assert done.returncode == 0, done.stderr
+        assert "Source/shop: no file of the repository is chosen" in done.stderr
 
 
 def test_a_private_repository_and_its_secret_from_a_file(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from chroma_sync.api.meta import ApiModel
 from chroma_sync.api.reasons import Reason
+from chroma_sync.api.shown import visible
 
 # The summary of a Source, and of an Invocation.
 READY: Final = "Ready"
@@ -60,7 +61,9 @@ def condition(
     generation: int,
     now: datetime,
 ) -> Condition:
-    """A new condition that has its status since now. Long messages are cut."""
+    """A new condition that has its status since now. Control characters of the message are written
+    out, and a long one is cut."""
+    message = visible(message)
     if len(message) > MESSAGE_MAX:
         message = message[: MESSAGE_MAX - 1] + "…"
     return Condition(

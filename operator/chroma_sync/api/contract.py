@@ -21,7 +21,7 @@ from chroma_sync.api.invocation import (
     Count,
     DocumentCounts,
     Failure,
-    Note,
+    Shown,
 )
 from chroma_sync.api.meta import ApiModel
 
@@ -99,7 +99,7 @@ class Result(ApiModel):
     bytes: Count = 0
     collection: CollectionStatus | None = None
     failures: list[Failure] = Field(default_factory=list, max_length=FAILURES_MAX)
-    notes: list[Note] = Field(default_factory=list, max_length=NOTES_MAX)
+    notes: list[Shown] = Field(default_factory=list, max_length=NOTES_MAX)
 
 
 def encode_result(result: Result) -> bytes:

@@ -18,6 +18,7 @@ from chroma_sync.api.meta import (
     section,
     shape,
 )
+from chroma_sync.api.shown import visible
 
 CollectionName = Annotated[
     str,
@@ -194,6 +195,7 @@ class InvocationSpec(ApiModel):
 
 # Up to the largest whole number that every reader of JSON takes exactly.
 COUNT_MAX = 2**53 - 1
+_SHOWN_MAX = 1024  # characters of a text of others
 Count = Annotated[int, Field(ge=0, le=COUNT_MAX)]
 
 
@@ -231,25 +233,21 @@ class CollectionStatus(ApiModel):
     records: Count = Field(default=0, description="Records that it holds.")
 
 
-def _cut(limit: int) -> BeforeValidator:
-    # What names a document may be as long as a hostile repository likes.
-    return BeforeValidator(lambda text: text[:limit] if isinstance(text, str) else text)
+def _shown(text: Any) -> Any:
+    # What names a document may be as long as a hostile repository likes, and hold anything.
+    return visible(text)[:_SHOWN_MAX] if isinstance(text, str) else text
+
+
+# Text of others for people: control characters are written out, and a long one is cut.
+Shown = Annotated[str, Field(max_length=_SHOWN_MAX), BeforeValidator(_shown)]
 
 
 class Failure(ApiModel):
-    """A document that could not be indexed. Long texts are cut."""
+    """A document that could not be indexed."""
 
-    document: Annotated[str, Field(max_length=1024), _cut(1024)] = Field(
-        description="Key of the document, such as its path."
-    )
+    document: Shown = Field(description="Key of the document, such as its path.")
     reason: str = Field(max_length=64, description="Why, in one word. Example: EmbeddingRejected.")
-    message: Annotated[str, Field(max_length=1024), _cut(1024)] = Field(
-        default="", description="Why, in a sentence."
-    )
-
-
-# Long ones are cut.
-Note = Annotated[str, Field(max_length=1024), _cut(1024)]
+    message: Shown = Field(default="", description="Why, in a sentence.")
 
 
 class FinishedShards(ApiModel):
@@ -324,7 +322,7 @@ class InvocationStatus(ApiModel):
         description="Documents that could not be indexed, the first 20 of them.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
-    notes: list[Note] = Field(
+    notes: list[Shown] = Field(
         default_factory=list,
         max_length=10,
         description="What is worth knowing of the run beside its documents. Example: a pattern of "

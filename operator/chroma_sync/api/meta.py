@@ -89,6 +89,15 @@ def shape(pattern: str, message: str) -> ValueRule:
     )
 
 
+def shape_not(pattern: str, message: str) -> ValueRule:
+    """The rule that a pattern is found nowhere in a string. It must mean the same to RE2 and
+    Python."""
+    found = re.compile(pattern)
+    return ValueRule(
+        message, f"!self.matches(r'{pattern}')", lambda text: found.search(text) is None
+    )
+
+
 def at_most_bytes(limit: int) -> ValueRule:
     """The rule that a string has at most so many bytes in UTF-8."""
     return ValueRule(

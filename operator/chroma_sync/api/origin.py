@@ -17,6 +17,7 @@ from chroma_sync.api.meta import (
     ValueRule,
     never_changes,
     shape,
+    shape_not,
 )
 
 _ADDRESS = "never changes: make another Source for another address"
@@ -30,6 +31,16 @@ Glob = Annotated[
         rf"[^!\x00-\x1f\x7f]{_PRINTABLE}*",
         "must be a pattern as in .gitignore, without '!' before it (use excludeGlobs), such as "
         "src/**/*.py",
+    ),
+    shape_not(
+        r"(^|[^\\])[{][^{}/]*,[^{}/]*[}]",
+        "must name one kind of file: braces with a comma are no choice in a .gitignore pattern. "
+        "Write a pattern for each, such as *.ts and *.tsx; braces in a name as \\{ and \\}",
+    ),
+    shape_not(
+        r"(^|/)[.][.]?(/|$)",
+        "must not hold ./ or ../: no file of a repository has such a path. Patterns begin at its "
+        "root: write vendor/, not ./vendor/",
     ),
 ]
 

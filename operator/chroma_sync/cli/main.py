@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from chroma_sync.cli import plan, query, run
-from chroma_sync.cli.outcome import UsageError, as_step_error
+from chroma_sync.cli.outcome import UsageError, as_step_error, tell
 from chroma_sync.pipeline.embed import LOCAL_MODEL
 
 _DEFAULT_FOLDER = Path("chroma")
@@ -71,13 +71,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = arguments.action(arguments)
     except UsageError as error:
-        print(f"chroma-sync: {error}", file=sys.stderr)
+        tell(str(error), keep="\n")
         return 2
     except Exception as error:
         known = as_step_error(error)
         if known is None:
             raise
-        print(f"chroma-sync: {known.reason.value}: {known}", file=sys.stderr)
+        tell(f"{known.reason.value}: {known}")
         return known.exit_code
     return code
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 from chroma_sync.api.contract import ExitCode
 from chroma_sync.api.reasons import Reason
+from chroma_sync.api.shown import visible
 from chroma_sync.pipeline.chunk import ParserUnavailable
 from chroma_sync.pipeline.embed import EmbeddingMisconfigured, EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
@@ -28,3 +31,9 @@ STOPPED_EXIT_CODE = ExitCode.TEMPORARY
 
 class UsageError(Exception):
     """What was typed or written can't be used. `str(error)` says what to do."""
+
+
+def tell(message: str, *, keep: str = "") -> None:
+    """Say something on stderr, beside what a command prints. Control characters are written out,
+    but for those in `keep`."""
+    print(f"chroma-sync: {visible(message, keep=keep)}", file=sys.stderr)

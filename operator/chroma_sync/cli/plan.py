@@ -7,13 +7,22 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from chroma_sync.api.shown import visible
 from chroma_sync.cli.places import DATABASE_FILE, require_folder
-from chroma_sync.cli.run import INTERRUPTED, Job, for_each, open_toolbox, prepared
+from chroma_sync.cli.run import (
+    INTERRUPTED,
+    Job,
+    for_each,
+    open_toolbox,
+    prepared,
+    tell_notes,
+)
 from chroma_sync.pipeline.errors import Stopped
 from chroma_sync.pipeline.forecast import Forecast, forecast
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
 
+_TYPES_SHOWN = 12
 # Who writes to a collection last, of the Invocations so far; by tenant, database and name.
 _Written = dict[tuple[str, str, str | None], str]
 
@@ -42,6 +51,7 @@ def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal, written
     invocation = job.invocation
     name = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
     print(_told(name, found), flush=True)
+    tell_notes(job, found.notes, chosen=found.discovered())
     chroma, database = tools.configuration.chroma, tools.configuration.database
     target = chroma.tenant, database, invocation.spec.target_collection_name
     if target in written:
@@ -53,9 +63,17 @@ def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal, written
 def _told(name: str, found: Forecast) -> str:
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(found.skipped.items()))
     skipped = f"{found.skipped.total()}" + (f" ({reasons})" if reasons else "")
-    return (
-        f"{name}, at {found.revision}\n"
+    lines = [
+        f"{name}, at {found.revision}",
         f"  documents: {found.added} to add, {found.changed} to change, "
-        f"{found.unchanged} unchanged, {found.removed} to remove; {skipped} skipped\n"
-        f"  chunks: {found.chunks} to write, {found.texts} of them to embed"
-    )
+        f"{found.unchanged} unchanged, {found.removed} to remove; {skipped} skipped",
+        f"  chunks: {found.chunks} to write, {found.texts} of them to embed",
+    ]
+    if found.types:
+        types = found.types.most_common(_TYPES_SHOWN)
+        rest = len(found.types) - len(types)
+        shown = ", ".join(f"{count} {type_}" for type_, count in types)
+        lines.append(f"  chunks by type: {shown}" + (f", and {rest} more types" if rest else ""))
+        lines.append("  most chunks:")
+        lines += [f"    {count:>7} {key}" for count, key in found.largest]
+    return "\n".join(visible(line) for line in lines)

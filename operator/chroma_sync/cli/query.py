@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from chroma_sync.api.configuration import query_text
-from chroma_sync.cli.outcome import UsageError
+from chroma_sync.api.shown import visible
+from chroma_sync.cli.outcome import UsageError, tell
 from chroma_sync.cli.places import check_places, open_database, open_model, require_folder
 from chroma_sync.pipeline.embed import embed_long
-from chroma_sync.pipeline.index.chroma import Hit, text_metadata
+from chroma_sync.pipeline.index.chroma import Collection, Hit, text_metadata
+from chroma_sync.pipeline.index.claim import is_being_updated, is_unfinished
+from chroma_sync.pipeline.index.records import Vector
 
 _LINES_SHOWN = 6
 _WIDTH = 110
 _LIMIT_MAX = 300
+_SAME_TEXT_MAX = 2
+_TAB = "\t"
 _LOCAL_TENANT = "default_tenant"
 
 
@@ -49,23 +56,78 @@ def query(arguments: argparse.Namespace) -> int:
             )
         model = open_model(arguments, name)
         stack.callback(model.close)
+        _tell_of_state(collection)
         prompt = text_metadata(collection.metadata, "embedding_query_prompt")
         vector = embed_long(model, [query_text(prompt, arguments.text)]).vectors[0]
-        for rank, hit in enumerate(collection.nearest(vector, arguments.limit), start=1):
-            print(_shown(rank, hit))
+        for rank, answer in enumerate(_answers(collection, vector, arguments.limit), start=1):
+            print(_shown(rank, answer))
     return 0
 
 
-def _shown(rank: int, hit: Hit) -> str:
-    metadata = hit.metadata
+def _tell_of_state(collection: Collection) -> None:
+    """Say why answers may be missing."""
+    metadata, name = collection.metadata, repr(collection.name)
+    if collection.count() == 0:
+        tell(f"Collection {name} is empty.")
+    elif is_being_updated(metadata):
+        tell(f"Collection {name} is being updated: answers are of the old state and of the new.")
+    elif is_unfinished(metadata):
+        tell(
+            f"Collection {name} is not finished: documents are missing that no run brought in yet."
+        )
+
+
+@dataclass
+class Answer:
+    """A hit that is shown. `more`: how many others have its text and are not shown."""
+
+    hit: Hit
+    more: int = 0
+
+
+def answers_of(hits: Iterable[Hit]) -> list[Answer]:
+    """What to show of some hits, in their order: of one text the first `_SAME_TEXT_MAX`, and the
+    others counted beside the last of these."""
+    answers: list[Answer] = []
+    of_text: dict[str, list[Answer]] = {}
+    for hit in hits:
+        same = of_text.setdefault(hit.text, [])
+        if len(same) == _SAME_TEXT_MAX:
+            same[-1].more += 1
+            continue
+        same.append(Answer(hit))
+        answers.append(same[-1])
+    return answers
+
+
+def _answers(collection: Collection, vector: Vector, limit: int) -> list[Answer]:
+    """The best answers. More and more hits are asked for while copies of a text take up places."""
+    asked = limit
+    while True:
+        hits = collection.nearest(vector, asked)
+        answers = answers_of(hits)
+        if len(answers) >= limit or len(hits) < asked or asked == _LIMIT_MAX:
+            return answers[:limit]
+        asked = min(asked * 2, _LIMIT_MAX)
+
+
+def _shown(rank: int, answer: Answer) -> str:
+    metadata, text = answer.hit.metadata, answer.hit.text
     lines = f"{metadata.get('start_line')}-{metadata.get('end_line')}"
-    head = f"{rank}. {metadata.get('document_key')}:{lines}  score {hit.score:.3f}"
-    return "\n".join([head, *_excerpt(hit.text)])
+    place = visible(f"{metadata.get('document_key')}:{lines}")
+    shown = [f"{rank}. {place}  score {answer.hit.score:.3f}", *_excerpt(text)]
+    if answer.more:
+        shown.append(f"   ({answer.more} more with the same text)")
+    return "\n".join(shown)
 
 
 def _excerpt(text: str) -> list[str]:
-    """The first lines as they are, and a mark wherever something is left out."""
-    lines = text.splitlines()
+    """The first lines, and a mark wherever something is left out. Control characters are written
+    out, but for tabs."""
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    lines = [line.removesuffix("\r") for line in lines]
     body = [line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…" for line in lines[:_LINES_SHOWN]]
     more = ["…"] if len(lines) > _LINES_SHOWN else []
-    return [f"     {line}".rstrip() for line in [*body, *more]]
+    return [f"     {visible(line, keep=_TAB)}".rstrip() for line in [*body, *more]]

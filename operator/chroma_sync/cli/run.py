@@ -31,7 +31,7 @@ from chroma_sync.api.secret import Secret
 from chroma_sync.api.source import DenseEmbedding, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
 from chroma_sync.cli.file_secrets import FileSecrets
-from chroma_sync.cli.outcome import UsageError, as_step_error
+from chroma_sync.cli.outcome import UsageError, as_step_error, tell
 from chroma_sync.cli.places import (
     LOCAL_URL,
     check_places,
@@ -83,7 +83,7 @@ def _attempted(job: Job, action: Callable[[Job, StopSignal], None]) -> int:
         if known is None:
             raise
         name = f"Invocation/{job.invocation.metadata.name}"
-        print(f"chroma-sync: {name}: {known.reason.value}: {known}", file=sys.stderr)
+        tell(f"{name}: {known.reason.value}: {known}")
         return known.exit_code
     return 0
 
@@ -126,7 +126,7 @@ def _tell_of_other_servers(arguments: argparse.Namespace, jobs: Iterable[Job]) -
     for name, server in chroma.items():
         if server is not None and server.url != arguments.chroma:
             note = f"spec.chroma of Source {name} counts on a cluster only; here: {here}."
-            print(f"chroma-sync: {note}", file=sys.stderr)
+            tell(note)
 
 
 @contextmanager
@@ -245,9 +245,15 @@ def _run_one(
         tools = open_toolbox(arguments, job, stop, progress, stack, RATE_LIMIT_SECONDS)
         steps.run(tools)
         display.finish(_summary(progress.result()))
-    if not progress.result().documents.discovered:
-        note = "no file of the repository is chosen: check includeGlobs and excludeGlobs."
-        print(f"chroma-sync: Source/{job.source.metadata.name}: {note}", file=sys.stderr)
+    result = progress.result()
+    tell_notes(job, result.notes, chosen=result.documents.discovered)
+
+
+def tell_notes(job: Job, notes: Iterable[str], *, chosen: int) -> None:
+    """Say what is worth knowing of a run beside its documents, of which so many were chosen."""
+    nothing = ["no file of the repository is chosen: check includeGlobs and excludeGlobs."]
+    for note in [*notes, *([] if chosen else nothing)]:
+        tell(f"Source/{job.source.metadata.name}: {note}")
 
 
 def open_toolbox(

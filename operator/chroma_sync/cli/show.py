@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 
 from chroma_sync.api.contract import Result
 from chroma_sync.api.reasons import Reason
+from chroma_sync.api.shown import json_line, visible
 from chroma_sync.cli.outcome import as_step_error
 from chroma_sync.pipeline.errors import Stopped
 
@@ -70,7 +70,7 @@ class Display:
     def _line(self, event: str, result: Result) -> None:
         counts = result.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         line = {"run": self._title, "event": event, **counts}
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+        print(json_line(line), flush=True)
 
     def _loop_bars(self) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -91,7 +91,9 @@ class Display:
         bars.update(documents, completed=done, total=d.discovered or None)
         bars.update(chunks, completed=c.written, total=c.produced or None)
         if result.message != self._told.message:
-            bars.console.print(result.message or "It is back.")
+            # As it is: what a host says is no markup of ours.
+            said = visible(result.message) or "It is back."
+            bars.console.print(said, markup=False, highlight=False)
         self._told = result
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import signal
@@ -32,6 +31,7 @@ from chroma_sync.api.contract import (
     secret_file,
 )
 from chroma_sync.api.reasons import Reason
+from chroma_sync.api.shown import json_line, visible
 from chroma_sync.cli.outcome import STOPPED_EXIT_CODE, UNKNOWN_EXIT_CODE, as_step_error
 from chroma_sync.cli.serve import progress_server
 from chroma_sync.pipeline import steps
@@ -82,7 +82,7 @@ def _attempt(
             if isinstance(known, RateLimited):
                 result.retry_after_seconds = math.ceil(known.seconds)
             return known.exit_code, result
-        traceback.print_exc()
+        _print_line(visible(traceback.format_exc(), keep="\n"))
         message = f"The worker broke off: {type(error).__name__}. Its log has the details."
         return UNKNOWN_EXIT_CODE, progress.result(Reason.INTERNAL_ERROR.value, message)
 
@@ -196,7 +196,7 @@ def _log(step: Step, what: str, result: Result, code: int | None = None) -> None
     if code is not None:
         line["exitCode"] = int(code)
     line |= result.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    _print_line(json.dumps(line, ensure_ascii=False))
+    _print_line(json_line(line))
 
 
 def _print_line(line: str) -> None:

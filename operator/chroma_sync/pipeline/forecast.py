@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest
+from pathlib import PurePosixPath
+from typing import Final
 
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.chunk import Chunker
@@ -23,11 +26,15 @@ from chroma_sync.pipeline.steps import (
 )
 from chroma_sync.pipeline.stream import CHUNKS_BOUND, ChunkedDocument
 
+_LARGEST: Final = 10
+
 
 @dataclass
 class Forecast:
     """What would become of the documents, and what it would take. `chunks` are written, and of
-    them `texts` are embedded; the others take their vectors over. `skipped` counts by reason."""
+    them `texts` are embedded; the others take their vectors over: `types` counts them by language
+    or by the ending of the file's name, and `largest` names the documents that have most of them.
+    `skipped` counts by reason. `notes` are those of the source."""
 
     revision: str
     added: int = 0
@@ -37,6 +44,13 @@ class Forecast:
     skipped: Counter[str] = field(default_factory=Counter)
     chunks: int = 0
     texts: int = 0
+    types: Counter[str] = field(default_factory=Counter)
+    largest: list[tuple[int, str]] = field(default_factory=list)
+    notes: Sequence[str] = ()
+
+    def discovered(self) -> int:
+        """How many documents the source chooses."""
+        return self.added + self.changed + self.unchanged + self.skipped.total()
 
 
 def forecast(tools: Toolbox) -> Forecast:
@@ -53,6 +67,7 @@ def forecast(tools: Toolbox) -> Forecast:
     standing = Standing(target, donor, tools.configs.embedding, vectors=False)
     with target_state(tools.scratch / "forecast.sqlite") as state:
         state.load_listing(listed(tools.source.entries()))
+        result.notes = tools.source.notes()
         if target is not None:
             load_target(state, target, tools.configs)
             load_leftovers(state, target)
@@ -90,8 +105,16 @@ def _count(documents: list[ChunkedDocument], standing: Standing, result: Forecas
         is_old = found.is_old(document.key_sha)
         result.changed += is_old
         result.added += not is_old
-        result.chunks += len(document.text_shas)
+        chunks, key = len(document.text_shas), document.entry.key
+        result.chunks += chunks
+        result.types[_type_of(document)] += chunks
+        result.largest = nlargest(_LARGEST, [*result.largest, (chunks, key)])
         result.texts += sum(
             found.get(document.key_sha, n, text_sha) is None
             for n, text_sha in enumerate(document.text_shas)
         )
+
+
+def _type_of(document: ChunkedDocument) -> str:
+    suffix = PurePosixPath(document.entry.key).suffix
+    return document.chunked.language or suffix or "no ending"

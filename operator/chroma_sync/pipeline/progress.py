@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from chroma_sync.api.contract import FAILURES_MAX, NAME_MAX, NOTES_MAX, Result
 from chroma_sync.api.invocation import ChunkCounts, CollectionStatus, DocumentCounts, Failure
 from chroma_sync.api.reasons import DocumentReason, Reason
+from chroma_sync.api.shown import json_line
 
 
 class Progress:
@@ -119,7 +119,7 @@ class Progress:
 
     def _verdict(self, document: str, verdict: str, **more: str | int) -> None:
         line = {**self._run, "document": document, "verdict": verdict, **more}
-        self._report(json.dumps(line, ensure_ascii=False))
+        self._report(json_line(line))
 
     def result(self, reason: str = "", message: str = "") -> Result:
         """A snapshot. While a server is waited for, that is its reason: of several, the one that

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from chroma_sync.api.conditions import (
     READY,
@@ -32,6 +32,7 @@ from chroma_sync.api.conditions import (
     merge,
 )
 from chroma_sync.api.reasons import Reason
+from chroma_sync.api.shown import visible
 from chroma_sync.reconcile.plan import Event
 
 # What tells of no trouble. A change to any other reason is a Warning.
@@ -129,4 +130,5 @@ def event(old: Sequence[Condition], state: State) -> list[Event]:
     same = before is not None and (before.status, before.reason) == (state.status, state.reason)
     if same or state.reason is Reason.PENDING:
         return []
-    return [Event("Normal" if state.reason in CALM else "Warning", state.reason, state.message)]
+    kind: Literal["Normal", "Warning"] = "Normal" if state.reason in CALM else "Warning"
+    return [Event(kind, state.reason, visible(state.message))]

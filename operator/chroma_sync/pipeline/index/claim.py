@@ -58,6 +58,16 @@ def is_finished(metadata: Metadata) -> bool:
     return metadata.get("finished_ingest") is True
 
 
+def is_being_updated(metadata: Metadata) -> bool:
+    """Whether a run is bringing a finished collection to another state, or broke off doing so."""
+    return bool(text_metadata(metadata, "updating_to"))
+
+
+def is_unfinished(metadata: Metadata) -> bool:
+    """Whether a run has claimed the collection, and none has finished it."""
+    return bool(text_metadata(metadata, "run")) and not is_finished(metadata)
+
+
 def is_finished_by(collection: Collection, run: str) -> bool:
     """Whether this very run has set the finished mark."""
     metadata = collection.metadata
