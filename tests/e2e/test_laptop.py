@@ -143,8 +143,8 @@ def test_a_plan_of_two_runs_into_one_collection(git_url: str, tmp_path: Path) ->
     planned = chroma_sync(tmp_path, "plan", *written(tmp_path, items))
     assert planned.returncode == 0, planned.stderr
     note = "It comes after Invocation run into the same collection, which is not counted here."
-    _, second, other = planned.stdout.split(" into ")[1:]
-    assert [note in told for told in (second, other)] == [True, False]
+    _, _, *told = planned.stdout.split(", at ")
+    assert [note in one for one in told] == [True, False]
 
 
 def test_what_a_repository_holds_controls_no_terminal(tmp_path: Path) -> None:
