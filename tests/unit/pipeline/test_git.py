@@ -17,19 +17,15 @@ import pytest
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Stopped, Temporary
-from chroma_sync.pipeline.fetch.access import Public
-from chroma_sync.pipeline.fetch.attributes import GENERATED, VENDORED
 from chroma_sync.pipeline.fetch.content import as_text
-from chroma_sync.pipeline.fetch.git import GitSource
 from chroma_sync.pipeline.fetch.git_command import GitCommand, GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
-from chroma_sync.pipeline.fetch.http import Trust
-from chroma_sync.pipeline.fetch.remote import Patience, Remote
 from chroma_sync.pipeline.queues import StopSignal
 from fakes import repository
 from fakes.git_host import serving
 from fakes.running import running
 from fakes.trees import commit_content, commit_of, tree_of, write_object
+from unit.pipeline.git_kit import served_tree, source
 
 FIRST = {"a.py": repository.GeneratedFile(b"one\n")}
 SECOND = {
@@ -54,29 +50,6 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[s
     subprocess.run(["git", "init", "-q", "--bare", str(root / "acme" / "bare")], check=True)
     with serving(root) as url:
         yield url, commits
-
-
-def source(
-    url: str,
-    scratch: Path,
-    *,
-    branch: str | None = None,
-    sha: str | None = None,
-    tag: str | None = None,
-    globs: Globs | None = None,
-    marks: dict[str, DocumentReason] | None = None,
-    stop: StopSignal | None = None,
-) -> GitSource:
-    return GitSource(
-        Remote(url, Public(), Trust(StopSignal()), Patience(), GitCommand(stop or StopSignal())),
-        branch=branch,
-        sha=sha,
-        tag=tag,
-        globs=globs or Globs([], []),
-        skipped_marks=marks or {},
-        max_file_size=1000,
-        scratch=scratch,
-    )
 
 
 @pytest.mark.parametrize("tag", ["light", "annotated", "of-a-tag"])
@@ -340,45 +313,6 @@ def test_as_text(data: bytes, text: bytes | DocumentReason) -> None:
     assert as_text(data) == text
 
 
-MARKS = {GENERATED: DocumentReason.GENERATED, VENDORED: DocumentReason.VENDORED}
-MARKED = {
-    ".gitattributes": b"*.gen.py linguist-generated\nlib/** linguist-vendored=true\n"
-    b"lib/ours.py linguist-vendored=false\n*.txt linguist-generated=false\n",
-    "sub/.gitattributes": b"*.sql linguist-generated=true\n",
-    "sub/.git/.gitattributes": b"* linguist-generated\n",
-    "a.gen.py": b"x\n",
-    "lib/theirs.gen.py": b"x\n",
-    "lib/theirs.py": b"x\n",
-    "lib/ours.py": b"x\n",
-    "plain.txt": b"x\n",
-    "sub/\n.sql": b"x\n",
-    "top.sql": b"x\n",
-}
-
-
-def test_generated_and_vendored_files(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    (root / "acme").mkdir(parents=True)
-    tree = tree_of(root / "acme" / "shop", MARKED)
-    commit = commit_of(root / "acme" / "shop", tree)
-    with serving(root) as url:
-        git = source(f"{url}/acme/shop", tmp_path, marks=MARKS)
-        git.open(commit)
-        skips = {e.key: e.skip for e in git.entries() if e.skip is not None}
-        assert sum(1 for _ in git.entries()) == len(MARKED)
-        only_vendored = {VENDORED: DocumentReason.VENDORED}
-        git = source(f"{url}/acme/shop", tmp_path, marks=only_vendored)
-        git.open(commit)
-        vendored = {e.key for e in git.entries() if e.skip is DocumentReason.VENDORED}
-    assert skips == {
-        "a.gen.py": DocumentReason.GENERATED,
-        "lib/theirs.gen.py": DocumentReason.GENERATED,
-        "lib/theirs.py": DocumentReason.VENDORED,
-        "sub/\n.sql": DocumentReason.GENERATED,
-    }
-    assert vendored == {"lib/theirs.gen.py", "lib/theirs.py"}
-
-
 HOSTILE = (
     *(b"with blank.txt", b"line\nfeed.txt", b'quote".txt', b"tab\t.txt", b"latin-\xfc.txt"),
     *(b"Case.txt", b"case.txt", b".git/config", b".GIT/hooks/x", b"git~1/x", b"-rf", b"a\\b.txt"),
@@ -387,12 +321,8 @@ HOSTILE = (
 
 
 def test_hostile_names(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    (root / "acme").mkdir(parents=True)
-    tree = tree_of(root / "acme" / "shop", dict.fromkeys(HOSTILE, b"x\n"))
-    commit = commit_of(root / "acme" / "shop", tree)
-    with serving(root) as url:
-        git = source(f"{url}/acme/shop", tmp_path, marks=MARKS)
+    with served_tree(tmp_path, dict.fromkeys(HOSTILE, b"x\n")) as (url, commit):
+        git = source(url, tmp_path, marks={"linguist-generated": DocumentReason.GENERATED})
         git.open(commit)
         entries = {e.key: e for e in git.entries()}
         texts = {key: git.read(e) for key, e in entries.items() if e.skip is None}
@@ -402,12 +332,9 @@ def test_hostile_names(tmp_path: Path) -> None:
 
 
 def test_a_submodule_is_a_verdict(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    (root / "acme").mkdir(parents=True)
-    tree = tree_of(root / "acme" / "shop", {"lib/theirs": "0" * 39 + "1", "a.py": b"x = 1\n"})
-    commit = commit_of(root / "acme" / "shop", tree)
-    with serving(root) as url:
-        git = source(f"{url}/acme/shop", tmp_path)
+    files: dict[str, bytes | str] = {"lib/theirs": "0" * 39 + "1", "a.py": b"x = 1\n"}
+    with served_tree(tmp_path, files) as (url, commit):
+        git = source(url, tmp_path)
         git.open(commit)
         verdicts = {entry.key: entry.skip for entry in git.entries()}
     assert verdicts == {"a.py": None, "lib/theirs": DocumentReason.SUBMODULE}

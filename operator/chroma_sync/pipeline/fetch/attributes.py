@@ -1,7 +1,6 @@
-"""Which files a repository's own `.gitattributes` marks as generated or vendored.
+"""What a repository's own `.gitattributes` says of its files.
 
-The names are those of GitHub's linguist: `linguist-generated` and `linguist-vendored`, set or
-`=true`. git itself reads the files, from an index that holds nothing else (git-check-attr(1),
+git itself reads the files, from an index that holds nothing else (git-check-attr(1),
 `--cached`): git before 2.40 can't be pointed at a commit, and an index of everything would refuse
 names that a hostile repository may have.
 """
@@ -10,50 +9,58 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from chroma_sync.api.reasons import DocumentReason, Reason
+from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Temporary
 from chroma_sync.pipeline.fetch.git_command import GitCommand
 from chroma_sync.pipeline.fetch.listing import split_nul
 
 GENERATED: Final = "linguist-generated"
 VENDORED: Final = "linguist-vendored"
-_MARKED: Final = (b"set", b"true")
+_UNSPECIFIED: Final = b"unspecified"
 _BROKE_OFF: Final = "git could not read the repository's .gitattributes"
 _FIELDS: Final = 3  # path, attribute and value, each ended by NUL
 
 
+def mark(value: bytes) -> bool | None:
+    """What an attribute's value says as a mark: yes, no, or nothing at all. As GitHub's linguist
+    reads its own attributes, every value but `false` says yes."""
+    if value == _UNSPECIFIED:
+        return None
+    return value not in (b"unset", b"false")
+
+
 class Attributes:
-    """Asks one git process about one path after the other. `verdicts`: what a marked file gets, by
-    the attribute's name; the first that is marked counts."""
+    """Asks one git process about one path after the other, for the attributes of some `names`."""
 
     def __init__(
         self,
         command: GitCommand,
         repository: Path,
         revision: str,
-        verdicts: Mapping[str, DocumentReason],
+        names: Sequence[str],
     ) -> None:
-        self._verdicts = list(verdicts.values())
+        self._names = names
         self._command = command
         self._here = ("-C", str(repository))
         self._process: subprocess.Popen[bytes] | None = None
         if self._index(revision):
-            arguments = ("check-attr", "--cached", "--stdin", "-z", *verdicts)
+            arguments = ("check-attr", "--cached", "--stdin", "-z", *names)
             self._process = command.start(*self._here, *arguments, stdin=subprocess.PIPE)
 
-    def verdict(self, path: bytes) -> DocumentReason | None:
-        """Why a file is skipped, or None."""
+    def of(self, path: bytes) -> Mapping[str, bytes]:
+        """The attributes' values by name, as git writes them: `set`, `unset`, `unspecified` or the
+        text behind the `=`."""
         if self._process is None:
-            return None
+            return dict.fromkeys(self._names, _UNSPECIFIED)
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None  # noqa: S101 - pipes were asked for
         stdin.write(path + b"\0")
         stdin.flush()
-        wanted = _FIELDS * len(self._verdicts)
+        wanted = _FIELDS * len(self._names)
         answer = b""
         while answer.count(b"\0") < wanted:
             part = os.read(stdout.fileno(), 1 << 16)
@@ -61,8 +68,7 @@ class Attributes:
                 raise Temporary(Reason.INTERNAL_ERROR, _BROKE_OFF)
             answer += part
         values = answer.split(b"\0")[_FIELDS - 1 :: _FIELDS]
-        marked = (v for v, value in zip(self._verdicts, values, strict=False) if value in _MARKED)
-        return next(marked, None)
+        return dict(zip(self._names, values, strict=True))
 
     def close(self) -> None:
         """End the process."""

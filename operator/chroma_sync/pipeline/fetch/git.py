@@ -15,7 +15,7 @@ from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
-from chroma_sync.pipeline.fetch.attributes import Attributes
+from chroma_sync.pipeline.fetch.attributes import Attributes, mark
 from chroma_sync.pipeline.fetch.git_command import GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
 from chroma_sync.pipeline.fetch.listing import split_nul
@@ -156,7 +156,7 @@ class GitSource:
 
     def _attributes(self, stack: ExitStack) -> Attributes:
         attributes = Attributes(
-            self._command, self._repository, self._revision, self._skipped_marks
+            self._command, self._repository, self._revision, list(self._skipped_marks)
         )
         stack.callback(attributes.close)
         return attributes
@@ -173,12 +173,17 @@ class GitSource:
             return Entry(path, blob, 0, DocumentReason.SYMLINK)
         if mode == "160000":
             return Entry(path, blob, 0, DocumentReason.SUBMODULE)
-        marked = attributes.verdict(raw_path) if attributes is not None else None
+        marked = self._marked(attributes.of(raw_path)) if attributes is not None else None
         if marked is not None:
             return Entry(path, blob, int(size), marked)
         if int(size) > self._max_file_size:
             return Entry(path, blob, int(size), DocumentReason.TOO_LARGE)
         return Entry(path, blob, int(size))
+
+    def _marked(self, attributes: Mapping[str, bytes]) -> DocumentReason | None:
+        """Why a file with these attributes is skipped. The first mark counts."""
+        marks = self._skipped_marks.items()
+        return next((why for name, why in marks if mark(attributes[name])), None)
 
     def _init(self, repository: Path) -> None:
         repository.mkdir(parents=True, exist_ok=True)

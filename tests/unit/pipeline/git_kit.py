@@ -1,0 +1,55 @@
+"""A repository of a few given files on a real Git host, and a source that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.fetch.access import Public
+from chroma_sync.pipeline.fetch.git import GitSource
+from chroma_sync.pipeline.fetch.git_command import GitCommand
+from chroma_sync.pipeline.fetch.globs import Globs
+from chroma_sync.pipeline.fetch.http import Trust
+from chroma_sync.pipeline.fetch.remote import Patience, Remote
+from chroma_sync.pipeline.queues import StopSignal
+from fakes.git_host import serving
+from fakes.trees import commit_of, tree_of
+
+
+def source(
+    url: str,
+    scratch: Path,
+    *,
+    branch: str | None = None,
+    sha: str | None = None,
+    tag: str | None = None,
+    globs: Globs | None = None,
+    marks: dict[str, DocumentReason] | None = None,
+    stop: StopSignal | None = None,
+) -> GitSource:
+    """A source without a login and without patience."""
+    return GitSource(
+        Remote(url, Public(), Trust(StopSignal()), Patience(), GitCommand(stop or StopSignal())),
+        branch=branch,
+        sha=sha,
+        tag=tag,
+        globs=globs or Globs([], []),
+        skipped_marks=marks or {},
+        max_file_size=1000,
+        scratch=scratch,
+    )
+
+
+@contextmanager
+def served_tree(folder: Path, files: Mapping[Any, bytes | str]) -> Iterator[tuple[str, str]]:
+    """Serve a repository whose branch main has these files, with any names. Yields its URL and the
+    commit."""
+    root = folder / "root"
+    shop = root / "acme" / "shop"
+    shop.parent.mkdir(parents=True)
+    commit = commit_of(shop, tree_of(shop, files))
+    with serving(root) as url:
+        yield f"{url}/acme/shop", commit
