@@ -192,10 +192,19 @@ _SUBDOMAIN_MESSAGE = (
     "with a letter or digit"
 )
 
+_NAME: Final = re.compile(_SUBDOMAIN)
+
 # The name of an object.
 ObjectName = Annotated[
     str, Field(min_length=1, max_length=253), shape(_SUBDOMAIN, _SUBDOMAIN_MESSAGE)
 ]
+
+
+def is_object_name(value: object) -> bool:
+    """Whether the API server would take this as an object's name, and so in the path of a request.
+    Source: Kubernetes, DNS subdomain names (RFC 1123)."""
+    return isinstance(value, str) and len(value) <= 253 and bool(_NAME.fullmatch(value))
+
 
 # A place on the network. No user, so that no password gets into an object.
 HttpUrl = Annotated[

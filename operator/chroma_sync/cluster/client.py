@@ -6,22 +6,23 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from chroma_sync.api.contract import Result
+from chroma_sync.cluster import paths
 from chroma_sync.cluster.errors import ClusterError, ConflictError, NotFoundError
 from chroma_sync.cluster.events import EventRecorder
 from chroma_sync.cluster.interface import Kind, ListedKind, Listing, Object
+from chroma_sync.cluster.paths import Path
 from chroma_sync.cluster.progress import ProgressReader
 from chroma_sync.cluster.rest import JSON, Rest
 from chroma_sync.reconcile.names import LABEL_SOURCE
 from chroma_sync.reconcile.observed import job_state
 from chroma_sync.reconcile.plan import Event
 
-API: Final = "/apis/chromasync.dev/v1alpha1"
 PLURALS: Final[dict[Kind, str]] = {"Source": "sources", "Invocation": "invocations"}
-EVERYWHERE: Final[dict[ListedKind, str]] = {
-    "Source": f"{API}/sources",
-    "Invocation": f"{API}/invocations",
-    "Job": "/apis/batch/v1/jobs",
-    "Pod": "/api/v1/pods",
+EVERYWHERE: Final[dict[ListedKind, Path]] = {
+    "Source": paths.everywhere(paths.API, "sources"),
+    "Invocation": paths.everywhere(paths.API, "invocations"),
+    "Job": paths.everywhere(paths.BATCH, "jobs"),
+    "Pod": paths.everywhere(paths.CORE, "pods"),
 }
 # Names and uids are enough, and much smaller.
 METADATA_ONLY: Final = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -48,31 +49,35 @@ class KubernetesCluster:
         except NotFoundError:
             return None
 
+    async def read_job(self, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._rest.get(_job(namespace, name))
+        except NotFoundError:
+            return None
+
     async def patch_status(self, kind: Kind, obj: Object, status: Object) -> Object:
         metadata = obj["metadata"]
         precondition = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-        path = _path(kind, metadata["namespace"], metadata["name"])
-        return await self._rest.merge_patch(
-            f"{path}/status", {"metadata": precondition, "status": status}
-        )
+        path = paths.status(_path(kind, metadata["namespace"], metadata["name"]))
+        return await self._rest.merge_patch(path, {"metadata": precondition, "status": status})
 
     async def create_job(self, job: Object) -> Object:
         metadata = job["metadata"]
-        folder = _jobs(metadata["namespace"])
+        namespace, name = metadata["namespace"], metadata["name"]
         try:
-            return await self._rest.post(folder, job)
+            return await self._rest.post(paths.collection(paths.BATCH, namespace, "jobs"), job)
         except ConflictError:
-            there = await self._rest.get(f"{folder}/{metadata['name']}")
+            there = await self._rest.get(_job(namespace, name))
             if job_state(there).owner_uid != metadata["ownerReferences"][0]["uid"]:
                 raise
             return there
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         # Foreground: the Job goes last, so that its end says that no pod is left.
-        await self._delete(f"{_jobs(namespace)}/{name}", uid, "Foreground")
+        await self._delete(_job(namespace, name), uid, "Foreground")
 
     async def pods(self, namespace: str, selector: str) -> list[Object]:
-        pages = self._pages(_pods(namespace), selector)
+        pages = self._pages(paths.collection(paths.CORE, namespace, "pods"), selector)
         return [pod async for page in pages for pod in page["items"]]
 
     async def delete_invocation(self, namespace: str, name: str, uid: str) -> None:
@@ -100,7 +105,7 @@ class KubernetesCluster:
         )
 
     async def _pages(
-        self, path: str, selector: str, *, accept: str = JSON
+        self, path: Path, selector: str, *, accept: str = JSON
     ) -> AsyncIterator[Object]:
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         for _ in range(PAGES_MAX):
@@ -112,7 +117,7 @@ class KubernetesCluster:
             query["continue"] = token
         raise ClusterError(0, f"GET {path}: more than {PAGE * PAGES_MAX} objects")
 
-    async def _delete(self, path: str, uid: str, propagation: str) -> None:
+    async def _delete(self, path: Path, uid: str, propagation: str) -> None:
         body = {"propagationPolicy": propagation, "preconditions": {"uid": uid}}
         try:
             await self._rest.delete(path, body)
@@ -122,13 +127,9 @@ class KubernetesCluster:
             pass  # another object has the name now: the one that was meant is gone
 
 
-def _path(kind: Kind, namespace: str, name: str) -> str:
-    return f"{API}/namespaces/{namespace}/{PLURALS[kind]}/{name}"
+def _path(kind: Kind, namespace: str, name: str) -> Path:
+    return paths.item(paths.API, namespace, PLURALS[kind], name)
 
 
-def _jobs(namespace: str) -> str:
-    return f"/apis/batch/v1/namespaces/{namespace}/jobs"
-
-
-def _pods(namespace: str) -> str:
-    return f"/api/v1/namespaces/{namespace}/pods"
+def _job(namespace: str, name: str) -> Path:
+    return paths.item(paths.BATCH, namespace, "jobs", name)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final, Literal
 
+from chroma_sync.cluster import paths
 from chroma_sync.cluster.errors import ConflictError, NotFoundError
 from chroma_sync.cluster.rest import Rest
 from chroma_sync.reconcile.plan import Event
@@ -37,8 +38,8 @@ class EventRecorder:
         metadata = obj["metadata"]
         if not self._allowed(metadata["uid"]):
             return
-        folder = f"/api/v1/namespaces/{metadata['namespace']}/events"
-        name = _name(metadata, event)
+        namespace, name = metadata["namespace"], _name(metadata, event)
+        folder = paths.collection(paths.CORE, namespace, "events")
         count = self._counts.get(name)
         if count is None:
             try:
@@ -49,7 +50,9 @@ class EventRecorder:
                 count = 0
         patch = {"lastTimestamp": _now()} | ({"count": count + 1} if count else {})
         try:
-            posted = await self._rest.merge_patch(f"{folder}/{name}", patch)
+            posted = await self._rest.merge_patch(
+                paths.item(paths.CORE, namespace, "events", name), patch
+            )
             self._remember(name, max(int(posted.get("count") or 1), 1))
         except NotFoundError:  # events live for an hour or so
             await self._rest.post(folder, _body(kind, obj, event, name))
@@ -77,7 +80,7 @@ def _forget_oldest(memory: OrderedDict[str, Any]) -> None:
 def _name(metadata: dict[str, Any], event: Event) -> str:
     """The same event on the same object has the same name."""
     key = "\n".join((metadata["uid"], event.type, event.reason, event.message))
-    return f"{metadata['name'][:200]}.{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    return f"{metadata['name'][:200].rstrip('-.')}.{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def _body(kind: str, obj: dict[str, Any], event: Event, name: str) -> dict[str, Any]:

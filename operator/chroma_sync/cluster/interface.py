@@ -29,6 +29,10 @@ class Cluster(Protocol):
         """One Source or Invocation; None when there is none of that name."""
         ...
 
+    async def read_job(self, namespace: str, name: str) -> Object | None:
+        """One Job, whoever made it; None when there is none of that name."""
+        ...
+
     async def patch_status(self, kind: Kind, obj: Object, status: Object) -> Object:
         """Merge `status` into the object's. `obj` is what the decision was made from: its uid and
         resourceVersion must still hold, else `ConflictError`. Returns the object as it is now."""

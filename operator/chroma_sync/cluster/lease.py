@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
+from chroma_sync.cluster import paths
 from chroma_sync.cluster.errors import ClusterError, ConflictError, LeaseLostError, NotFoundError
 from chroma_sync.cluster.rest import Rest
 
@@ -39,7 +40,8 @@ class Leadership:
     ) -> None:
         self._rest = rest
         self._name = name
-        self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+        self._collection = paths.collection(paths.COORDINATION, namespace, "leases")
+        self._path = paths.item(paths.COORDINATION, namespace, "leases", name)
         self._namespace = namespace
         self._identity = identity
         self._clock = clock
@@ -88,7 +90,7 @@ class Leadership:
 
     async def _try_acquire(self) -> bool:
         try:
-            lease = await self._rest.get(f"{self._collection}/{self._name}")
+            lease = await self._rest.get(self._path)
         except NotFoundError:
             return await self._create()
         except ClusterError as error:
@@ -141,7 +143,7 @@ class Leadership:
     async def _check_still_ours(self) -> None:
         """After a conflict: somebody wrote. That is harmless only if the holder is still us."""
         try:
-            lease = await self._rest.get(f"{self._collection}/{self._name}")
+            lease = await self._rest.get(self._path)
         except NotFoundError:
             lease = {}
         except ClusterError as error:
@@ -169,7 +171,7 @@ class Leadership:
         body = dict(self._lease or {}) | {"spec": spec}
         # Others count from the write itself, which may be long before its answer.
         started = self._clock()
-        self._lease = await self._rest.put(f"{self._collection}/{self._name}", body)
+        self._lease = await self._rest.put(self._path, body)
         self._renewed = started
 
 

@@ -14,6 +14,7 @@ from kubernetes.aio import client as k8s
 from kubernetes.aio import config as k8s_config
 
 from chroma_sync.cluster.errors import ClusterError, ConflictError, InvalidError, NotFoundError
+from chroma_sync.cluster.paths import Path
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -43,26 +44,26 @@ class Rest:
         await self._api.close()
 
     async def get(
-        self, path: str, query: dict[str, str] | None = None, *, accept: str = JSON
+        self, path: Path, query: dict[str, str] | None = None, *, accept: str = JSON
     ) -> Object:
         return await self._request("GET", path, query=query, accept=accept)
 
-    async def post(self, path: str, body: Object) -> Object:
+    async def post(self, path: Path, body: Object) -> Object:
         return await self._request("POST", path, body=body)
 
-    async def put(self, path: str, body: Object) -> Object:
+    async def put(self, path: Path, body: Object) -> Object:
         return await self._request("PUT", path, body=body)
 
-    async def merge_patch(self, path: str, body: Object) -> Object:
+    async def merge_patch(self, path: Path, body: Object) -> Object:
         return await self._request("PATCH", path, body=body, content_type=MERGE_PATCH)
 
-    async def delete(self, path: str, body: Object) -> Object:
+    async def delete(self, path: Path, body: Object) -> Object:
         return await self._request("DELETE", path, body=body)
 
     async def _request(
         self,
         method: str,
-        path: str,
+        path: Path,
         *,
         query: dict[str, str] | None = None,
         body: Object | None = None,
@@ -90,7 +91,7 @@ class Rest:
         return _parse(method, path, data)
 
 
-def _parse(method: str, path: str, data: bytes) -> Object:
+def _parse(method: str, path: Path, data: bytes) -> Object:
     try:
         parsed = json.loads(data)
     except ValueError:

@@ -105,7 +105,7 @@ class Shelf(Generic[T]):
 
 class Cache:
     """Sources; Invocations, grouped by their Source; Jobs and pods, grouped by the label of their
-    Source."""
+    Source, those apart that nothing of ours controls."""
 
     def __init__(self) -> None:
         self.sources: Shelf[SourceState] = Shelf()

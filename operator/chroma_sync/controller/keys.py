@@ -74,7 +74,9 @@ def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Key]:
     if deleted:
         news = cache.jobs.remove(place, uid, version)
     else:
-        news = cache.jobs.put(place, uid, version, state, (place[0], state.source))
+        news = cache.jobs.put(
+            place, uid, version, state, _group(place, state.source, state.owner_uid)
+        )
     return _of_job(cache, place[0], state, deleted=deleted) if news else []
 
 
@@ -85,15 +87,23 @@ def pod_changed(cache: Cache, pod: Object, *, deleted: bool) -> list[Key]:
     if deleted:
         news = cache.pods.remove(place, uid, version)
     else:
-        news = cache.pods.put(place, uid, version, state, (place[0], state.source))
+        news = cache.pods.put(
+            place, uid, version, state, _group(place, state.source, state.job_uid)
+        )
     return of_pod(cache, place[0], state) if news else []
 
 
 def of_pod(cache: Cache, namespace: str, state: PodState) -> list[Key]:
     """Whom news of a pod concerns: the owner of its Job. A Job that is not known yet wakes its
     owner when it is."""
-    job = cache.jobs.get((namespace, state.job))
+    job = job_of(cache, namespace, state)
     return _of_job(cache, namespace, job, deleted=False) if job is not None else []
+
+
+def job_of(cache: Cache, namespace: str, pod: PodState) -> JobState | None:
+    """The Job that controls a pod, if it is known."""
+    job = cache.jobs.get((namespace, pod.job))
+    return job if job is not None and job.uid == pod.job_uid else None
 
 
 def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) -> list[Key]:
@@ -119,6 +129,8 @@ def _of_invocation(place: Place, state: InvocationState) -> list[Key]:
 
 
 def _of_job(cache: Cache, namespace: str, state: JobState, *, deleted: bool) -> list[Key]:
+    if not state.owner_uid:
+        return []
     owner = (namespace, state.owner_name)
     if state.owner_kind == "Source":
         return [Key("Source", *owner)]
@@ -127,6 +139,12 @@ def _of_job(cache: Cache, namespace: str, state: JobState, *, deleted: bool) -> 
     if deleted and invocation is not None:
         keys.append(Key("Source", namespace, invocation.source))
     return keys
+
+
+def _group(place: Place, source: str, controller_uid: str) -> Place:
+    """By which Source an object is looked up. The label of one that nothing of ours controls says
+    nothing: it is kept apart, only so that all that a list shows is known."""
+    return place[0], source if controller_uid else ""
 
 
 def _identity(obj: Object) -> tuple[Place, str, int]:

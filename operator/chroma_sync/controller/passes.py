@@ -7,6 +7,7 @@ again with pods that are listed right then: a run ends, a check fails, the next 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -14,7 +15,7 @@ from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import Invocation, InvocationStatus
 from chroma_sync.api.source import Source, SourceStatus
 from chroma_sync.cluster.errors import ClusterError, InvalidError
-from chroma_sync.cluster.interface import Cluster, Object
+from chroma_sync.cluster.interface import Cluster, Kind, Object
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.executor import Executor
@@ -26,7 +27,14 @@ from chroma_sync.reconcile import invocation as invocation_pass
 from chroma_sync.reconcile import names, run
 from chroma_sync.reconcile import source as source_pass
 from chroma_sync.reconcile.installation import Installation
-from chroma_sync.reconcile.observed import InvocationState, PodState, invocation_state, pod_state
+from chroma_sync.reconcile.observed import (
+    InvocationState,
+    JobState,
+    PodState,
+    invocation_state,
+    job_state,
+    pod_state,
+)
 from chroma_sync.reconcile.plan import Plan
 
 
@@ -75,7 +83,7 @@ class Passes:
             self._metrics.seconds.labels(key.kind).observe(monotonic() - began)
 
     async def _source(self, key: Key) -> float | None:
-        raw = await self._cluster.read("Source", key.namespace, key.name)
+        raw = await self._read_now("Source", key.namespace, key.name)
         if raw is None:
             self._forget(key)
             return None
@@ -88,7 +96,8 @@ class Passes:
             seen = source_pass.Seen(source, self._installation, invocations, jobs, pods, refused)
             return source_pass.reconcile(seen, self._now())
 
-        plan = decide(self._cache.pods_of(key.namespace, key.name))
+        known = self._cache.pods_of(key.namespace, key.name)
+        plan = decide(await self._owned(key.namespace, known))
         if source_pass.needs_all_pods(source.status, plan.status):
             selector = f"{names.LABEL_SOURCE}={names.label_value(key.name)}"
             plan = decide(await self._listed_pods(key, selector))
@@ -102,7 +111,7 @@ class Passes:
         known = self._cache.invocations_of(namespace, source.metadata.name)
         if active is None or any(i.uid == active.uid for i in known):
             return known
-        raw = await self._cluster.read("Invocation", namespace, active.name)
+        raw = await self._read_now("Invocation", namespace, active.name)
         if raw is not None and raw["metadata"]["uid"] == active.uid:
             return [*known, invocation_state(raw)]
         return known
@@ -119,7 +128,7 @@ class Passes:
         expires = invocation.spec.ttl_seconds_after_finished is not None
         # Before any list of pods: a Job that has ended here has no pod that is not listed as ended.
         all_jobs = self._cache.jobs_of(key.namespace, source_name)
-        jobs = [job for job in all_jobs if job.owner_uid == uid]
+        jobs = [j for j in all_jobs if (j.owner_kind, j.owner_uid) == ("Invocation", uid)]
         refused = self._executor.refused.get(key, "")
 
         def decide(source: Source | None, pods: list[PodState]) -> Plan[InvocationStatus]:
@@ -130,7 +139,8 @@ class Passes:
         # A run that goes needs nothing of its Source.
         needs_source = expires if finished else not begun
         source = await self._read_source(key.namespace, source_name) if needs_source else None
-        plan = decide(source, self._cache.pods_of(key.namespace, source_name))
+        known = self._cache.pods_of(key.namespace, source_name)
+        plan = decide(source, await self._owned(key.namespace, known))
         if begun and not finished and invocation_pass.is_finished(plan.status):
             source = await self._read_source(key.namespace, source_name) if expires else None
             selector = f"{names.LABEL_INVOCATION_UID}={uid}"
@@ -148,15 +158,48 @@ class Passes:
         known = self._remembered.get(key)
         if known is not None:
             return known
-        raw = await self._cluster.read("Invocation", key.namespace, key.name)
+        raw = await self._read_now("Invocation", key.namespace, key.name)
         status = (raw or {}).get("status") or {}
         if raw is not None and "startTime" in status and "completionTime" not in status:
             self._remembered.read(key, raw)
         return raw
 
     async def _read_source(self, namespace: str, name: str) -> Source | None:
-        raw = await self._cluster.read("Source", namespace, name)
+        raw = await self._read_now("Source", namespace, name)
         return Source.model_validate(raw) if raw is not None else None
+
+    async def _read_now(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """One object. Never another one than was asked for: a pass acts on what it read."""
+        raw = await self._cluster.read(kind, namespace, name)
+        if raw is not None:
+            metadata = raw["metadata"]
+            found = (raw["kind"], metadata["namespace"], metadata["name"])
+            if found != (kind, namespace, name):
+                raise ClusterError(0, f"asked for {kind} {namespace}/{name}, got {found}")
+        return raw
+
+    async def _owned(self, namespace: str, pods: list[PodState]) -> list[PodState]:
+        """The pods that count, each under the run that its Job says. Where the Job is gone its
+        label does, until Kubernetes has ended the pod. Those of foreign Jobs are left out."""
+        read: dict[str, JobState | None] = {}  # by uid
+        owned = []
+        for pod in pods:
+            job = keys.job_of(self._cache, namespace, pod)
+            if job is None and pod.job_uid:
+                # Gone, or without our labels: no watch tells which.
+                if pod.job_uid not in read:
+                    read[pod.job_uid] = await self._read_job(namespace, pod)
+                job = read[pod.job_uid]
+                owned += [pod] if job is None else []
+            if job is not None and job.owner_uid:
+                uid = job.owner_uid if job.owner_kind == "Invocation" else ""
+                owned.append(replace(pod, invocation_uid=uid))
+        return owned
+
+    async def _read_job(self, namespace: str, pod: PodState) -> JobState | None:
+        """The Job that controls a pod; None when it is gone."""
+        raw = await self._cluster.read_job(namespace, pod.job)
+        return job_state(raw) if raw and raw["metadata"]["uid"] == pod.job_uid else None
 
     async def _listed_pods(self, key: Key, selector: str) -> list[PodState]:
         """The pods that there are now, whatever the watch has shown so far. What it has not, it
@@ -166,7 +209,7 @@ class Passes:
             for other in keys.pod_changed(self._cache, pod, deleted=False):
                 if other != key:
                     self.wake(other)
-        return [pod_state(pod) for pod in listed]
+        return await self._owned(key.namespace, [pod_state(pod) for pod in listed])
 
     def _forget(self, key: Key) -> None:
         self._executor.refused.pop(key, None)

@@ -77,7 +77,7 @@ class Polling:
         at_work = {
             pod.uid: (namespace, pod)
             for (namespace, _), pod in pods
-            if pod.at_work and pod.invocation_uid
+            if pod.at_work and self._is_of_run(namespace, pod)
         }
         for uid in self._followed.keys() - at_work.keys():
             self._followed.pop(uid).task.cancel()
@@ -90,6 +90,10 @@ class Polling:
         there = {pod.uid for _, pod in pods}
         for uid in self.told.keys() - there:
             del self.told[uid]
+
+    def _is_of_run(self, namespace: str, pod: PodState) -> bool:
+        job = keys.job_of(self._cache, namespace, pod)
+        return job is not None and job.owner_kind == "Invocation"
 
     async def _follow(self, namespace: str, pod: PodState, begin_after: float) -> None:
         await asyncio.sleep(begin_after)

@@ -53,6 +53,6 @@ def _first(alive: Sequence[InvocationState], *, startable: bool) -> InvocationSt
 
 def _busy(uid: str, jobs: Sequence[JobState], pods: Sequence[PodState]) -> bool:
     """Whether anything of another run of this Source is still at work."""
-    return any(j.owner_kind != "Source" and j.owner_uid != uid and not j.over for j in jobs) or any(
-        p.invocation_uid not in ("", uid) and not p.ended for p in pods
-    )
+    return any(
+        j.owner_kind == "Invocation" and j.owner_uid != uid and not j.over for j in jobs
+    ) or any(p.invocation_uid not in ("", uid) and not p.ended for p in pods)

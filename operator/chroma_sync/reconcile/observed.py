@@ -1,19 +1,27 @@
-"""What the operator looks at in Jobs and pods, read from the API server's own objects."""
+"""What the operator looks at in Jobs and pods, read from the API server's own objects.
+
+Labels and owner references are written by whoever may make a Job or a pod in a namespace. So a Job
+is taken for one of ours by its controller, and a pod by its Job, each by its uid; a label only
+narrows what is listed. What is malformed in them costs that Job or pod.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from chroma_sync.api.conditions import READY, SUCCEEDED
 from chroma_sync.api.contract import Step
-from chroma_sync.api.meta import REQUESTED_AT
+from chroma_sync.api.meta import GROUP, REQUESTED_AT, is_object_name
 from chroma_sync.reconcile import names
 
 CONTAINER: Final = "worker"
-JOB_LABEL: Final = "batch.kubernetes.io/job-name"
+OWNERS: Final = frozenset({"Source", "Invocation"})
+JOBS: Final = frozenset({"Job"})
 INDEX_LABEL: Final = "batch.kubernetes.io/job-completion-index"
+INDEX_DIGITS_MAX: Final = 5  # source: the Job API, of completions in an Indexed Job
 
 Object = dict[str, Any]
 
@@ -56,7 +64,8 @@ class InvocationState:
 
 @dataclass(frozen=True)
 class JobState:
-    """One Job. `failure` is the reason and message of its Failed (or FailureTarget) condition."""
+    """One Job. `failure` is the reason and message of its Failed (or FailureTarget) condition. The
+    owner is the Source or Invocation that controls it; empty where none does."""
 
     name: str
     uid: str
@@ -85,11 +94,13 @@ class Terminated:
 
 @dataclass(frozen=True)
 class PodState:
-    """One pod of a Job. `index` is its completion index, 0 where the Job has none."""
+    """One pod of a Job. `index` is its completion index, 0 where the Job has none. `job` and
+    `job_uid` are of the Job that controls it; empty where none does."""
 
     name: str
     uid: str
     job: str
+    job_uid: str
     step: Step | None
     invocation_uid: str
     created: datetime
@@ -141,7 +152,7 @@ def invocation_state(invocation: Object) -> InvocationState:
     return InvocationState(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
-        source=(spec.get("sourceRef") or {}).get("name", ""),
+        source=_name((spec.get("sourceRef") or {}).get("name")),
         created=moment(metadata.get("creationTimestamp")),
         generation=metadata.get("generation", 0),
         cancel=bool(spec.get("cancel")),
@@ -167,7 +178,7 @@ def job_state(job: Object) -> JobState:
     metadata, status = job["metadata"], job.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or [] if c.get("status") == "True"}
     failed = conditions.get("Failed") or conditions.get("FailureTarget")
-    owner = _controller(metadata)
+    owner = _controller(metadata, GROUP, OWNERS)
     return JobState(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
@@ -194,16 +205,18 @@ def pod_state(pod: Object) -> PodState:
         (c for c in status.get("containerStatuses") or [] if c.get("name") == CONTAINER), {}
     )
     state = container.get("state") or {}
+    job = _controller(metadata, "batch", JOBS)
     waiting = state.get("waiting")
     return PodState(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
-        job=labels.get(JOB_LABEL, ""),
+        job=job.get("name", ""),
+        job_uid=job.get("uid", ""),
         step=_step(metadata),
         invocation_uid=labels.get(names.LABEL_INVOCATION_UID, ""),
         created=moment(metadata.get("creationTimestamp")),
         source=labels.get(names.LABEL_SOURCE, ""),
-        index=int(labels.get(INDEX_LABEL) or 0),
+        index=_index(labels),
         phase=status.get("phase", "Pending"),
         address=status.get("podIP") or "",
         deleting=bool(metadata.get("deletionTimestamp")),
@@ -223,9 +236,25 @@ def _step(metadata: Object) -> Step | None:
     return next((step for step in Step if step == value), None)
 
 
-def _controller(metadata: Object) -> dict[str, str]:
+def _controller(metadata: Object, group: str, kinds: frozenset[str]) -> dict[str, str]:
+    """The reference to what controls this object; empty unless that is of one of these kinds. The
+    API server looks at neither the name nor the uid in a reference."""
     owners = metadata.get("ownerReferences") or []
-    return next((o for o in owners if o.get("controller")), {})
+    owner: dict[str, str] = next((o for o in owners if o.get("controller")), {})
+    ours = owner.get("apiVersion", "").partition("/")[0] == group and owner.get("kind") in kinds
+    return owner if ours and _name(owner.get("name")) and owner.get("uid") else {}
+
+
+def _name(value: object) -> str:
+    """The name of an object; empty when no object can have it."""
+    return value if isinstance(value, str) and is_object_name(value) else ""
+
+
+def _index(labels: Mapping[str, str]) -> int:
+    """The completion index; -1, which no shard has, when the label is none."""
+    value = labels.get(INDEX_LABEL, "0")
+    whole = value.isascii() and value.isdecimal() and len(value) <= INDEX_DIGITS_MAX
+    return int(value) if whole else -1
 
 
 def _terminated(state: Object | None) -> Terminated | None:

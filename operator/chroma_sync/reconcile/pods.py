@@ -77,7 +77,7 @@ def failure(job: JobState, pods: Iterable[PodState]) -> Trouble:
             Reason.DEADLINE_EXCEEDED,
             "The run took longer than spec.jobTemplate.activeDeadlineSeconds of its Source allows.",
         )
-    own = sorted((p for p in pods if p.job == job.name), key=lambda p: (p.created, p.name))
+    own = sorted((p for p in pods if p.job_uid == job.uid), key=lambda p: (p.created, p.name))
     ended = [t for p in reversed(own) if (p.terminated or p.evicted) and (t := trouble(p))]
     final = [
         trouble(p)

@@ -115,15 +115,15 @@ def _steps(configuration: Configuration) -> tuple[Step, ...]:
 
 def _own(seen: Seen) -> list[PodState]:
     """The pods that Jobs of this run made."""
-    known = {job.name for job in seen.jobs}
-    return [pod for pod in seen.pods if pod.job in known]
+    known = {job.uid for job in seen.jobs}
+    return [pod for pod in seen.pods if pod.job_uid in known]
 
 
 def _look(seen: Seen, configuration: Configuration, step: Step) -> _Look:
     metadata = seen.invocation.metadata
     name = jobs.step_job_name(metadata.name, metadata.uid or "", step)
     job = next((j for j in seen.jobs if j.name == name), None)
-    latest = pods.latest((p for p in seen.pods if p.job == name), step) if job else {}
+    latest = pods.latest((p for p in seen.pods if p.job_uid == job.uid), step) if job else {}
     shards = configuration.job_template.parallelism if step is Step.WORK else 1
     all_well = all(i in latest and pods.succeeded(latest[i]) for i in range(shards))
     done = job is not None and (job.complete or all_well)

@@ -143,7 +143,7 @@ def _advance(
     plan.again_in(LOOK_AGAIN)
     if job.deleting:
         return state
-    pod = pods.latest((p for p in seen.pods if p.job == name), Step.CHECK).get(0)
+    pod = pods.latest((p for p in seen.pods if p.job_uid == job.uid), Step.CHECK).get(0)
     if job.complete or (pod is not None and pods.succeeded(pod)):
         plan.actions.append(DeleteJob(job.name, job.uid))
         plan.status.check = CheckStatus()

@@ -69,10 +69,7 @@ class MemoryCluster:
             "uid": f"uid-{job['metadata']['name']}-0",
             "resourceVersion": str(self._version),
             "creationTimestamp": NOW.isoformat(),
-            "labels": {
-                **job["metadata"]["labels"],
-                "batch.kubernetes.io/job-name": job["metadata"]["name"],
-            },
+            "labels": job["metadata"]["labels"],
             "ownerReferences": [
                 {
                     "apiVersion": "batch/v1",
@@ -102,6 +99,10 @@ class MemoryCluster:
         self.requests["read", kind] += 1
         await asyncio.sleep(0)
         return self.objects.get((kind, name))
+
+    async def read_job(self, namespace: str, name: str) -> Object | None:
+        self.requests["read", "Job"] += 1
+        return self.jobs.get(name)
 
     async def patch_status(self, kind: Kind, obj: Object, status: Object) -> Object:
         self.requests["patch_status", kind] += 1

@@ -28,7 +28,13 @@ def run(version: int, *, uid: str = "u1", **status: Any) -> dict[str, Any]:
 
 def job(version: int) -> dict[str, Any]:
     """A Job of the run."""
-    owner = {"kind": "Invocation", "name": "run", "uid": "u1", "controller": True}
+    owner = {
+        "apiVersion": "chromasync.dev/v1alpha1",
+        "kind": "Invocation",
+        "name": "run",
+        "uid": "u1",
+        "controller": True,
+    }
     metadata = run(version)["metadata"]
     labels = {"chromasync.dev/source": "docs", "chromasync.dev/step": "run"}
     whole = {**metadata, "name": "job", "uid": "j1", "labels": labels, "ownerReferences": [owner]}
@@ -107,12 +113,14 @@ def test_what_was_removed_long_ago_takes_no_memory() -> None:
 
 def pod(version: int, **status: Any) -> dict[str, Any]:
     """A pod of the Job."""
-    labels = {
-        "chromasync.dev/source": "docs",
-        "chromasync.dev/invocation-uid": "u1",
-        "batch.kubernetes.io/job-name": "job",
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "job", "uid": "j1"}
+    labels = {"chromasync.dev/source": "docs", "chromasync.dev/invocation-uid": "u1"}
+    metadata = run(version)["metadata"] | {
+        "name": "pod",
+        "uid": "p1",
+        "labels": labels,
+        "ownerReferences": [owner | {"controller": True}],
     }
-    metadata = run(version)["metadata"] | {"name": "pod", "uid": "p1", "labels": labels}
     return {"metadata": metadata, "status": {"phase": "Running", **status}}
 
 

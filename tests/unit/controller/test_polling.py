@@ -23,13 +23,25 @@ Object = dict[str, Any]
 
 def job(n: int) -> Object:
     """The Job of run `run-n`."""
-    owner = {"kind": "Invocation", "name": f"run-{n}", "uid": f"uid-run-{n}", "controller": True}
+    owner = {
+        "apiVersion": "chromasync.dev/v1alpha1",
+        "kind": "Invocation",
+        "name": f"run-{n}",
+        "uid": f"uid-run-{n}",
+        "controller": True,
+    }
     return {"metadata": _metadata(f"job-{n}", n) | {"ownerReferences": [owner]}}
 
 
 def pod(n: int, version: int = 1, **status: Any) -> Object:
     """The pod of run `run-n`."""
-    owner = {"kind": "Job", "name": f"job-{n}", "uid": f"uid-job-{n}", "controller": True}
+    owner = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": f"job-{n}",
+        "uid": f"uid-job-{n}",
+        "controller": True,
+    }
     metadata = _metadata(f"pod-{n}", n, version) | {"ownerReferences": [owner]}
     address = f"10.0.{n // 256}.{n % 256}"
     return {"metadata": metadata, "status": {"phase": "Running", "podIP": address} | status}
@@ -46,7 +58,6 @@ def _metadata(name: str, n: int, version: int = 1) -> Object:
             "chromasync.dev/source": f"source-{n}",
             "chromasync.dev/step": "run",
             "chromasync.dev/invocation-uid": f"uid-run-{n}",
-            "batch.kubernetes.io/job-name": f"job-{n}",
         },
     }
 

@@ -165,6 +165,7 @@ def pod(job: JobState, index: int = 0, number: int = 0, **fields: Any) -> PodSta
         "name": f"{job.name}-{index}-{number}",
         "uid": f"pod-{job.step}-{index}-{number}",
         "job": job.name,
+        "job_uid": job.uid,
         "step": job.step,
         "invocation_uid": job.owner_uid if job.owner_kind == "Invocation" else "",
         "created": later(number),
