@@ -1,7 +1,7 @@
 # chroma-sync. `make help` lists what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-e2e test-cluster cluster-up cluster-down cluster-status \
+.PHONY: help setup demo test test-unit test-random test-e2e test-cluster cluster-up cluster-down cluster-status \
         generate check-generated requirements lint bench bench-chunk bench-incremental \
         bench-large bench-retrieval clean
 
@@ -27,10 +27,13 @@ $(VENV)/.ready: tests/requirements.txt pyproject.toml
 demo: setup ## index parts of this checkout on this machine and ask two questions
 	@$(BIN)/python tests/demo.py
 
-test: lint check-generated test-unit test-e2e demo test-cluster ## everything, from unit tests to the real cluster
+test: lint check-generated test-unit test-random test-e2e demo test-cluster ## everything, from unit tests to the real cluster
 
 test-unit: setup ## unit tests alone: no cluster, two or three minutes
 	$(BIN)/pytest tests/unit -n auto
+
+test-random: setup ## runs that are killed, doubled and disturbed; CASES=2000 for more, SEED=7 CASES=1 for one
+	CASES="$(CASES)" SEED="$(SEED)" $(BIN)/pytest tests/random_runs -n auto -q
 
 test-e2e: setup ## the laptop commands, as a person types them
 	$(BIN)/pytest tests/e2e

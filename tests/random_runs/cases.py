@@ -1,0 +1,147 @@
+"""A case: how a source changes, how its runs go, and what comes in between. All of it is drawn from
+one seed, before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Literal
+
+Tree = dict[str, bytes]
+Step = Literal["plan", "work", "finish", "run"]
+
+WORDS: Final = ("bread", "oven", "dough", "flour", "yeast", "crust", "salt", "rye", "loaf", "mill")
+# A text with this word is refused by the model.
+REFUSED: Final = "unspeakable"
+
+# What may happen at a call of Chroma. A killed pod is followed by another; a lost answer is one of
+# a call that was carried out; a twin is a pod of the same run and step, which lives through all of
+# its work just then; a rival is another run that claims the collection.
+AT_ANY_TIME: Final = (
+    *("killed before", "killed after", "not reached", "answer lost", "twin", "rival"),
+    "model gone",
+)
+# What a stranger does. Finish looks at each document once: after that it would not notice.
+BEFORE_FINISH: Final = ("records deleted", "records overwritten")
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that happens once, at a step's call number `at` (from 1)."""
+
+    kind: str
+    at: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One step in one pod. `shard` counts from 0."""
+
+    step: Step
+    shard: int
+    troubles: tuple[Trouble, ...]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One run: its steps in the order in which they begin, each with what happens to its first
+    attempt. Later attempts of a step are left in peace."""
+
+    state: int  # which tree is read
+    rival: int  # which tree a rival would read
+    shards: int
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def has_strangers(self) -> bool:
+        """Whether anyone else writes into the collection."""
+        kinds = {trouble.kind for attempt in self.attempts for trouble in attempt.troubles}
+        return bool(kinds & {*BEFORE_FINISH})
+
+
+@dataclass(frozen=True)
+class Case:
+    """Some runs over a source that changes in between."""
+
+    seed: int
+    states: tuple[Tree, ...]
+    rounds: tuple[Round, ...]
+
+
+def case(seed: int) -> Case:
+    """The case of a seed: the same one everywhere."""
+    random = Random(seed)
+    states = [_first(random)]
+    while len(states) < 3:
+        states.append(_changed(random, states[-1]))
+    rounds = [_round(random, state) for state in range(random.randint(1, 3))]
+    return Case(seed, tuple(states), tuple(rounds))
+
+
+def _first(random: Random) -> Tree:
+    return {_key(random): _text(random) for _ in range(random.randint(0, 10))}
+
+
+def _changed(random: Random, tree: Tree) -> Tree:
+    """The tree after some changes: documents come, go, move, grow, shrink and take another's
+    text."""
+    tree = dict(tree)
+    for _ in range(random.randint(0, 6)):
+        keys = sorted(tree)
+        what = random.choice(("add", "delete", "move", "edit", "copy", "shrink"))
+        if what == "add" or not keys:
+            tree[_key(random)] = _text(random)
+            continue
+        key = random.choice(keys)
+        if what == "delete":
+            del tree[key]
+        elif what == "move":
+            tree[_key(random)] = tree.pop(key)
+        elif what == "copy":
+            tree[_key(random)] = tree[key]
+        elif what == "shrink":
+            tree[key] = b"".join(tree[key].splitlines(keepends=True)[:2])
+        else:
+            lines = tree[key].splitlines(keepends=True)
+            lines.insert(random.randint(0, len(lines)), _line(random))
+            tree[key] = b"".join(lines)
+    return tree
+
+
+def _key(random: Random) -> str:
+    return f"{random.choice(('a', 'b'))}/{random.choice(WORDS)}.txt"
+
+
+def _text(random: Random) -> bytes:
+    kind = random.random()
+    if kind < 0.05:
+        return random.choice((b"", b"\0binary"))
+    lines = [_line(random) for _ in range(random.randint(1, 12))]
+    if kind < 0.12:
+        lines[random.randrange(len(lines))] = f"{REFUSED}\n".encode()
+    return b"".join(lines)
+
+
+def _line(random: Random) -> bytes:
+    return " ".join(random.choices(WORDS, k=random.randint(1, 4))).encode() + b"\n"
+
+
+def _round(random: Random, state: int) -> Round:
+    shards = random.randint(1, 3)
+    steps: list[tuple[Step, int]] = [("run", 0)]
+    if shards > 1 or random.random() < 0.3:
+        work: list[tuple[Step, int]] = [("work", shard) for shard in range(shards)]
+        random.shuffle(work)
+        steps = [("plan", 0), *work, ("finish", 0)]
+    attempts = tuple(Attempt(step, shard, _troubles(random, step)) for step, shard in steps)
+    return Round(state, random.randrange(3), shards, attempts)
+
+
+def _troubles(random: Random, step: Step) -> tuple[Trouble, ...]:
+    kinds = AT_ANY_TIME if step in ("finish", "run") else (*AT_ANY_TIME, *BEFORE_FINISH)
+    calls = 10 if step in ("plan", "finish") else 20
+    return tuple(
+        Trouble(random.choice(kinds), random.randint(1, calls), random.randrange(2**32))
+        for _ in range(random.choice((0, 1, 1, 2)))
+    )

@@ -1,0 +1,251 @@
+"""Lets a case happen, and holds what comes of it against runs from nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from random import Random
+from threading import RLock
+from typing import Any
+
+import httpx
+import numpy as np
+
+from chroma_sync.api.contract import ExitCode
+from chroma_sync.cli.outcome import as_step_error
+from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.index.records import document_sha
+from chroma_sync.pipeline.steps import Toolbox
+from random_runs.cases import REFUSED, Attempt, Case, Round, Trouble
+from random_runs.world import OddModel, World
+
+_TARGET = "target"
+_ATTEMPTS_MAX = 6
+_STEPS: dict[str, Callable[[Toolbox], None]] = {
+    "plan": steps.plan,
+    "work": steps.work,
+    "finish": steps.finish,
+    "run": steps.run,
+}
+
+Records = dict[str, tuple[str, dict[str, Any], Any]]
+
+
+class Killed(BaseException):
+    """A pod is gone, from one moment to the next."""
+
+
+class Player:
+    """Plays one case."""
+
+    def __init__(self, world: World, case: Case) -> None:
+        self._world = world
+        self._case = case
+        self._target = f"{_TARGET}-{case.seed}"
+        self._rival: tuple[str, int] | None = None
+        self._fresh: dict[int, Records] = {}
+
+    def play(self) -> list[str]:
+        """Returns how each round ended: an empty text, or the reason why it is not finished. Raises
+        `AssertionError` where a collection is not what it should be."""
+        ends = []
+        for number, round_ in enumerate(self._case.rounds):
+            before = self._records(self._target)
+            uid = f"run-{number}-{uuid.uuid4()}"
+            reason = self._run(round_, uid)
+            self._check(round_.state, uid, reason, before)
+            if reason and not round_.has_strangers:
+                self._check_nothing_lost(round_.state, before)
+            ends.append(reason)
+            if self._rival is not None:
+                (rival, state), self._rival = self._rival, None
+                before = self._records(self._target)
+                reason = self._in_peace(state, rival)
+                self._check(state, rival, reason, before)
+        last = len(self._case.states) - 1
+        uid, before = f"last-{uuid.uuid4()}", self._records(self._target)
+        reason = self._in_peace(last, uid)
+        assert reason == "", f"a run in peace ended with {reason}"
+        self._check(last, uid, reason, before)
+        return ends
+
+    def _run(self, round_: Round, uid: str) -> str:
+        for attempt in round_.attempts:
+            reason = self._step(round_, attempt, uid)
+            if reason:
+                return reason
+        return ""
+
+    def _step(self, round_: Round, attempt: Attempt, uid: str) -> str:
+        """Try a step as Kubernetes does: again while its end is temporary or unknown."""
+        troubles = attempt.troubles
+        for _ in range(_ATTEMPTS_MAX):
+            try:
+                _STEPS[attempt.step](self._tools(round_, attempt, uid, troubles))
+                return ""
+            except Killed:
+                pass
+            except Exception as error:
+                known = as_step_error(error)
+                if known is None:
+                    raise
+                if known.exit_code != ExitCode.TEMPORARY:
+                    return f"{known.reason.value}: {known}"
+            troubles = ()
+        raise AssertionError(f"{attempt.step} did not end in {_ATTEMPTS_MAX} attempts")
+
+    def _in_peace(self, state: int, uid: str) -> str:
+        """A run that nothing happens to."""
+        alone = Attempt("run", 0, ())
+        return self._step(Round(state, 0, 1, (alone,)), alone, uid)
+
+    def _tools(
+        self, round_: Round, attempt: Attempt, uid: str, troubles: tuple[Trouble, ...]
+    ) -> Toolbox:
+        # Of this pod: what happens at one call of it lets its other threads wait.
+        calls, lock = 0, RLock()
+
+        def hook(handle: Any, _name: str, carry_out: Callable[[], Any]) -> Any:
+            nonlocal calls
+            with lock:
+                calls += 1
+                due = [trouble for trouble in troubles if trouble.at == calls]
+                for trouble in due:
+                    self._before(trouble, round_, attempt, uid, handle, tools)
+                result = carry_out()
+                for trouble in due:
+                    _after(trouble)
+            return result
+
+        shard = (attempt.shard, round_.shards if attempt.step == "work" else 1)
+        states = self._case.states
+        tools = self._world.tools(states, round_.state, self._target, uid, shard=shard, hook=hook)
+        return tools
+
+    def _before(
+        self,
+        trouble: Trouble,
+        round_: Round,
+        attempt: Attempt,
+        uid: str,
+        handle: Any,
+        tools: Toolbox,
+    ) -> None:
+        """What happens just before a call."""
+        match trouble.kind:
+            case "killed before":
+                raise Killed
+            case "not reached":
+                raise httpx.ConnectError("not reached, by the case")
+            case "model gone":
+                assert isinstance(tools.model, OddModel)
+                tools.model.gone = True
+            case "twin":
+                self._twin(round_, attempt, uid)
+            case "rival" if self._rival is None:
+                rival = f"rival-{uuid.uuid4()}"
+                claimed = Attempt("plan", 0, ())
+                if not self._step(Round(round_.rival, 0, 1, (claimed,)), claimed, rival):
+                    self._rival = rival, round_.rival
+            case "records deleted":
+                self._world_of_strangers(trouble, handle, delete=True)
+            case "records overwritten":
+                self._world_of_strangers(trouble, handle, delete=False)
+
+    def _twin(self, round_: Round, attempt: Attempt, uid: str) -> None:
+        """Another pod of the same step lives through it. What it ends with is its own affair."""
+        try:
+            _STEPS[attempt.step](self._tools(round_, attempt, uid, ()))
+        except Exception as error:
+            if as_step_error(error) is None:
+                raise
+
+    def _world_of_strangers(self, trouble: Trouble, handle: Any, *, delete: bool) -> None:
+        """Someone deletes records, or writes over some what stands of them at another state of the
+        source, as the pod of a run does that has lost its collection."""
+        random = Random(trouble.seed)
+        there = sorted(handle.get(include=[])["ids"])
+        if delete and there:
+            handle.delete(ids=random.sample(there, random.randint(1, len(there))))
+            return
+        records = self._from_nothing(random.randrange(len(self._case.states)))
+        ids = sorted(records)
+        if ids:
+            chosen = random.sample(ids, random.randint(1, len(ids)))
+            handle.upsert(
+                ids=chosen,
+                documents=[records[i][0] for i in chosen],
+                metadatas=[records[i][1] for i in chosen],
+                embeddings=np.stack([records[i][2] for i in chosen]),
+            )
+
+    # What must be true
+
+    def _check(self, state: int, uid: str, reason: str, before: Records) -> None:
+        found, wanted = self._records(self._target), self._from_nothing(state)
+        metadata = self._metadata()
+        if reason:
+            assert metadata.get("finished_by") != uid, f"marked finished in spite of {reason}"
+            return
+        assert metadata.get("finished_by") == uid, "it ended well and is not marked finished"
+        kept = self._kept(state, before)
+        found = {id_: record for id_, record in found.items() if _document(id_) not in kept}
+        assert found.keys() == wanted.keys(), _difference(found, wanted)
+        for id_, (text, values, vector) in wanted.items():
+            assert found[id_][:2] == (text, values), f"{id_}: {found[id_][:2]} != {(text, values)}"
+            assert np.allclose(found[id_][2], vector, atol=1e-5), f"{id_}: another vector"
+
+    def _check_nothing_lost(self, state: int, before: Records) -> None:
+        """A run that is not finished has taken away nothing that the source still has."""
+        found, wanted = self._records(self._target), self._from_nothing(state)
+        stood = {i: r for i, r in before.items() if i in wanted and r[:2] == wanted[i][:2]}
+        assert stood.keys() <= found.keys(), _difference(found, stood)
+
+    def _kept(self, state: int, before: Records) -> set[str]:
+        """The documents of which what stood before may stay: the model refuses them now."""
+        tree = self._case.states[state]
+        refused = {document_sha(k) for k, text in tree.items() if REFUSED.encode() in text}
+        return refused & {_document(id_) for id_ in before}
+
+    def _from_nothing(self, state: int) -> Records:
+        """What an undisturbed run into a new collection gives."""
+        if state not in self._fresh:
+            name = f"nothing-{self._case.seed}-{state}"
+            steps.run(self._world.tools(self._case.states, state, name, str(uuid.uuid4())))
+            self._fresh[state] = self._records(name)
+        return self._fresh[state]
+
+    def _records(self, name: str) -> Records:
+        from chromadb.errors import NotFoundError
+
+        try:
+            handle = self._world.client.get_collection(name, embedding_function=None)
+        except NotFoundError:
+            return {}
+        page = handle.get(include=["documents", "metadatas", "embeddings"])
+        rows = zip(
+            page["ids"], page["documents"], page["metadatas"], page["embeddings"], strict=True
+        )
+        return {i: (text, dict(m), np.asarray(v)) for i, text, m, v in rows}
+
+    def _metadata(self) -> dict[str, Any]:
+        handle = self._world.client.get_collection(self._target, embedding_function=None)
+        return dict(handle.metadata or {})
+
+
+def _after(trouble: Trouble) -> None:
+    """What happens just after a call was carried out."""
+    if trouble.kind == "killed after":
+        raise Killed
+    if trouble.kind == "answer lost":
+        raise httpx.ReadTimeout("the answer is lost, by the case")
+
+
+def _document(id_: str) -> str:
+    return id_.rpartition("-")[0]
+
+
+def _difference(found: Records, wanted: Records) -> str:
+    lost = {i: wanted[i][1]["document_key"] for i in wanted.keys() - found.keys()}
+    left = {i: found[i][1].get("document_key") for i in found.keys() - wanted.keys()}
+    return f"lost {lost}, left {left}"

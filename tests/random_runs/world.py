@@ -1,0 +1,179 @@
+"""Where a case takes place: a source from a dictionary, a real Chroma whose calls may go wrong, a
+model that may be gone."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chroma_sync.api.configuration import (
+    ChromaServer,
+    Configuration,
+    EmbeddingConfiguration,
+    RunIdentity,
+)
+from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
+from chroma_sync.pipeline.embed import EmbeddingUnavailable, Vectors
+from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.index.calls import Calls
+from chroma_sync.pipeline.index.chroma import Database
+from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.steps import Toolbox
+from fakes.hash_model import HashModel
+from random_runs.cases import REFUSED, Tree
+
+DIMENSION = 8
+_CALLS = ("get", "upsert", "update", "delete", "modify", "count")
+
+# Told of each call of a collection: its name, and how to carry it out.
+Hook = Callable[[Any, str, Callable[[], Any]], Any]
+
+
+class TreeSource:
+    """A source whose documents stand in dictionaries. Its revisions are their numbers."""
+
+    def __init__(self, states: tuple[Tree, ...], state: int) -> None:
+        self._states = states
+        self._state = state
+        self._tree: Tree = {}
+
+    def resolve(self) -> str:
+        return f"state-{self._state}"
+
+    def check(self) -> None:
+        """It is there."""
+
+    def open(self, revision: str) -> None:
+        self._tree = self._states[int(revision.removeprefix("state-"))]
+
+    def entries(self) -> Iterator[Entry]:
+        for key, text in sorted(self._tree.items()):
+            yield Entry(key, hashlib.sha256(text).hexdigest(), len(text))
+
+    def notes(self) -> list[str]:
+        return []
+
+    def read(self, entry: Entry) -> bytes:
+        return self._tree[entry.key]
+
+    def close(self) -> None:
+        """Nothing to give up."""
+
+
+class OddModel(HashModel):
+    """Refuses some texts for good, and is gone from one call on when it is told so."""
+
+    gone = False
+
+    def __init__(self) -> None:
+        super().__init__(DIMENSION, refuses=REFUSED)
+
+    def embed(self, texts: list[str]) -> Vectors:
+        if self.gone:
+            raise EmbeddingUnavailable("gone by the case")
+        return super().embed(texts)
+
+
+class _OddClient:
+    """A client of Chroma with a hook in the calls of its collections."""
+
+    def __init__(self, client: Any, hook: Hook) -> None:
+        self._client = client
+        self._hook = hook
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_collection(self, *arguments: Any, **options: Any) -> Any:
+        return _OddHandle(self._client.get_collection(*arguments, **options), self._hook)
+
+    def get_or_create_collection(self, *arguments: Any, **options: Any) -> Any:
+        made = self._client.get_or_create_collection(*arguments, **options)
+        return _OddHandle(made, self._hook)
+
+
+class _OddHandle:
+    def __init__(self, handle: Any, hook: Hook) -> None:
+        self._handle = handle
+        self._hook = hook
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._handle, name)
+        if name not in _CALLS:
+            return found
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            return self._hook(self._handle, name, lambda: found(*arguments, **options))
+
+        return call
+
+
+def _undisturbed(_handle: Any, _name: str, carry_out: Callable[[], Any]) -> Any:
+    return carry_out()
+
+
+@dataclass
+class World:
+    """One Chroma for all cases. `client` is chromadb's own."""
+
+    client: Any
+    scratch: Path
+    _made: list[str] = field(default_factory=list)
+
+    def tools(
+        self,
+        states: tuple[Tree, ...],
+        state: int,
+        collection: str,
+        uid: str,
+        *,
+        shard: tuple[int, int] = (0, 1),
+        hook: Hook = _undisturbed,
+    ) -> Toolbox:
+        """What one pod of a run works with."""
+        if collection not in self._made:
+            self._made.append(collection)
+        calls = Calls("the case's Chroma", 60.0, lambda _: None, lambda _: None)
+        scratch = self.scratch / str(uuid.uuid4())
+        scratch.mkdir()
+        return Toolbox(
+            _configuration(collection, uid),
+            TreeSource(states, state),
+            Database(_OddClient(self.client, hook), calls),
+            OddModel(),
+            scratch,
+            Progress(),
+            StopSignal(),
+            shard=shard,
+        )
+
+    def clear(self) -> None:
+        """Delete the collections that a case has made."""
+        from chromadb.errors import NotFoundError
+
+        for name in self._made:
+            try:
+                self.client.delete_collection(name)
+            except NotFoundError:
+                continue
+        self._made.clear()
+
+
+def _configuration(collection: str, uid: str) -> Configuration:
+    identity = {"uid": uid, "name": "run", "collection": collection, "targetPolicy": "Update"}
+    chunking = {"type": "lines", "maxSizeBytes": 40, "maxLines": 3}
+    return Configuration(
+        source="default/case",
+        database="default_database",
+        chroma=ChromaServer(url="embedded"),
+        embedding=EmbeddingConfiguration(model="hash", url="none"),
+        chunking=Chunking.model_validate(chunking),
+        github=GithubSource(repository="acme/case"),
+        job_template=JobTemplate(),
+        run=RunIdentity.model_validate(identity),
+    )
