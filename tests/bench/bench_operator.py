@@ -1,4 +1,4 @@
-"""The operator on the test cluster: from apply to Job, and memory with many objects."""
+"""The operator on the test cluster: from apply to Job, what many runs cost, and its memory."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "operator")]
 
+from bench import many_runs  # noqa: E402
+from bench.many_runs import NOW  # noqa: E402
 from cluster.kit import installation, servers  # noqa: E402
 from cluster.kit.cluster import Cluster, Object, condition, eventually, kubectl_proxy  # noqa: E402
 from cluster.kit.world import World  # noqa: E402
 
 SOURCES, ROUNDS = 10, 10
 MANY = 1_000
-NAMESPACE = "bench"
-DEPLOYMENT = f"deployment/{installation.SERVICE_ACCOUNT}"
-READ_STATUS = "print(open('/proc/1/status').read())"
+SILENT = ANSWERING = 600  # runs that go; what their pods do when they are asked how far they are
+SETTLE, WINDOW = 90, 60  # seconds
+NAMESPACES = ("bench", "bench-busy", "bench-many")
+READ_PROCESS = (
+    "import os; print(open('/proc/1/status').read()); "
+    "used = open('/proc/1/stat').read().rpartition(')')[2].split()[11:13]; "
+    "print('cpu:', sum(map(int, used)) / os.sysconf('SC_CLK_TCK'))"
+)
 
 
 def main() -> None:
@@ -31,101 +38,131 @@ def main() -> None:
         installation.install(cluster, *images)
         world = World(cluster)
         try:
-            cluster.apply(*installation.namespace(NAMESPACE))
-            delays = sorted(apply_to_job(world))
+            for namespace in NAMESPACES:
+                cluster.apply(*installation.namespace(namespace))
+            quiet = sorted(apply_to_job(world, "bench"))
+            with many_runs.going(world, "bench-many", SILENT, ANSWERING):
+                load = steady(world)
+                busy = sorted(apply_to_job(world, "bench-busy"))
+            cluster.kubectl("delete", "namespace", "bench-many", "--wait=true", "--timeout=300s")
             resident, peak = memory(world)
         finally:
-            cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=300s")
+            gone = ("--ignore-not-found", "--wait=true", "--timeout=300s")
+            cluster.kubectl("delete", "namespace", *NAMESPACES, *gone)
             world.close()
             installation.uninstall(cluster)
             servers.stop(cluster)
     print("\n| operator | value |\n| --- | --- |")
-    print(f"| apply of an Invocation to its Job, p50 of {len(delays)} | {at(delays, 0.5):.3f} s |")
-    print(f"| p99 (aim below 1 s) | {at(delays, 0.99):.3f} s |")
+    print(f"| apply of an Invocation to its Job, p50 of {len(quiet)} | {at(quiet, 0.5):.3f} s |")
+    print(f"| p99 (aim below 1 s) | {at(quiet, 0.99):.3f} s |")
+    runs = f"{SILENT} silent and {ANSWERING} answering runs"
+    print(f"| the same beside {runs}, p50 of {len(busy)} | {at(busy, 0.5):.3f} s |")
+    print(f"| p99 (aim below 0.3 s) | {at(busy, 0.99):.3f} s |")
+    print(f"| API requests a second for each of them (aim below 0.3) | {load.requests:.3f} |")
+    print(f"| CPU for all of them, of one core | {load.cpu:.0%} |")
+    print(f"| memory with all of them | {load.resident} MiB |")
     what = f"{MANY} Sources and {MANY} finished Invocations"
     print(f"| memory with {what} | {resident} MiB |")
     print(f"| its peak, while it lists them | {peak} MiB |")
 
 
-def apply_to_job(world: World) -> list[float]:
+def apply_to_job(world: World, namespace: str) -> list[float]:
     """Seconds from the API server's taking an Invocation to its Job's being seen."""
     names = [f"source-{i}" for i in range(SOURCES)]
-    world.cluster.apply(*(world.source(NAMESPACE, name) for name in names))
+    world.cluster.apply(*(world.source(namespace, name) for name in names))
     for name in names:
-        world.ready(NAMESPACE, name, seconds=300)
+        world.ready(namespace, name, seconds=300)
     delays = []
     for round_ in range(ROUNDS):
         for name in names:
             run = f"run-{name}-{round_}"
-            item = world.invocation(NAMESPACE, f"bench-{run}", name=run, source=name)
-            world.cluster.create("Invocation", NAMESPACE, item)
+            item = world.invocation(namespace, f"bench-{run}", name=run, source=name)
+            world.cluster.create("Invocation", namespace, item)
             start = time.monotonic()
-            uid = (world.cluster.get("Invocation", NAMESPACE, run) or {})["metadata"]["uid"]
+            uid = (world.cluster.get("Invocation", namespace, run) or {})["metadata"]["uid"]
             find = partial(
-                world.cluster.list, "Job", NAMESPACE, f"chromasync.dev/invocation-uid={uid}"
+                world.cluster.list, "Job", namespace, f"chromasync.dev/invocation-uid={uid}"
             )
             eventually(f"the Job of {run}", find, 60, pause=0.01)
             delays.append(time.monotonic() - start)
-            world.cluster.patch("Invocation", NAMESPACE, run, {"spec": {"cancel": True}})
-            world.ended(NAMESPACE, run, seconds=60)
+            world.cluster.patch("Invocation", namespace, run, {"spec": {"cancel": True}})
+            world.ended(namespace, run, seconds=60)
     return delays
 
 
 def memory(world: World) -> tuple[int, int]:
     """MiB that the operator holds, and its peak, after it has seen many objects."""
     cluster = world.cluster
-    scale(cluster, 0)
+    installation.scale(cluster, 0)
     for i in range(MANY):
-        source = world.source(NAMESPACE, f"many-{i:04}")
-        run = world.invocation(
-            NAMESPACE, f"many-{i:04}", name=f"many-{i:04}", source=f"many-{i:04}"
-        )
-        made = cluster.create("Source", NAMESPACE, source)
-        cluster.patch_status("Source", NAMESPACE, f"many-{i:04}", usable(made))
-        made = cluster.create("Invocation", NAMESPACE, run)
-        cluster.patch_status("Invocation", NAMESPACE, f"many-{i:04}", complete(made))
-    scale(cluster, 1)
+        source = world.source("bench", f"many-{i:04}")
+        run = world.invocation("bench", f"many-{i:04}", name=f"many-{i:04}", source=f"many-{i:04}")
+        made = cluster.create("Source", "bench", source)
+        cluster.patch_status("Source", "bench", f"many-{i:04}", usable(made))
+        made = cluster.create("Invocation", "bench", run)
+        cluster.patch_status("Invocation", "bench", f"many-{i:04}", complete(made))
+    installation.scale(cluster, 1)
     time.sleep(20)
-    last = cluster.get("Source", NAMESPACE, f"many-{MANY - 1:04}")
+    last = cluster.get("Source", "bench", f"many-{MANY - 1:04}")
     assert condition(last, "Ready")["status"] == "True"
-    python = ("-n", installation.NAMESPACE, "exec", DEPLOYMENT, "--", "python", "-c", READ_STATUS)
-    lines = dict(
-        line.split(":", 1) for line in cluster.kubectl(*python).splitlines() if ":" in line
-    )
-    return (
-        int(lines["VmRSS"].split()[0]) // 1024,
-        int(lines["VmHWM"].split()[0]) // 1024,
+    lines = operator_process(cluster)
+    return int(lines["VmRSS"].split()[0]) // 1024, int(lines["VmHWM"].split()[0]) // 1024
+
+
+def operator_process(cluster: Cluster) -> dict[str, str]:
+    """What Linux says of the operator's process: the lines of its status, and as `cpu` the seconds
+    that it has used."""
+    python = ("exec", installation.DEPLOYMENT, "--", "python", "-c", READ_PROCESS)
+    lines = cluster.kubectl("-n", installation.NAMESPACE, *python).splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+class Load(NamedTuple):
+    """What many runs cost while nothing begins or ends. `requests` is of one run, in a second;
+    `cpu` a share of one core; `resident` in MiB."""
+
+    requests: float
+    cpu: float
+    resident: int
+
+
+def steady(world: World) -> Load:
+    """Measure for a while, after the operator has seen all runs."""
+    time.sleep(SETTLE)
+    before, cpu = requests(world.cluster), float(operator_process(world.cluster)["cpu"])
+    start = time.monotonic()
+    time.sleep(WINDOW)
+    seconds = time.monotonic() - start
+    made, process = requests(world.cluster) - before, operator_process(world.cluster)
+    return Load(
+        made / seconds / (SILENT + ANSWERING),
+        (float(process["cpu"]) - cpu) / seconds,
+        int(process["VmRSS"].split()[0]) // 1024,
     )
 
 
-def scale(cluster: Cluster, replicas: int) -> None:
-    namespace = ("-n", installation.NAMESPACE)
-    cluster.kubectl(*namespace, "scale", DEPLOYMENT, f"--replicas={replicas}")
-    cluster.kubectl(*namespace, "rollout", "status", DEPLOYMENT, "--timeout=120s")
+def requests(cluster: Cluster) -> int:
+    """How many requests the API server has had that only the operator makes while no run begins or
+    ends: for Sources and Invocations, and lists of pods."""
+    counted = 0
+    for line in cluster.kubectl("get", "--raw", "/metrics").splitlines():
+        if not line.startswith("apiserver_request_total{") or 'verb="WATCH"' in line:
+            continue
+        if 'group="chromasync.dev"' in line or (
+            'resource="pods"' in line and 'verb="LIST"' in line
+        ):
+            counted += int(float(line.rpartition(" ")[2]))
+    return counted
 
 
 def usable(item: Object) -> Object:
-    return _status(item, "Ready", "Available")
+    return many_runs.status(item, "Ready", "True", "Available") | {"check": {"attempts": 0}}
 
 
 def complete(item: Object) -> Object:
     counts = {"documents": {"discovered": 10, "indexed": 10}, "chunks": {"written": 100}}
     times = {"startTime": NOW, "completionTime": NOW, "updatedAt": NOW}
-    return _status(item, "Succeeded", "Complete") | counts | times
-
-
-NOW = "2026-01-01T00:00:00Z"
-
-
-def _status(item: Object, summary: str, reason: str) -> dict[str, Any]:
-    generation = item["metadata"]["generation"]
-    said = {"type": summary, "status": "True", "reason": reason, "message": "As told by a bench."}
-    seen = {"lastTransitionTime": NOW, "observedGeneration": generation}
-    return {"observedGeneration": generation, "conditions": [said | seen], **_check(summary)}
-
-
-def _check(summary: str) -> dict[str, Any]:
-    return {"check": {"attempts": 0}} if summary == "Ready" else {}
+    return many_runs.status(item, "Succeeded", "True", "Complete") | counts | times
 
 
 def at(ordered: list[float], share: float) -> float:

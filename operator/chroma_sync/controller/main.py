@@ -63,7 +63,8 @@ async def _run(installation: Installation, host: str) -> int:
     polling = Polling(cluster.read_progress, cache)
     passes = Passes(cluster, cache, installation, metrics, polling.told)
     queue: WorkQueue[Key] = WorkQueue(passes.reconcile)
-    passes.wake = polling.wake = queue.add
+    passes.wake = queue.add
+    polling.wake = queue.add_background
 
     def refresh() -> None:
         metrics.depth.set(len(queue))

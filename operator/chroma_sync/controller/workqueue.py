@@ -2,13 +2,17 @@
 
 What client-go's rate-limited workqueue does, for asyncio. A key that is added while its pass runs
 gets another pass afterwards; a key that is added many times before its pass gets one.
+
+There are two lanes with workers of their own. What happened to an object is urgent. What only keeps
+it up to date goes in the background: however much there is of it, nothing urgent waits for it, and
+the API server is asked no more than its few workers can.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -42,6 +46,26 @@ def is_told(failures: int, first: int) -> bool:
     return rest == 0 and doublings.bit_count() == 1
 
 
+class _Lane(Generic[K]):
+    """Keys in the order in which they came, each once."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.keys: OrderedDict[K, None] = OrderedDict()
+        self._available = asyncio.Event()
+
+    def put(self, key: K) -> None:
+        self.keys.setdefault(key)
+        self._available.set()
+
+    async def take(self) -> K:
+        """The first key, as soon as there is one."""
+        while not self.keys:
+            self._available.clear()
+            await self._available.wait()
+        return self.keys.popitem(last=False)[0]
+
+
 class WorkQueue(Generic[K]):
     """Calls `reconcile(key)` for each key that was added.
 
@@ -54,61 +78,67 @@ class WorkQueue(Generic[K]):
         reconcile: Callable[[K], Awaitable[float | None]],
         *,
         workers: int = 8,
+        background_workers: int = 2,
         pass_timeout: float = 60.0,
         retry_delay: Callable[[int], float] = backoff,
     ) -> None:
         self._reconcile = reconcile
-        self._workers = workers
+        self._urgent: _Lane[K] = _Lane(workers)
+        self._background: _Lane[K] = _Lane(background_workers)
         self._pass_timeout = pass_timeout
         self._retry_delay = retry_delay
-        self._ready: deque[K] = deque()
-        self._queued: set[K] = set()
         self._running: set[K] = set()
-        self._again: set[K] = set()
+        self._again: dict[K, _Lane[K]] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._failures: dict[K, int] = {}
-        self._available = asyncio.Event()
 
     def __len__(self) -> int:
         """How many keys wait for a worker now. Keys that wait for a time are not counted."""
-        return len(self._ready)
+        return len(self._urgent.keys) + len(self._background.keys)
 
     def add(self, key: K) -> None:
         """Ask for a pass of the key as soon as a worker is free. Call it from the loop's thread."""
-        if key in self._running:
-            self._again.add(key)
-        elif key not in self._queued:
-            self._queued.add(key)
-            self._ready.append(key)
-            self._available.set()
+        self._add(key, self._urgent)
 
-    def add_after(self, key: K, seconds: float) -> None:
+    def add_background(self, key: K) -> None:
+        """Ask for a pass of the key that need not be soon."""
+        self._add(key, self._background)
+
+    def _add(self, key: K, lane: _Lane[K]) -> None:
+        if key in self._running:
+            if self._again.get(key) is not self._urgent:
+                self._again[key] = lane
+        elif lane is self._urgent:
+            self._background.keys.pop(key, None)
+            lane.put(key)
+        elif key not in self._urgent.keys:
+            lane.put(key)
+
+    def _add_after(self, key: K, seconds: float, lane: _Lane[K]) -> None:
         """Ask for a pass after a time. It takes the place of an earlier request of this kind."""
         self._cancel_timer(key)
         loop = asyncio.get_running_loop()
-        self._timers[key] = loop.call_later(max(seconds, 0.0), self._due, key)
+        self._timers[key] = loop.call_later(max(seconds, 0.0), self._due, key, lane)
 
     async def run(self) -> None:
         """Work until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._workers):
-                    group.create_task(self._work())
+                for lane in (self._urgent, self._background):
+                    for _ in range(lane.workers):
+                        group.create_task(self._work(lane))
         finally:
             for key in list(self._timers):
                 self._cancel_timer(key)
 
-    async def _work(self) -> None:
+    async def _work(self, lane: _Lane[K]) -> None:
         while True:
-            while not self._ready:
-                self._available.clear()
-                await self._available.wait()
-            await self._one_pass(self._ready.popleft())
+            await self._one_pass(await lane.take())
 
     async def _one_pass(self, key: K) -> None:
-        self._queued.discard(key)
         self._running.add(key)
         self._cancel_timer(key)
+        lane = self._background
         delay: float | None
         try:
             async with asyncio.timeout(self._pass_timeout):
@@ -116,7 +146,7 @@ class WorkQueue(Generic[K]):
             self._failures.pop(key, None)
         except Exception as error:
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            delay = self._retry_delay(failures)
+            delay, lane = self._retry_delay(failures), self._urgent
             if isinstance(error, RetryError):
                 told = is_told(failures, 1 if error.refused else TOLD_FROM)
                 level = logging.WARNING if told else logging.DEBUG
@@ -128,14 +158,13 @@ class WorkQueue(Generic[K]):
         finally:
             self._running.discard(key)
         if key in self._again:
-            self._again.discard(key)
-            self.add(key)
+            self._add(key, self._again.pop(key))
         elif delay is not None:
-            self.add_after(key, delay)
+            self._add_after(key, delay, lane)
 
-    def _due(self, key: K) -> None:
+    def _due(self, key: K, lane: _Lane[K]) -> None:
         self._timers.pop(key, None)
-        self.add(key)
+        self._add(key, lane)
 
     def _cancel_timer(self, key: K) -> None:
         timer = self._timers.pop(key, None)

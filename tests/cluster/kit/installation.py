@@ -15,6 +15,7 @@ CHART = ROOT / "charts" / "chroma-sync"
 NAMESPACE = "chroma-sync-system"
 RELEASE = "chroma-sync"
 SERVICE_ACCOUNT = f"{RELEASE}-operator"
+DEPLOYMENT = f"deployment/{RELEASE}-operator"
 # Secrets with the tokens of the installation's servers. The tests' Chroma is sent one and looks at
 # none; their TEI demands it.
 CHROMA_SECRET, TEI_SECRET = "chroma-token", "tei-token"
@@ -64,6 +65,12 @@ def uninstall(cluster: Cluster) -> None:
     """Take the release away. The CRDs stay, as Helm leaves them."""
     helm("uninstall", RELEASE, "--namespace", NAMESPACE, "--wait")
     cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
+
+
+def scale(cluster: Cluster, replicas: int) -> None:
+    """Stop the operator (0), or start it again (1) and wait until it is Ready."""
+    cluster.kubectl("-n", NAMESPACE, "scale", DEPLOYMENT, f"--replicas={replicas}")
+    cluster.kubectl("-n", NAMESPACE, "rollout", "status", DEPLOYMENT, "--timeout=120s")
 
 
 def helm(*arguments: str, stdin: str | None = None) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from chroma_sync.controller.workqueue import RetryError, WorkQueue, backoff, is_told
+from unit.controller import virtual_time
 
 Reconcile = Callable[[str], Awaitable[float | None]]
 
@@ -144,3 +145,92 @@ def test_a_retry_that_lasts_is_told(
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert [w.split(",")[0] for w in warnings] == [f"team/docs: failure {n}" for n in told]
     assert all(w.endswith(": POST /jobs: 422 too many") for w in warnings)
+
+
+def test_nothing_urgent_waits_for_what_goes_in_the_background() -> None:
+    """600 runs have new numbers, and each pass takes its time."""
+    order: list[str] = []
+    running = most = 0
+
+    async def scenario() -> None:
+        async def reconcile(key: str) -> float | None:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0.05)
+            running -= 1
+            order.append(key)
+            return None
+
+        queue = WorkQueue(reconcile, background_workers=2)
+        task = asyncio.create_task(queue.run())
+        for n in range(600):
+            queue.add_background(f"numbers-{n}")
+        await asyncio.sleep(0.97)
+        assert len(queue) == 560
+        began = asyncio.get_running_loop().time()
+        queue.add("new")
+        while "new" not in order:
+            await asyncio.sleep(0.01)
+        assert asyncio.get_running_loop().time() - began < 0.1
+        await asyncio.sleep(30)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    virtual_time.run(scenario())
+    assert most == 3
+    assert len(order) == len(set(order)) == 601
+
+
+def test_what_becomes_urgent_while_it_waits_gets_one_pass_and_soon() -> None:
+    order: list[str] = []
+
+    async def scenario() -> None:
+        async def reconcile(key: str) -> float | None:
+            if not order:
+                queue.add("first")
+                queue.add_background("first")
+            order.append(key)
+            await asyncio.sleep(1)
+            return None
+
+        queue = WorkQueue(reconcile, workers=1, background_workers=1)
+        for key in ("first", "second", "third"):
+            queue.add_background(key)
+        task = asyncio.create_task(queue.run())
+        await asyncio.sleep(0.5)
+        queue.add("third")
+        queue.add_background("third")
+        await asyncio.sleep(10)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    virtual_time.run(scenario())
+    assert order == ["first", "third", "second", "first"]
+
+
+def test_a_pass_at_a_later_time_is_not_urgent_but_a_retry_is() -> None:
+    order: list[tuple[str, float]] = []
+
+    async def scenario() -> None:
+        async def reconcile(key: str) -> float | None:
+            now = asyncio.get_running_loop().time()
+            order.append((key, now))
+            if key == "fails":
+                raise RetryError("not yet")
+            await asyncio.sleep(5)
+            return 1 if key == "later" else None
+
+        queue = WorkQueue(reconcile, background_workers=1, retry_delay=lambda n: 1)
+        queue.add("later")
+        queue.add("fails")
+        for n in range(3):
+            queue.add_background(f"numbers-{n}")
+        task = asyncio.create_task(queue.run())
+        await asyncio.sleep(15.5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    virtual_time.run(scenario())
+    assert [time for key, time in order if key == "later"] == [0, 15]
+    assert [time for key, time in order if key == "fails"] == [float(n) for n in range(16)]
