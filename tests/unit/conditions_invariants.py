@@ -17,7 +17,7 @@ STATES = {
     ("Source", "Unknown"): {(True, False)},
     ("Source", "False"): {(True, False), (False, True)},
     ("Source", "True"): {(False, False)},
-    ("Invocation", "Unknown"): {(True, False)},
+    ("Invocation", "Unknown"): {(True, False), (False, True)},
     ("Invocation", "False"): {(False, True), (False, False)},
     ("Invocation", "True"): {(False, False)},
 }
@@ -74,6 +74,9 @@ def _check_state(kind: str, conditions: dict[str, Any], summary: dict[str, Any])
         assert conditions.get(pair, {"status": "True"})["status"] == "True", f"{pair} is not True"
     found = ("Reconciling" in conditions, "Stalled" in conditions)
     assert found in STATES[kind, summary["status"]], (summary, found)
+    if kind == "Invocation" and summary["status"] == "Unknown":
+        held = summary["reason"] in (Reason.INVALID_SPEC, Reason.NEWER_RELEASE)
+        assert found == (not held, held), "Reconciling, unless it is not understood"
     if kind == "Invocation" and summary["status"] == "False":
         cancelled = summary["reason"] == Reason.CANCELLED
         assert found == (False, not cancelled), "Stalled, unless it was cancelled"

@@ -19,6 +19,8 @@ SUCCEEDED: Final = "Succeeded"
 RECONCILING: Final = "Reconciling"
 STALLED: Final = "Stalled"
 
+OURS: Final = frozenset({READY, SUCCEEDED, RECONCILING, STALLED})
+
 MESSAGE_MAX: Final = 4096
 
 Status = Literal["True", "False", "Unknown"]
@@ -82,10 +84,11 @@ def find(conditions: Iterable[Condition], kind: str) -> Condition | None:
 
 
 def merge(old: Iterable[Condition], new: Iterable[Condition]) -> list[Condition]:
-    """The conditions `new` and no others. One whose status stays keeps the time of its last
-    transition."""
+    """The conditions `new` and no others but those of types that are not ours: a newer release's.
+    One whose status stays keeps the time of its last transition."""
     before = {c.type: c for c in old}
-    return [_with_time(before.get(c.type), c) for c in new]
+    ours = [_with_time(before.get(c.type), c) for c in new]
+    return ours + [c for c in before.values() if c.type not in OURS]
 
 
 def _with_time(old: Condition | None, new: Condition) -> Condition:

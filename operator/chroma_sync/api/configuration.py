@@ -7,15 +7,24 @@ run uses that copy, so a Source that is edited in mid-run changes the next run o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from chroma_sync.api.invocation import GithubRef, Invocation
 from chroma_sync.api.meta import ApiModel, secret_name
 from chroma_sync.api.source import Chunking, GithubSource, JobTemplate, Source
 
 DEFAULT_TASK_PROMPT = "Retrieve semantically similar text"
+
+
+# What a configuration may require its reader to know, for it changes what a step does: who does not
+# know it must not take the step. All else that is added may be left out by older readers.
+FEATURES: Final[frozenset[str]] = frozenset()
+
+
+class NewerConfigurationError(Exception):
+    """A configuration that only a newer release understands. `str(error)` says why."""
 
 
 class ModelNotServedError(Exception):
@@ -81,6 +90,29 @@ class Configuration(ApiModel):
     job_template: JobTemplate
     run: RunIdentity | None = None
     worker_image: str | None = None
+    # Of `FEATURES`: what a reader must know to take a step.
+    requires: list[str] = Field(default_factory=list, max_length=100)
+
+
+def document(configuration: Configuration) -> dict[str, Any]:
+    """A configuration as it is stored, and as a worker gets it."""
+    return configuration.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def read(document: dict[str, Any] | None) -> Configuration:
+    """Read a configuration that another release may have made: what is not known is left out, but
+    for what it requires to be known. Raises `NewerConfigurationError`."""
+    try:
+        configuration = Configuration.model_validate(document, extra="ignore")
+    except ValidationError as error:
+        fields = sorted({".".join(map(str, e["loc"])) for e in error.errors()})
+        raise NewerConfigurationError(f"it can't be read ({', '.join(fields)})") from None
+    return configuration
+
+
+def unknown_features(configuration: Configuration) -> str:
+    """What a configuration requires and this release does not know; empty when it knows all."""
+    return ", ".join(sorted(set(configuration.requires) - FEATURES))
 
 
 def endpoint_for(model: str, endpoints: Sequence[Endpoint]) -> Endpoint:

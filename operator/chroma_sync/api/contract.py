@@ -136,10 +136,11 @@ def encode_result(result: Result) -> bytes:
 
 
 def decode_result(data: bytes | str) -> Result | None:
-    """Read a termination message or a progress answer. None when it is not a whole `Result`: a pod
-    that was killed leaves nothing, or the end of its log."""
+    """Read a termination message or a progress answer. What another release's worker adds is left
+    out. None when it is not a whole `Result`: a pod that was killed leaves nothing, or the end of
+    its log."""
     try:
-        return Result.model_validate_json(data)
+        return Result.model_validate_json(data, extra="ignore")
     except ValidationError:
         return None
 

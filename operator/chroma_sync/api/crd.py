@@ -132,24 +132,25 @@ def manifest(kind: _Kind) -> Schema:
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": [c.manifest() for c in kind.columns],
-                    "schema": {"openAPIV3Schema": _root(kind.model)},
+                    "schema": {"openAPIV3Schema": schema(kind.model)},
                 }
             ],
         },
     }
 
 
-def _root(model: type[BaseModel]) -> Schema:
+def schema(model: type[BaseModel]) -> Schema:
+    """The structural schema of a kind."""
     raw = model.model_json_schema(by_alias=True)
-    schema = _structural(raw, raw["$defs"])
-    properties = schema["properties"]
+    root = _structural(raw, raw["$defs"])
+    properties = root["properties"]
     # The API server owns these three; a schema may say no more of them than this.
     properties["apiVersion"] = {"type": "string"}
     properties["kind"] = {"type": "string"}
     properties["metadata"] = {"type": "object"}
     properties["status"]["default"] = {"observedGeneration": -1}
-    schema["required"] = ["spec"]
-    return schema
+    root["required"] = ["spec"]
+    return root
 
 
 def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
@@ -175,7 +176,17 @@ def _structural(node: Schema, definitions: dict[str, Schema]) -> Schema:
     elif node.get("type") == "object":
         result.update(_map(node, definitions))
     if "items" in node:
-        result["items"] = _structural(node["items"], definitions)
+        result["items"] = _without_defaults(_structural(node["items"], definitions))
+    return result
+
+
+def _without_defaults(node: Schema) -> Schema:
+    """An item of a list as people wrote it: what the API server would fill in there, Argo CD would
+    show as a difference for ever. The models fill it in for themselves."""
+    result = {key: value for key, value in node.items() if key != "default"}
+    if "properties" in node:
+        fields = node["properties"].items()
+        result["properties"] = {name: _without_defaults(field) for name, field in fields}
     return result
 
 

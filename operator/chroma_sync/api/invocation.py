@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, JsonValue
 from chroma_sync.api.conditions import Condition
 from chroma_sync.api.meta import (
     ApiModel,
+    ApiObject,
     ObjectMeta,
     ObjectName,
     Rule,
@@ -343,7 +344,7 @@ class InvocationStatus(ApiModel):
     attempts: Count = Field(default=0, description="Pods that failed and were followed by others.")
 
 
-class Invocation(ApiModel):
+class Invocation(ApiObject):
     """One run over a Source into one Chroma collection."""
 
     api_version: Literal["chromasync.dev/v1alpha1"]

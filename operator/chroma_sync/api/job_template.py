@@ -100,7 +100,8 @@ class Toleration(ApiModel):
     )
     operator: Literal["Exists", "Equal"] = Field(
         default="Equal",
-        description="Equal: the taint's value must be the one named here. Exists: any will do.",
+        description="Equal: the taint's value must be the one named here. Exists: any will do. "
+        "Left out: Equal.",
     )
     value: LabelValue | None = Field(
         default=None, description="Value of the taint, with operator Equal. Example: present."
@@ -120,13 +121,13 @@ class Toleration(ApiModel):
         Rule(
             "key",
             "key must be set unless operator is Exists",
-            "has(self.key) || self.operator == 'Exists'",
+            "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
             lambda t: t.key is not None or t.operator == "Exists",
         ),
         Rule(
             "value",
             "value must not be set when operator is Exists",
-            "!has(self.value) || self.operator == 'Equal'",
+            "!has(self.value) || !has(self.operator) || self.operator == 'Equal'",
             lambda t: t.value is None or t.operator == "Equal",
         ),
         Rule(

@@ -9,13 +9,11 @@ from typing import Any, Final
 
 import yaml
 from pydantic import ValidationError
-from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails
 
 from chroma_sync.api import secret
-from chroma_sync.api.field_names import meant, names_at
 from chroma_sync.api.invocation import Invocation
 from chroma_sync.api.meta import API_VERSION
+from chroma_sync.api.problems import sentences
 from chroma_sync.api.secret import Secret
 from chroma_sync.api.source import Source
 
@@ -153,65 +151,10 @@ def _read(document: Any, place: str) -> Loaded | list[str]:
         return model.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        # A default that depends on a bad field is no problem of its own.
-        own = [detail for detail in details if detail["type"] != "default_factory_not_called"]
-        return [f"{subject}: {_problem(model, detail)}" for detail in own]
+        return [f"{subject}: {sentence}" for sentence in sentences(model, details)]
 
 
 def _name(document: dict[Any, Any]) -> str:
     metadata = document.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     return name[:253] if isinstance(name, str) else ""
-
-
-def _problem(kind: type[Loaded], detail: ErrorDetails) -> str:
-    context = detail.get("ctx") or {}
-    location = list(detail["loc"])
-    if detail["type"] == "rule":
-        location += [context["field"]] if context["field"] else []
-        return f"{_path(location)}: {context['message']}."
-    if detail["type"] == "extra_forbidden":
-        return f"{_path(location)}: no such field. {_unknown(kind, location)}"
-    template = _MESSAGES.get(detail["type"])
-    message = template.format(**context) if template else f"{detail['msg']}. Correct it."
-    return f"{_path(location)}: {message}"
-
-
-def _unknown(kind: type[Loaded], location: list[int | str]) -> str:
-    *parents, last = location
-    name = str(last)[:60]
-    camel = to_camel(name)
-    if camel != name and camel in names_at(kind, parents):
-        return f"Field names are in camelCase: write {camel}, or leave it out."
-    near = meant(kind, parents, camel)
-    if near:
-        return f"Did you mean {near}?"
-    return "Check how it is written and where it stands, or leave it out."
-
-
-_MESSAGES: Final[Mapping[str, str]] = {
-    "missing": "is missing. Set it.",
-    "string_type": "must be a string. Put it in quotes.",
-    "int_type": "must be a whole number, without quotes.",
-    "bool_type": "must be true or false, without quotes.",
-    "list_type": "must be a list.",
-    "dict_type": "must be a map of keys and values.",
-    "model_type": "must be a map of fields.",
-    "string_too_short": "must have at least {min_length} characters.",
-    "string_too_long": "must have at most {max_length} characters.",
-    "too_short": "must have at least {min_length} items.",
-    "too_long": "must have at most {max_length} items.",
-    "greater_than_equal": "must be at least {ge}.",
-    "less_than_equal": "must be at most {le}.",
-    "literal_error": "must be one of {expected}.",
-}
-
-
-def _path(location: Iterable[int | str]) -> str:
-    path = ""
-    for part in location:
-        if isinstance(part, int) or "." in part or "/" in part:
-            path += f"[{part}]"
-        else:
-            path += f".{part}" if path else part
-    return path[:300] or "the object"

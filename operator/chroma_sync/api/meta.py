@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    PrivateAttr,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -174,6 +175,24 @@ class ApiModel(BaseModel):
         if cls.rules:
             result[VALIDATIONS] = [_validation(rule) for rule in cls.rules]
         return result
+
+
+class ApiObject(ApiModel):
+    """One of our kinds. `not_understood` says what of a stored object this release can't make use
+    of, and is empty when it can use all of it. While it is not empty nothing may be decided from
+    `spec`: see `stored`."""
+
+    _not_understood: str = PrivateAttr(default="")
+
+    @property
+    def not_understood(self) -> str:
+        return self._not_understood
+
+    def understood_but(self, problem: str) -> Self:
+        """The same object, of which something is not understood."""
+        copy = self.model_copy()
+        copy._not_understood = problem
+        return copy
 
 
 def _validation(rule: Rule) -> dict[str, str]:

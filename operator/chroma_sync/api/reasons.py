@@ -23,6 +23,8 @@ class Reason(StrEnum):
     AVAILABLE = "Available"  # runs can use the Source
     TERMINATING = "Terminating"  # the Source is being deleted
     # What a person must change.
+    INVALID_SPEC = "InvalidSpec"  # the API server took a spec that this release can't read
+    NEWER_RELEASE = "NewerRelease"  # it needs what only a newer release knows
     NOT_IMPLEMENTED = "NotImplemented"  # a field is set that no code serves yet
     INVALID_FOR_SOURCE = "InvalidForSource"  # the Invocation does not fit its Source
     MODEL_NOT_SERVED = "ModelNotServed"  # no TEI server of the installation has the model

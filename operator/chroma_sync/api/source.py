@@ -10,6 +10,7 @@ from chroma_sync.api.conditions import Condition
 from chroma_sync.api.job_template import JobTemplate, Resources, Toleration
 from chroma_sync.api.meta import (
     ApiModel,
+    ApiObject,
     HttpUrl,
     ObjectMeta,
     Rule,
@@ -361,7 +362,7 @@ class SourceStatus(ApiModel):
     check: CheckStatus | None = Field(default=None, description="How the check of the Source goes.")
 
 
-class Source(ApiModel):
+class Source(ApiObject):
     """Where data lives, how to chunk it and which model embeds it."""
 
     api_version: Literal["chromasync.dev/v1alpha1"]

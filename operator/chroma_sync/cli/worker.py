@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import signal
@@ -13,9 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from chroma_sync.api.configuration import Configuration
+from chroma_sync.api.configuration import (
+    Configuration,
+    NewerConfigurationError,
+    read,
+    unknown_features,
+)
 from chroma_sync.api.contract import (
     CONFIGURATION_VARIABLE,
     INDEX_VARIABLE,
@@ -36,7 +40,7 @@ from chroma_sync.cli.outcome import STOPPED_EXIT_CODE, UNKNOWN_EXIT_CODE, as_ste
 from chroma_sync.cli.serve import progress_server
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import TeiModel
-from chroma_sync.pipeline.errors import Misconfigured, RateLimited, Stopped
+from chroma_sync.pipeline.errors import RateLimited, Stopped, Temporary
 from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.fetch.remote import RATE_LIMIT_SECONDS, Patience
 from chroma_sync.pipeline.index.chroma import Database
@@ -144,15 +148,21 @@ def _toolbox(
 
 
 def _configuration(environment: Mapping[str, str]) -> Configuration:
+    """What the operator asks for. Whoever reads it again may be a newer worker: so what this one
+    does not understand is no end."""
     try:
-        return Configuration.model_validate_json(environment.get(CONFIGURATION_VARIABLE, ""))
-    except ValidationError as error:
-        fields = sorted({".".join(map(str, e["loc"])) for e in error.errors()})
+        configuration = read(json.loads(environment.get(CONFIGURATION_VARIABLE, "")))
+        unknown = unknown_features(configuration)
+        why = f"it requires what is not known here ({unknown})" if unknown else ""
+    except (NewerConfigurationError, ValueError) as error:
+        why = str(error)
+    if why:
         message = (
-            f"{CONFIGURATION_VARIABLE} does not fit this worker ({', '.join(fields) or 'empty'}). "
-            "Operator and worker images must be of one release."
+            f"This worker's image does not understand its configuration: {why}. Its image must be "
+            "of the operator's release: look at image.worker in the chart's values."
         )
-        raise Misconfigured(Reason.INTERNAL_ERROR, message) from None
+        raise Temporary(Reason.NEWER_RELEASE, message)
+    return configuration
 
 
 class MountedSecrets:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from chroma_sync.api.contract import Result
+from chroma_sync.api.meta import GROUP, VERSION
 from chroma_sync.cluster import paths
 from chroma_sync.cluster.errors import ClusterError, ConflictError, NotFoundError
 from chroma_sync.cluster.events import EventRecorder
@@ -54,6 +55,12 @@ class KubernetesCluster:
             return await self._rest.get(_job(namespace, name))
         except NotFoundError:
             return None
+
+    async def schema(self, kind: Kind) -> Object:
+        crd = await self._rest.get(paths.crd(f"{PLURALS[kind]}.{GROUP}"))
+        versions = {v["name"]: v["schema"]["openAPIV3Schema"] for v in crd["spec"]["versions"]}
+        found: Object = versions.get(VERSION, {})
+        return found
 
     async def patch_status(self, kind: Kind, obj: Object, status: Object) -> Object:
         metadata = obj["metadata"]

@@ -33,6 +33,10 @@ class Cluster(Protocol):
         """One Job, whoever made it; None when there is none of that name."""
         ...
 
+    async def schema(self, kind: Kind) -> Object:
+        """The OpenAPI schema of a kind, as its CRD says it now."""
+        ...
+
     async def patch_status(self, kind: Kind, obj: Object, status: Object) -> Object:
         """Merge `status` into the object's. `obj` is what the decision was made from: its uid and
         resourceVersion must still hold, else `ConflictError`. Returns the object as it is now."""

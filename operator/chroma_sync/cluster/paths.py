@@ -14,6 +14,7 @@ API: Final = "/apis/chromasync.dev/v1alpha1"
 BATCH: Final = "/apis/batch/v1"
 CORE: Final = "/api/v1"
 COORDINATION: Final = "/apis/coordination.k8s.io/v1"
+EXTENSIONS: Final = "/apis/apiextensions.k8s.io/v1"
 
 
 def everywhere(api: str, plural: str) -> Path:
@@ -29,6 +30,11 @@ def collection(api: str, namespace: str, plural: str) -> Path:
 def item(api: str, namespace: str, plural: str, name: str) -> Path:
     """One object. Raises `InvalidError`."""
     return Path(f"{collection(api, namespace, plural)}/{_segment('name', name)}")
+
+
+def crd(name: str) -> Path:
+    """One CRD. Raises `InvalidError`."""
+    return Path(f"{EXTENSIONS}/customresourcedefinitions/{_segment('name', name)}")
 
 
 def status(of: Path) -> Path:

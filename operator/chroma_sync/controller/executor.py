@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import assert_never
 from weakref import WeakValueDictionary
 
+from chroma_sync.api import stored
 from chroma_sync.api.invocation import InvocationStatus
 from chroma_sync.api.source import SourceStatus
 from chroma_sync.cluster.errors import ClusterError, InvalidError
@@ -42,7 +43,8 @@ class Executor:
     ) -> Object:
         """Status, then actions, then events: what was decided is never forgotten, what was told is
         always true. Returns the object as it is now."""
-        patch = merge_patch(raw.get("status") or {}, dump(plan.status))
+        stands = stored.known_status(type(plan.status), raw.get("status") or {})
+        patch = merge_patch(stands, dump(plan.status))
         if patch:
             raw = await self._cluster.patch_status(key.kind, raw, patch)
             changed = keys.source_changed if key.kind == "Source" else keys.invocation_changed

@@ -11,9 +11,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 
+from chroma_sync.api import stored
 from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import Invocation, InvocationStatus
 from chroma_sync.api.source import Source, SourceStatus
+from chroma_sync.api.stored import UnreadableStatusError
 from chroma_sync.cluster.errors import ClusterError, InvalidError
 from chroma_sync.cluster.interface import Cluster, Kind, Object
 from chroma_sync.controller import keys
@@ -22,6 +24,7 @@ from chroma_sync.controller.executor import Executor
 from chroma_sync.controller.keys import Key
 from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.remembered import Remembered
+from chroma_sync.controller.schemas import Schemas
 from chroma_sync.controller.workqueue import RetryError
 from chroma_sync.reconcile import invocation as invocation_pass
 from chroma_sync.reconcile import names, run
@@ -59,6 +62,7 @@ class Passes:
         self._now = now
         self._executor = Executor(cluster, cache)
         self._remembered = Remembered(cache)
+        self._schemas = Schemas(cluster)
         self.wake: Callable[[Key], None] = lambda _: None
         self._executor.wake = lambda key: self.wake(key)
 
@@ -74,6 +78,9 @@ class Passes:
                 again = await self._invocation(key)
             result = "ok"
             return again
+        except UnreadableStatusError as error:
+            result = "retry"
+            raise RetryError(str(error), refused=True) from error
         except ClusterError as error:
             result = "retry"
             self._remembered.forget(key)
@@ -87,7 +94,7 @@ class Passes:
         if raw is None:
             self._forget(key)
             return None
-        source = Source.model_validate(raw)
+        source = await self._understood_source(raw)
         invocations = await self._invocations(source)
         jobs = self._cache.jobs_of(key.namespace, key.name)
         refused = self._executor.refused.get(key, "")
@@ -121,7 +128,7 @@ class Passes:
         if raw is None:  # its Jobs go with it: they are its dependents
             self._forget(key)
             return None
-        invocation = Invocation.model_validate(raw)
+        invocation = await self._understood_invocation(raw)
         uid, source_name = invocation.metadata.uid or "", invocation.spec.source_ref.name
         begun = invocation.status.start_time is not None
         finished = invocation_pass.is_finished(invocation.status)
@@ -159,14 +166,23 @@ class Passes:
         if known is not None:
             return known
         raw = await self._read_now("Invocation", key.namespace, key.name)
-        status = (raw or {}).get("status") or {}
-        if raw is not None and "startTime" in status and "completionTime" not in status:
+        if raw is not None and _is_going(raw):
             self._remembered.read(key, raw)
         return raw
 
     async def _read_source(self, namespace: str, name: str) -> Source | None:
-        raw = await self._read_now("Source", namespace, name)
-        return Source.model_validate(raw) if raw is not None else None
+        raw = await self._read_now("Source", namespace, name) if name else None
+        return await self._understood_source(raw) if raw is not None else None
+
+    async def _understood_source(self, raw: Object) -> Source:
+        unknown = stored.has_unknown(Source, raw)
+        return stored.source(raw, await self._schemas.of("Source") if unknown else None)
+
+    async def _understood_invocation(self, raw: Object) -> Invocation:
+        # Of a run that goes the spec does not matter any more.
+        needs_schema = not _is_going(raw) and stored.has_unknown(Invocation, raw)
+        schema = await self._schemas.of("Invocation") if needs_schema else None
+        return stored.invocation(raw, schema)
 
     async def _read_now(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object. Never another one than was asked for: a pass acts on what it read."""
@@ -214,3 +230,8 @@ class Passes:
     def _forget(self, key: Key) -> None:
         self._executor.refused.pop(key, None)
         self._remembered.forget(key)
+
+
+def _is_going(invocation: Object) -> bool:
+    status = invocation.get("status") or {}
+    return "startTime" in status and "completionTime" not in status

@@ -28,7 +28,7 @@ def admit(
     """Bring `activeInvocation` up to date. `startable`: the Source is ready and not suspended."""
     status = plan.status
     # One that is being deleted ends as a cancelled one does: first its pods, then its condition.
-    alive = [i for i in invocations if not i.finished and (i.started or not i.deleting)]
+    alive = [i for i in invocations if not i.finished and (i.started or not (i.deleting or i.held))]
     active = status.active_invocation
     if active is not None and any(i.uid == active.uid for i in alive):
         return

@@ -6,6 +6,7 @@
 | Source usable | Ready True | - | - |
 | Source needs a person | Ready False | - | True |
 | Invocation waiting or running | Succeeded Unknown | True | - |
+| Invocation that is not understood | Succeeded Unknown | - | True |
 | Invocation complete | Succeeded True | - | - |
 | Invocation failed | Succeeded False | - | True |
 | Invocation cancelled | Succeeded False | - | - |
@@ -21,6 +22,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from chroma_sync.api.conditions import (
+    OURS,
     READY,
     RECONCILING,
     STALLED,
@@ -88,6 +90,11 @@ def unfinished(reason: Reason, message: str) -> State:
     return State(SUCCEEDED, "Unknown", reason, message, reconciling=True)
 
 
+def held(reason: Reason, message: str) -> State:
+    """An Invocation that is left as it is: only a newer release, or another spec, can go on."""
+    return State(SUCCEEDED, "Unknown", reason, message, stalled=True)
+
+
 def complete(reason: Reason, message: str) -> State:
     """An Invocation that did what it should."""
     return State(SUCCEEDED, "True", reason, message)
@@ -120,8 +127,9 @@ def apply(
 
 
 def observed_at(conditions: Sequence[Condition], generation: int) -> list[Condition]:
-    """The same conditions, said of this generation."""
-    return [c.model_copy(update={"observed_generation": generation}) for c in conditions]
+    """The same conditions; ours are said of this generation."""
+    said = {"observed_generation": generation}
+    return [c.model_copy(update=said) if c.type in OURS else c for c in conditions]
 
 
 def event(old: Sequence[Condition], state: State) -> list[Event]:

@@ -65,7 +65,7 @@ def _cancel(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | 
     why = "The Invocation is being deleted: the run" if deleting else "The run"
     if plan.status.start_time is None:
         return conditions.cancelled(f"{why} was cancelled before it began.")
-    if run.is_complete(seen, plan.status):
+    if run.is_complete(seen):
         return None
     plan.actions += [DeleteJob(j.name, j.uid) for j in seen.jobs if not j.deleting]
     if seen.jobs or any(not pod.ended for pod in seen.pods):
@@ -78,16 +78,26 @@ def _cancel(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | 
     )
 
 
+def _hold(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | None:
+    """What this release does not understand may be good for another one, so that this is no end. A
+    run that goes is another matter: its configuration is fixed."""
+    if plan.status.start_time is not None or not seen.invocation.not_understood:
+        return None
+    return conditions.held(Reason.INVALID_SPEC, seen.invocation.not_understood)
+
+
 def _refuse(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | None:
     """What can't run as it is written. Its spec can't be changed, so that this is the end."""
     if plan.status.start_time is not None:
         return None
-    spec = seen.invocation.spec
+    spec, source = seen.invocation.spec, seen.source
     fields = not_implemented(spec)
     if fields:
         message = f"{', '.join(fields)}: no code serves this yet. Leave it out."
         return conditions.failed(Reason.NOT_IMPLEMENTED, message)
-    problem = invalid_for_source(seen.source.spec, spec) if seen.source is not None else None
+    if source is None or source.not_understood:
+        return None
+    problem = invalid_for_source(source.spec, spec)
     return conditions.failed(Reason.INVALID_FOR_SOURCE, problem) if problem else None
 
 
@@ -120,11 +130,13 @@ def _wait(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | No
     return None
 
 
-_STEPS: Final[tuple[_Step, ...]] = (_cancel, _refuse, _wait, run.advance)
+_STEPS: Final[tuple[_Step, ...]] = (_cancel, _hold, _refuse, _wait, run.advance)
 
 
 def _why_not_ready(source: Source) -> str:
     """Empty when the Source is ready, as it stands now."""
+    if source.not_understood:
+        return f"{Reason.INVALID_SPEC}: {source.not_understood}"
     ready = find(source.status.conditions, READY)
     if ready is None or source.status.observed_generation != source.metadata.generation:
         return "it was not checked yet."
@@ -135,7 +147,8 @@ def _clear_up(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> None:
     """After the end: the Jobs go, for their results are in the status; later the Invocation."""
     plan.actions += [DeleteJob(j.name, j.uid) for j in seen.jobs if not j.deleting]
     ttl = seen.invocation.spec.ttl_seconds_after_finished
-    if ttl is None or seen.invocation.metadata.deletion_timestamp is not None:
+    kept = seen.invocation.metadata.deletion_timestamp is not None or seen.invocation.not_understood
+    if ttl is None or kept:
         return
     wait = (moment(plan.status.completion_time) + timedelta(seconds=ttl) - now).total_seconds()
     if wait > 0:

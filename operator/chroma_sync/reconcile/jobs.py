@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from chroma_sync.api.configuration import Configuration
+from chroma_sync.api.configuration import Configuration, document
 from chroma_sync.api.contract import (
     CONFIGURATION_VARIABLE,
     PROGRESS_PORT,
@@ -69,9 +70,16 @@ def check_job(owner: Owner, attempt: str, configuration: Configuration, to: Inst
     return job
 
 
-def step_job(owner: Owner, step: Step, configuration: Configuration, to: Installation) -> Object:
-    """The Job of one step of a run. `work` has one pod for each shard."""
-    job = _job(owner, step, step.value, configuration, to)
+def step_job(
+    owner: Owner,
+    step: Step,
+    configuration: Configuration,
+    to: Installation,
+    stored: Object | None = None,
+) -> Object:
+    """The Job of one step of a run. `work` has one pod for each shard. `stored` is what the
+    configuration was read from: the worker gets all of it, as it stands."""
+    job = _job(owner, step, step.value, configuration, to, stored)
     template = configuration.job_template
     if template.active_deadline_seconds is not None:
         job["spec"]["activeDeadlineSeconds"] = template.active_deadline_seconds
@@ -95,8 +103,14 @@ def step_job_name(owner: str, uid: str, step: Step) -> str:
 
 
 def _job(
-    owner: Owner, step: Step, salt: str, configuration: Configuration, to: Installation
+    owner: Owner,
+    step: Step,
+    salt: str,
+    configuration: Configuration,
+    to: Installation,
+    stored: Object | None = None,
 ) -> Object:
+    given = stored if stored is not None else document(configuration)
     labels = _labels(owner, step)
     return {
         "apiVersion": "batch/v1",
@@ -123,7 +137,7 @@ def _job(
             "podFailurePolicy": {"rules": _failure_rules()},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": _pod(step, configuration, to),
+                "spec": _pod(step, configuration, to, given),
             },
         },
     }
@@ -154,7 +168,7 @@ def _failure_rules() -> list[Object]:
     ]
 
 
-def _pod(step: Step, configuration: Configuration, to: Installation) -> Object:
+def _pod(step: Step, configuration: Configuration, to: Installation, given: Object) -> Object:
     template = configuration.job_template
     secrets = _secrets(configuration)
     own_pull_secrets = [reference.name for reference in template.image_pull_secrets]
@@ -172,7 +186,7 @@ def _pod(step: Step, configuration: Configuration, to: Installation) -> Object:
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(step, configuration, to, secrets)],
+        "containers": [_container(step, configuration, to, given, secrets)],
         "volumes": [
             {"name": "scratch", "emptyDir": {"sizeLimit": scratch}},
             *[_secret_volume(use, mount) for use, mount in secrets.items()],
@@ -193,7 +207,11 @@ def _pod(step: Step, configuration: Configuration, to: Installation) -> Object:
 
 
 def _container(
-    step: Step, configuration: Configuration, to: Installation, uses: Iterable[SecretUse]
+    step: Step,
+    configuration: Configuration,
+    to: Installation,
+    given: Object,
+    uses: Iterable[SecretUse],
 ) -> Object:
     return {
         "name": CONTAINER,
@@ -203,7 +221,7 @@ def _container(
         "env": [
             {
                 "name": CONFIGURATION_VARIABLE,
-                "value": configuration.model_dump_json(by_alias=True, exclude_none=True),
+                "value": json.dumps(given, ensure_ascii=False, separators=(",", ":")),
             },
             {"name": "HOME", "value": str(SCRATCH)},
             {"name": "TMPDIR", "value": str(SCRATCH)},

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from chroma_sync.api.conditions import READY, SUCCEEDED
+from chroma_sync.api import stored
+from chroma_sync.api.conditions import READY, STALLED, SUCCEEDED
 from chroma_sync.api.contract import Step
+from chroma_sync.api.invocation import Invocation
 from chroma_sync.api.meta import GROUP, REQUESTED_AT, is_object_name
 from chroma_sync.reconcile import names
 
@@ -50,6 +52,7 @@ class InvocationState:
     cancel: bool = False
     deleting: bool = False
     started: bool = False
+    held: bool = False  # it can't begin: this release does not understand it
     succeeded: str = "Unknown"  # the status of the condition
     reason: str = ""
     message: str = ""
@@ -149,6 +152,7 @@ def invocation_state(invocation: Object) -> InvocationState:
     spec = invocation.get("spec") or {}
     succeeded = _condition(status, SUCCEEDED)
     finished = succeeded.get("status", "Unknown") != "Unknown"
+    started = bool(status.get("startTime"))
     return InvocationState(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
@@ -157,13 +161,19 @@ def invocation_state(invocation: Object) -> InvocationState:
         generation=metadata.get("generation", 0),
         cancel=bool(spec.get("cancel")),
         deleting=bool(metadata.get("deletionTimestamp")),
-        started=bool(status.get("startTime")),
+        started=started,
+        held=not (started or finished) and _is_held(invocation, status),
         succeeded=succeeded.get("status", "Unknown"),
         reason=succeeded.get("reason", ""),
         message=succeeded.get("message", "") if finished else "",
         collection=_collection(spec, status) if finished else "",
         revision=(status.get("revision") or "") if finished else "",
     )
+
+
+def _is_held(invocation: Object, status: Object) -> bool:
+    stalled = _condition(status, STALLED).get("status") == "True"
+    return stalled or not stored.is_readable(Invocation, invocation)
 
 
 def _collection(spec: Object, status: Object) -> str:

@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import ValidationError
-
 from chroma_sync.api.conditions import timestamp
-from chroma_sync.api.configuration import Configuration
+from chroma_sync.api.configuration import (
+    Configuration,
+    NewerConfigurationError,
+    document,
+    read,
+    unknown_features,
+)
 from chroma_sync.api.contract import Result, Step
 from chroma_sync.api.invocation import Invocation, InvocationStatus
 from chroma_sync.api.reasons import Reason
@@ -65,21 +69,20 @@ class _Look:
 
 def store(status: InvocationStatus, configuration: Configuration) -> None:
     """Fix the configuration of a run in its status."""
-    status.configuration = configuration.model_dump(mode="json", by_alias=True, exclude_none=True)
+    status.configuration = document(configuration)
 
 
 def stored(status: InvocationStatus) -> Configuration | None:
     """The configuration of a run that has begun; None when this release can't read it."""
     try:
-        return Configuration.model_validate(status.configuration)
-    except ValidationError:
+        return read(status.configuration)
+    except NewerConfigurationError:
         return None
 
 
-def is_complete(seen: Seen, status: InvocationStatus) -> bool:
+def is_complete(seen: Seen) -> bool:
     """Whether the last step has already reported success."""
-    configuration = stored(status)
-    return configuration is not None and _look(seen, configuration, _steps(configuration)[-1]).done
+    return any(_look(seen, step, shards=1).done for step in (Step.RUN, Step.FINISH))
 
 
 def count(seen: Seen, status: InvocationStatus, now: datetime) -> None:
@@ -93,18 +96,26 @@ def count(seen: Seen, status: InvocationStatus, now: datetime) -> None:
 
 def advance(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State:
     """Bring a run that has begun one step further. Returns the state that it is in."""
+    if is_complete(seen):
+        return _completed(plan.status)
     configuration = stored(plan.status)
     if configuration is None:
-        message = (
-            "status.configuration was written by another release and can't be read. "
-            "Delete this Invocation and apply it again."
-        )
-        return conditions.failed(Reason.INTERNAL_ERROR, message)
+        return _held("can't be read here")
     for step in _steps(configuration):
-        look = _look(seen, configuration, step)
+        shards = configuration.job_template.parallelism if step is Step.WORK else 1
+        look = _look(seen, step, shards)
         if not look.done:
             return _drive(seen, plan, configuration, look, now)
     return _completed(plan.status)
+
+
+def _held(why: str) -> State:
+    """A run that a newer release began. What goes of it is left alone."""
+    message = (
+        f"A newer release of the operator began this run, and its configuration {why}. Pods that "
+        "run go on, no new ones are started. Upgrade the operator, or cancel the run."
+    )
+    return conditions.held(Reason.NEWER_RELEASE, message)
 
 
 def _steps(configuration: Configuration) -> tuple[Step, ...]:
@@ -119,17 +130,16 @@ def _own(seen: Seen) -> list[PodState]:
     return [pod for pod in seen.pods if pod.job_uid in known]
 
 
-def _look(seen: Seen, configuration: Configuration, step: Step) -> _Look:
+def _look(seen: Seen, step: Step, shards: int) -> _Look:
     metadata = seen.invocation.metadata
     name = jobs.step_job_name(metadata.name, metadata.uid or "", step)
     job = next((j for j in seen.jobs if j.name == name), None)
     latest = pods.latest((p for p in seen.pods if p.job_uid == job.uid), step) if job else {}
-    shards = configuration.job_template.parallelism if step is Step.WORK else 1
     all_well = all(i in latest and pods.succeeded(latest[i]) for i in range(shards))
     done = job is not None and (job.complete or all_well)
     if not done and step in NEXT:
         # The next step was only ever begun after this one.
-        done = _look(seen, configuration, NEXT[step]).job is not None
+        done = _look(seen, NEXT[step], shards=1).job is not None
     return _Look(step, job, latest, done)
 
 
@@ -145,8 +155,11 @@ def _drive(
     plan.again_in(LOOK_AGAIN)
     doing = conditions.unfinished(Reason.PROCESSING, DOING[look.step])
     if job is None:
-        owner = _owner(seen.invocation)
-        manifest = jobs.step_job(owner, look.step, configuration, seen.installation)
+        unknown = unknown_features(configuration)
+        if unknown:
+            return _held(f"requires what is not known here: {unknown}")
+        owner, fixed = _owner(seen.invocation), plan.status.configuration
+        manifest = jobs.step_job(owner, look.step, configuration, seen.installation, fixed)
         plan.actions.append(CreateJob(manifest))
         if seen.refused:
             message = f"The Job of the run is refused: {seen.refused}"

@@ -223,6 +223,8 @@ def _learn(seen: Seen, plan: Plan[SourceStatus], state: State, now: datetime) ->
 
 def _configuration(source: Source, installation: Installation) -> Configuration | State:
     """What a check needs to know, or the state of a Source that can't be served as it stands."""
+    if source.not_understood:
+        return conditions.source_stalled(Reason.INVALID_SPEC, source.not_understood)
     fields = not_implemented(source.spec)
     if fields:
         message = f"{', '.join(fields)}: no code serves this yet. Leave it out."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,7 @@ from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import token
+from unit.api.golden import golden
 
 BAD_TOKENS = [b"canary-\xc3\xbc", b"canary-\xff", b"canary\nX-Header: canary", b"canary\x00"]
 
@@ -89,8 +92,8 @@ def test_a_bad_token_ends_a_step(
 @pytest.mark.parametrize("value", [None, "", '{"source": "canary-1"}'])
 def test_a_configuration_of_another_release(value: str | None) -> None:
     code, result = attempt({} if value is None else {CONFIGURATION_VARIABLE: value})
-    assert (code, result.reason) == (ExitCode.CONFIGURATION, "InternalError")
-    assert "one release" in result.message
+    assert (code, result.reason) == (ExitCode.TEMPORARY, "NewerRelease")
+    assert "of the operator's release" in result.message
     assert "canary" not in result.message
 
 
@@ -120,3 +123,21 @@ def test_a_step_that_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "_toolbox", lambda *_: None)
     monkeypatch.setattr(worker, "_do", lambda *_: None)
     assert attempt({}) == (ExitCode.DONE, Result())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"requires": ["submodules"]}, {"chunking": {"type": "semantic"}}, {"github": None}]
+)
+def test_a_configuration_that_is_not_understood_is_no_end(changes: dict[str, Any]) -> None:
+    """The next pod may be of the operator's release."""
+    given = golden("next", "configuration") | changes
+    code, result = attempt({CONFIGURATION_VARIABLE: json.dumps(given)})
+    assert code == ExitCode.TEMPORARY
+    assert result.reason == Reason.NEWER_RELEASE
+    assert "Its image must be of the operator's release" in result.message
+
+
+def test_what_a_configuration_holds_besides_is_left_out() -> None:
+    given = golden("next", "configuration")
+    configuration = worker._configuration({CONFIGURATION_VARIABLE: json.dumps(given)})
+    assert configuration == Configuration.model_validate(golden("v0.1.0", "configuration"))

@@ -20,12 +20,14 @@ from unit.reconcile.build import NOW, later
 
 class MemoryCluster:
     """`after` is called after each request with its name and the name of its object; `requests`
-    counts them. Pods are listed as they stand in `pods_there`; the watch shows them by `show`."""
+    counts them. `schemas` are those of the CRDs. Pods are listed as they stand in `pods_there`; the
+    watch shows them by `show`."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, schemas: dict[Kind, Object] | None = None) -> None:
         self.cache = cache
         self.objects: dict[tuple[str, str], Object] = {}
         self.jobs: dict[str, Object] = {}
+        self._schemas = schemas or {}
         self.pods_there: list[Object] = []
         self.events: list[str] = []
         self.requests: Counter[tuple[str, str]] = Counter()
@@ -103,6 +105,10 @@ class MemoryCluster:
     async def read_job(self, namespace: str, name: str) -> Object | None:
         self.requests["read", "Job"] += 1
         return self.jobs.get(name)
+
+    async def schema(self, kind: Kind) -> Object:
+        self.requests["read", "schema"] += 1
+        return self._schemas[kind]
 
     async def patch_status(self, kind: Kind, obj: Object, status: Object) -> Object:
         self.requests["patch_status", kind] += 1
