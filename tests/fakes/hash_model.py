@@ -48,7 +48,7 @@ class HashModel:
     def embed(self, texts: list[str]) -> Vectors:
         for index, text in enumerate(texts):
             if self._refuses and self._refuses in text:
-                raise EmbeddingRejected("refused by the test", index)
+                raise EmbeddingRejected({index: "refused by the test"})
         with self._lock:
             self.texts += len(texts)
             if self._breaks_after is not None and self.texts > self._breaks_after:

@@ -8,20 +8,15 @@ from chroma_sync.api.contract import ExitCode
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.shown import visible
 from chroma_sync.pipeline.chunk import ParserUnavailable
-from chroma_sync.pipeline.embed import EmbeddingMisconfigured, EmbeddingUnavailable
-from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
+from chroma_sync.pipeline.errors import StepError, Temporary
 
 
 def as_step_error(error: BaseException) -> StepError | None:
     """The error of a step behind an exception, or None for a fault in the program itself."""
     if isinstance(error, StepError):
         return error
-    if isinstance(error, EmbeddingUnavailable):
-        return Temporary(Reason.EMBEDDING_UNAVAILABLE, str(error))
     if isinstance(error, ParserUnavailable):
         return Temporary(Reason.INTERNAL_ERROR, str(error))
-    if isinstance(error, EmbeddingMisconfigured):
-        return Misconfigured(Reason(error.reason), str(error))
     return None
 
 

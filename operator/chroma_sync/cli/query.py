@@ -11,7 +11,7 @@ from chroma_sync.api.configuration import query_text
 from chroma_sync.api.shown import visible
 from chroma_sync.cli.outcome import UsageError, tell
 from chroma_sync.cli.places import check_places, open_database, open_model, require_folder
-from chroma_sync.pipeline.embed import embed_long
+from chroma_sync.pipeline.embed import EmbeddingRejected, Model, embed_long
 from chroma_sync.pipeline.index.chroma import Collection, Hit, text_metadata
 from chroma_sync.pipeline.index.claim import is_being_updated, is_unfinished
 from chroma_sync.pipeline.index.records import Vector
@@ -58,10 +58,18 @@ def query(arguments: argparse.Namespace) -> int:
         stack.callback(model.close)
         _tell_of_state(collection)
         prompt = text_metadata(collection.metadata, "embedding_query_prompt")
-        vector = embed_long(model, [query_text(prompt, arguments.text)]).vectors[0]
+        vector = _vector(model, query_text(prompt, arguments.text))
         for rank, answer in enumerate(_answers(collection, vector, arguments.limit), start=1):
             print(_shown(rank, answer))
     return 0
+
+
+def _vector(model: Model, text: str) -> Vector:
+    try:
+        vector: Vector = embed_long(model, [text]).vectors[0]
+    except EmbeddingRejected as rejected:
+        raise UsageError(f"TEXT: the model does not take it: {rejected}") from None
+    return vector
 
 
 def _tell_of_state(collection: Collection) -> None:

@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from chroma_sync.api.configuration import (
@@ -116,7 +117,6 @@ def _toolbox(
     chroma, embedding = configuration.chroma, configuration.embedding
     secrets = MountedSecrets()
     chroma_token = token(secrets, SecretUse.CHROMA, chroma.token_secret)
-    tei_token = token(secrets, SecretUse.TEI, embedding.token_secret)
     rate_limit = Patience(
         0.0 if step is Step.CHECK else RATE_LIMIT_SECONDS,
         sleep,
@@ -134,7 +134,7 @@ def _toolbox(
     model = TeiModel(
         embedding.url,
         model=embedding.model,
-        token=tei_token,
+        token=partial(token, secrets, SecretUse.TEI, embedding.token_secret),
         retry_budget_seconds=patience,
         sleep=sleep,
         on_wait=progress.waits(Reason.EMBEDDING_UNAVAILABLE),

@@ -235,7 +235,8 @@ class Stream:
             try:
                 embedded = embed_long(self._s.model, texts)
             except EmbeddingRejected as rejected:
-                self._fail(batch[rejected.index].pending, str(rejected))
+                for index, message in rejected.refused.items():
+                    self._fail(batch[index].pending, message)
                 continue
             self._s.progress.chunks("embedded", len(batch))
             for item, vector, windows in zip(

@@ -69,6 +69,7 @@ class Service:
 
     def __init__(self, options: Options) -> None:
         self._options = options
+        self._key = options.api_key
         self._model = LocalMiniLM()
         self._permits = options.max_concurrent_requests
         self._lock = threading.Lock()  # permits, faults and counts
@@ -91,7 +92,7 @@ class Service:
             return empty(200) if path == "/health" else text(200, "te_queue_size 0\n")
         if path != "/info" and path not in _POST_ROUTES:
             return empty(404)
-        key = self._options.api_key
+        key = self._key
         if key is not None and headers.get("authorization") != f"Bearer {key}":
             return empty(401)
         if path == "/info":
@@ -309,6 +310,8 @@ class Service:
                 faults.until = time.monotonic() + float(body["seconds"])
             elif action == "delay":
                 faults.delay = float(body["seconds"])
+            elif action == "key":
+                self._key = str(body["key"])
             elif action == "reset":
                 self._faults = faults = Faults()
             elif action != "counts":

@@ -62,12 +62,15 @@ def answer(name: str, body: bytes) -> Reply:
     return status, kind, data
 
 
-def embed(name: str) -> np.ndarray:
+def embed(name: str, *, first: bool = False) -> np.ndarray:
     """Embed the three texts on a server that answers with a recording, but always embeds the text
-    by which the client finds out whether a server is well."""
+    by which the client finds out whether a server is well. `first`: it gives this answer from its
+    first request on."""
 
     def script(path: str, body: bytes) -> Reply:
-        if path != "/embed" or b'"probe"' in body:
+        if first:
+            return recorded(name)
+        if path != "/embed" or json.loads(body)["inputs"][0] not in TEXTS:
             return sound(path, body)
         return answer(name, body)
 
@@ -102,8 +105,10 @@ def test_vectors(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(ERRORS))
 def test_errors(name: str) -> None:
     with pytest.raises(ERRORS[name]) as caught:
-        embed(name)
-    if isinstance(caught.value, (EmbeddingRejected, TextTooLong)):
+        embed(name, first=name in MISCONFIGURED.split())
+    if isinstance(caught.value, EmbeddingRejected):
+        assert min(caught.value.refused) == 0
+    if isinstance(caught.value, TextTooLong):
         assert caught.value.index == 0
     if isinstance(caught.value, EmbeddingMisconfigured):
         status = recorded(name)[0]
@@ -113,3 +118,9 @@ def test_errors(name: str) -> None:
     status, kind, body = recorded(name)
     if status != 200 and kind.startswith("text/plain"):
         assert body.decode()[:100] in str(caught.value)
+
+
+@pytest.mark.parametrize("name", MISCONFIGURED.split())
+def test_an_odd_answer_of_a_server_that_was_well_is_trouble(name: str) -> None:
+    with pytest.raises(EmbeddingUnavailable):
+        embed(name)

