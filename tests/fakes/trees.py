@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,17 @@ def _write_tree(repository: Path, folder: Mapping[bytes, Any]) -> str:
         else:
             lines.append((name + b"/", b"40000 " + name + b"\0", _write_tree(repository, item)))
     content = b"".join(head + bytes.fromhex(id_) for _, head, id_ in sorted(lines))
+    return write_object(repository, "tree", content)
+
+
+def flat_tree(repository: Path, entries: Sequence[tuple[bytes, bytes]]) -> str:
+    """Write one tree of files with the given names and bytes, as they are: in this order, twice
+    where one stands twice, with slashes in them. Returns its id."""
+    subprocess.run(["git", "init", "-q", "--bare", str(repository)], check=True)
+    content = b"".join(
+        b"100644 " + name + b"\0" + bytes.fromhex(write_object(repository, "blob", data))
+        for name, data in entries
+    )
     return write_object(repository, "tree", content)
 
 

@@ -66,6 +66,9 @@ class DocumentReason(StrEnum):
     EMPTY = "Empty"  # no bytes
     BINARY = "Binary"  # not a text
     NOT_UTF8 = "NotUtf8"  # a text in another encoding
+    NAME_NOT_UTF8 = "NameNotUtf8"  # its name is in another encoding
+    INVALID_NAME = "InvalidName"  # no file can have its name: it has an empty part, `.` or `..`
+    DUPLICATE = "Duplicate"  # the same name stands in the listing before it
     TOO_LARGE = "TooLarge"  # over maxFileSizeBytes
     LFS_POINTER = "LfsPointer"  # the text stands for a file in Git LFS
     GENERATED = "Generated"  # .gitattributes says linguist-generated

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,19 @@ def source(
 
 
 @contextmanager
-def served_tree(folder: Path, files: Mapping[Any, bytes | str]) -> Iterator[tuple[str, str]]:
-    """Serve a repository whose branch main has these files, with any names. Yields its URL and the
-    commit."""
+def served(folder: Path, tree: Callable[[Path], str]) -> Iterator[tuple[str, str]]:
+    """Serve a repository whose branch main has a tree that is written into it. Yields its URL and
+    the commit."""
     root = folder / "root"
     shop = root / "acme" / "shop"
     shop.parent.mkdir(parents=True)
-    commit = commit_of(shop, tree_of(shop, files))
+    commit = commit_of(shop, tree(shop))
     with serving(root) as url:
         yield f"{url}/acme/shop", commit
+
+
+def served_tree(
+    folder: Path, files: Mapping[Any, bytes | str]
+) -> AbstractContextManager[tuple[str, str]]:
+    """Serve a repository of these files, with any names."""
+    return served(folder, lambda shop: tree_of(shop, files))

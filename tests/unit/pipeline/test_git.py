@@ -280,7 +280,7 @@ def test_globs_choose_before_verdicts(tmp_path: Path) -> None:
         git.open(git.resolve())
         found = {entry.key: entry.skip for entry in git.entries()}
         git.close()
-    assert found == {"src/ok.py": None, r"src/caf\xe9.py": DocumentReason.NOT_UTF8}
+    assert found == {"src/ok.py": None, r"src/caf\xe9.py": DocumentReason.NAME_NOT_UTF8}
 
 
 def test_a_local_path_is_no_repository(tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_hostile_names(tmp_path: Path) -> None:
         entries = {e.key: e for e in git.entries()}
         texts = {key: git.read(e) for key, e in entries.items() if e.skip is None}
         git.close()
-    assert entries.pop("latin-\\xfc.txt").skip is DocumentReason.NOT_UTF8
+    assert entries.pop("latin-\\xfc.txt").skip is DocumentReason.NAME_NOT_UTF8
     assert texts == {name.decode(): b"x\n" for name in HOSTILE if b"\xfc" not in name}
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.fetch.attributes import GENERATED, VENDORED
+from chroma_sync.pipeline.errors import Stopped
+from chroma_sync.pipeline.fetch import attributes
+from chroma_sync.pipeline.fetch.attributes import GENERATED, VENDORED, Attributes, GivenUp
+from chroma_sync.pipeline.fetch.git_command import GitCommand
+from chroma_sync.pipeline.queues import StopSignal
+from fakes.trees import commit_of, tree_of
 from unit.pipeline.git_kit import served_tree, source
 
 MARKS = {GENERATED: DocumentReason.GENERATED, VENDORED: DocumentReason.VENDORED}
@@ -90,3 +99,108 @@ def test_patterns_mean_what_they_mean_to_git(tmp_path: Path) -> None:
         *("one/a.c", "two/a.c", "two/deep/a.c", "With Blanks/deep/a.c", "Plain Name/a.c"),
         "sub/gen/a.c",
     }
+
+
+# Twelve stars and a name that just does not match: git's matcher tries all ways, for ever.
+ENDLESS = {
+    ".gitattributes": b"*a" * 12 + b"b linguist-generated\n*.py linguist-generated\n",
+    "a" * 120 + "c.txt": b"x\n",
+    "before.py": b"x\n",
+    "README.md": b"x\n",
+}
+
+
+def test_a_pattern_that_git_matches_for_ever_costs_the_marks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all files alike, so that each listing says the same."""
+    monkeypatch.setattr(attributes, "_CPU_SECONDS", 1)
+    with served_tree(tmp_path, ENDLESS) as (url, commit):
+        git = source(url, tmp_path, marks=MARKS)
+        git.open(commit)
+        assert {e.key: e.skip for e in git.entries()} == dict.fromkeys(ENDLESS)
+        (note,) = git.notes()
+        assert "git takes longer than 1 s to match their patterns" in note
+        began = time.monotonic()
+        assert {e.key: e.skip for e in git.entries()} == dict.fromkeys(ENDLESS)
+        assert time.monotonic() - began < 1  # it is not tried again
+    _no_process_has(tmp_path)
+
+
+def test_git_that_gets_no_processor_is_given_up_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attributes, "_WALL_SECONDS", 0.5)
+    with served_tree(tmp_path, ENDLESS) as (url, commit):
+        git = source(url, tmp_path, marks=MARKS)
+        git.open(commit)
+        assert {e.key: e.skip for e in git.entries()} == dict.fromkeys(ENDLESS)
+        (note,) = git.notes()
+    assert "git was not done with them within 0.5 s" in note
+    _no_process_has(tmp_path)
+
+
+def test_a_stop_ends_the_match(tmp_path: Path) -> None:
+    stop = StopSignal()
+    with served_tree(tmp_path, ENDLESS) as (url, commit):
+        git = source(url, tmp_path, marks=MARKS, stop=stop)
+        git.open(commit)
+        threading.Timer(0.5, stop.stop).start()
+        began = time.monotonic()
+        with pytest.raises(Stopped):
+            list(git.entries())
+        assert time.monotonic() - began < 10
+    _no_process_has(tmp_path)
+
+
+def _no_process_has(folder: Path) -> None:
+    """None that was started for a repository in the folder is left."""
+    left = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes()
+        except OSError:
+            continue  # it ended just now
+        if str(folder).encode() in line:
+            left.append(line)
+    assert not left
+
+
+def asked(shop: Path, folder: Path, paths: list[bytes | None]) -> list[bytes]:
+    found = Attributes(folder / "attributes", [GENERATED])
+    try:
+        found.ask(GitCommand(StopSignal()), shop, "main", paths)
+    finally:
+        values = [v[GENERATED] for v in islice(found.values(), len(paths))]
+    return values
+
+
+def test_a_name_over_which_git_dies_costs_that_name(tmp_path: Path) -> None:
+    """git does not take a name outside of its repository."""
+    shop = tmp_path / "shop"
+    commit_of(shop, tree_of(shop, {".gitattributes": b"*.txt linguist-generated\n"}))
+    paths = [b"a.txt", b"/abs.txt", None, b"../x.txt", b"b.py", b"z.txt"]
+    found = asked(shop, tmp_path, paths)
+    nothing = b"unspecified"
+    assert found == [b"set", nothing, nothing, nothing, nothing, b"set"]
+
+
+def test_git_that_dies_over_many_names_costs_the_marks(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    commit_of(shop, tree_of(shop, {".gitattributes": b"*.txt linguist-generated\n"}))
+    with pytest.raises(GivenUp, match="more than 20 of the files' names"):
+        asked(shop, tmp_path, [b"a.txt", *[b"/abs.txt"] * 21, b"z.txt"])
+    with closing(Attributes(tmp_path / "attributes", [GENERATED]).values()) as values:
+        assert next(values) == {GENERATED: b"unspecified"}
+
+
+def test_more_files_of_attributes_than_anyone_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attributes, "_FILES_MAX", 3)
+    files: dict[str, bytes] = {f"{i}/.gitattributes": b"* linguist-generated\n" for i in range(4)}
+    with served_tree(tmp_path, files) as (url, commit):
+        git = source(url, tmp_path, marks=MARKS)
+        git.open(commit)
+        assert {e.skip for e in git.entries()} == {None}
+        assert "there are more than 3 such files" in git.notes()[0]

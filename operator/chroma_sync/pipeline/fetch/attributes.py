@@ -1,15 +1,24 @@
-"""What a repository's own `.gitattributes` says of its files.
+"""What a repository's own `.gitattributes` say of its files.
 
-git itself reads the files, from an index that holds nothing else (git-check-attr(1),
-`--cached`): git before 2.40 can't be pointed at a commit, and an index of everything would refuse
-names that a hostile repository may have.
+git itself reads the files, from an index that holds nothing else (git-check-attr(1), `--cached`):
+git before 2.40 can't be pointed at a commit, and an index of everything would refuse names that a
+hostile repository may have.
+
+A pattern can keep git's matcher busy for ever, and a path can kill it. So all is asked once, before
+anything is listed, within bounds of time and memory, and every listing reads the same answers.
 """
 
 from __future__ import annotations
 
 import os
+import resource
+import select
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -20,9 +29,19 @@ from chroma_sync.pipeline.fetch.listing import split_nul
 
 GENERATED: Final = "linguist-generated"
 VENDORED: Final = "linguist-vendored"
-_UNSPECIFIED: Final = b"unspecified"
-_BROKE_OFF: Final = "git could not read the repository's .gitattributes"
+_CPU_SECONDS: Final = 60  # of one process
+_WALL_SECONDS: Final = 300  # of all of them
+_MEMORY: Final = 512 * 1024 * 1024
+_FILES_MAX: Final = 10_000  # of attributes
+_DEATHS_MAX: Final = 20  # of git, over one path each
+_TICK_SECONDS: Final = 0.2
 _FIELDS: Final = 3  # path, attribute and value, each ended by NUL
+_UNSPECIFIED: Final = b"unspecified"
+_NO_INDEX: Final = "git could not read the repository's .gitattributes"
+GIVEN_UP: Final = (
+    "The repository's .gitattributes are not heeded: {why}. Files that they mark are taken as any "
+    "others."
+)
 
 
 def mark(value: bytes) -> bool | None:
@@ -33,72 +52,151 @@ def mark(value: bytes) -> bool | None:
     return value not in (b"unset", b"false")
 
 
-class Attributes:
-    """Asks one git process about one path after the other, for the attributes of some `names`."""
+class GivenUp(Exception):
+    """The attributes can't be told within the bounds. `str(error)` says which."""
 
-    def __init__(
+
+class Attributes:
+    """The values of the attributes `names`, for one path of a listing after the other."""
+
+    def __init__(self, file: Path, names: Sequence[str]) -> None:
+        self._file = file
+        self._names = names
+
+    def ask(
         self,
         command: GitCommand,
         repository: Path,
         revision: str,
-        names: Sequence[str],
+        paths: Iterable[bytes | None],
     ) -> None:
-        self._names = names
-        self._command = command
-        self._here = ("-C", str(repository))
-        self._process: subprocess.Popen[bytes] | None = None
-        if self._index(revision):
-            arguments = ("check-attr", "--cached", "--stdin", "-z", *names)
-            self._process = command.start(*self._here, *arguments, stdin=subprocess.PIPE)
+        """Have git tell of all `paths` of a listing; of None it is not asked. Raises `GivenUp`,
+        then nothing is specified for any."""
+        try:
+            with self._file.open("wb") as file:
+                if _index(command, ("-C", str(repository)), revision):
+                    for values in _told(command, repository, self._names, paths):
+                        file.write(b"".join(value + b"\0" for value in values))
+        except GivenUp:
+            self._file.write_bytes(b"")
+            raise
 
-    def of(self, path: bytes) -> Mapping[str, bytes]:
-        """The attributes' values by name, as git writes them: `set`, `unset`, `unspecified` or the
-        text behind the `=`."""
-        if self._process is None:
-            return dict.fromkeys(self._names, _UNSPECIFIED)
-        stdin, stdout = self._process.stdin, self._process.stdout
+    def values(self) -> Generator[Mapping[str, bytes], None, None]:
+        """For each path of the listing its attributes by name, as git writes them: `set`, `unset`,
+        `unspecified` or the text behind the `=`. Never ends before the listing does."""
+        nothing = dict.fromkeys(self._names, _UNSPECIFIED)
+        with self._file.open("rb") as file:
+            told = split_nul(file)
+            while values := tuple(islice(told, len(self._names))):
+                yield dict(zip(self._names, values, strict=True))
+        while True:
+            yield nothing
+
+
+def _told(
+    command: GitCommand, repository: Path, names: Sequence[str], paths: Iterable[bytes | None]
+) -> Iterator[Sequence[bytes]]:
+    nothing = [_UNSPECIFIED] * len(names)
+    matcher = _Matcher(command, repository, names)
+    try:
+        for path in paths:
+            yield nothing if path is None else matcher.ask(path) or nothing
+    finally:
+        matcher.end()
+
+
+class _Matcher:
+    """A process `git check-attr` that is asked about one path after the other. One that dies over a
+    path is followed by another."""
+
+    def __init__(self, command: GitCommand, repository: Path, names: Sequence[str]) -> None:
+        self._command = command
+        self._arguments = ("-C", str(repository), "check-attr", "--cached", "--stdin", "-z", *names)
+        self._wanted = _FIELDS * len(names)
+        self._deaths = 0
+        self._wall_left = float(_WALL_SECONDS)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, path: bytes) -> list[bytes] | None:
+        """The values for a path; None when git dies over it. Raises `GivenUp`."""
+        process = self._process = self._process or self._started()
+        began = time.monotonic()
+        answer = self._answer(process, path, began + self._wall_left)
+        self._wall_left -= time.monotonic() - began
+        if answer is None:
+            self.end()
+            self._deaths += 1
+            if process.returncode == -signal.SIGXCPU:
+                raise GivenUp(f"git takes longer than {_CPU_SECONDS} s to match their patterns")
+            if self._deaths > _DEATHS_MAX:
+                raise GivenUp(f"git breaks off over more than {_DEATHS_MAX} of the files' names")
+            return None
+        return answer.split(b"\0")[_FIELDS - 1 :: _FIELDS]
+
+    def end(self) -> None:
+        """End the process, if there is one."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(BrokenPipeError):  # what it did not read is of no use any more
+                    pipe.close()
+        process.wait()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        process = self._command.start(
+            *self._arguments, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        if hasattr(resource, "prlimit"):  # of Linux; elsewhere the wall clock alone is the bound
+            resource.prlimit(process.pid, resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS + 1))
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+        return process
+
+    def _answer(
+        self, process: subprocess.Popen[bytes], path: bytes, give_up_at: float
+    ) -> bytes | None:
+        stdin, stdout = process.stdin, process.stdout
         assert stdin is not None and stdout is not None  # noqa: S101 - pipes were asked for
-        stdin.write(path + b"\0")
-        stdin.flush()
-        wanted = _FIELDS * len(self._names)
+        try:
+            stdin.write(path + b"\0")
+            stdin.flush()
+        except BrokenPipeError:
+            return None
         answer = b""
-        while answer.count(b"\0") < wanted:
+        while answer.count(b"\0") < self._wanted:
+            self._command.check_stop()
+            if not select.select([stdout], [], [], _TICK_SECONDS)[0]:
+                if time.monotonic() > give_up_at:
+                    raise GivenUp(f"git was not done with them within {_WALL_SECONDS} s")
+                continue
             part = os.read(stdout.fileno(), 1 << 16)
             if not part:
-                raise Temporary(Reason.INTERNAL_ERROR, _BROKE_OFF)
+                return None
             answer += part
-        values = answer.split(b"\0")[_FIELDS - 1 :: _FIELDS]
-        return dict(zip(self._names, values, strict=True))
+        return answer
 
-    def close(self) -> None:
-        """End the process."""
-        if self._process is None:
-            return
-        self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-        self._process.wait()
 
-    def _index(self, revision: str) -> bool:
-        """Make the index. Returns whether there is any file of attributes."""
-        listing = self._command.start(*self._here, "ls-tree", "-r", "-z", "--full-tree", revision)
-        with listing:
-            assert listing.stdout is not None  # noqa: S101 - a pipe was asked for
-            found = [record for record in split_nul(listing.stdout) if _is_attributes(record)]
-        if not found:
-            return False
-        update = (*self._here, "update-index", "-z", "--index-info")
-        with self._command.start(*update, stdin=subprocess.PIPE) as process:
-            process.communicate(b"".join(record + b"\0" for record in found))
-        if listing.returncode != 0 or process.returncode != 0:
-            raise Temporary(Reason.INTERNAL_ERROR, _BROKE_OFF)
-        return True
+def _index(command: GitCommand, here: tuple[str, ...], revision: str) -> bool:
+    """Make the index. Returns whether there is any file of attributes."""
+    with closing(command.records(*here, "ls-tree", "-r", "-z", "--full-tree", revision)) as all_:
+        found = list(islice(filter(_is_attributes, all_), _FILES_MAX + 1))
+    if len(found) > _FILES_MAX:
+        raise GivenUp(f"there are more than {_FILES_MAX} such files")
+    if not found:
+        return False
+    update = (*here, "update-index", "-z", "--index-info")
+    with command.start(*update, stdin=subprocess.PIPE) as process:
+        process.communicate(b"".join(record + b"\0" for record in found))
+    if process.returncode != 0:
+        raise Temporary(Reason.INTERNAL_ERROR, _NO_INDEX)
+    return True
 
 
 def _is_attributes(record: bytes) -> bool:
     """Whether a listed file is a regular `.gitattributes`, at a path that an index takes."""
     head, _, path = record.partition(b"\t")
     *folders, name = path.split(b"/")
-    reserved = any(folder.lower() == b".git" for folder in folders)
-    return name == b".gitattributes" and head.startswith(b"100") and not reserved
+    refused = any(folder.lower() in (b".git", b"", b".", b"..") for folder in folders)
+    return name == b".gitattributes" and head.startswith(b"100") and not refused

@@ -9,16 +9,17 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, closing
+from itertools import repeat
 from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
-from chroma_sync.pipeline.fetch.attributes import Attributes, mark
+from chroma_sync.pipeline.fetch.attributes import GIVEN_UP, Attributes, GivenUp, mark
 from chroma_sync.pipeline.fetch.git_command import GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
-from chroma_sync.pipeline.fetch.listing import split_nul
+from chroma_sync.pipeline.fetch.listing import Listed, SeenPaths, listed
 from chroma_sync.pipeline.fetch.model import Entry
 from chroma_sync.pipeline.fetch.remote import CHECK_REF, LIST_SECONDS, Remote
 
@@ -52,6 +53,8 @@ class GitSource:
         self._scratch = scratch
         self._repository = scratch / "repository.git"
         self._revision = ""
+        self._has_attributes = False
+        self._given_up: list[str] = []
         self._reader: subprocess.Popen[bytes] | None = None
 
     def resolve(self) -> str:
@@ -107,24 +110,17 @@ class GitSource:
         self._revision = revision
 
     def entries(self) -> Iterator[Entry]:
-        command = ("-C", str(self._repository), "ls-tree", "-r", "-l", "-z", "--full-tree")
+        attributes = self._attributes_of_all()
         with ExitStack() as stack:
-            attributes = self._attributes(stack) if self._skipped_marks else None
-            listing = stack.enter_context(self._command.start(*command, self._revision))
-            assert listing.stdout is not None  # noqa: S101 - a pipe was asked for
-            try:
-                for record in split_nul(listing.stdout):
-                    entry = self._entry(record, attributes)
-                    if entry is not None:
-                        yield entry
-            except BaseException:
-                listing.kill()
-                raise
-        if listing.returncode != 0:
-            raise Temporary(Reason.INTERNAL_ERROR, "git could not list the fetched commit")
+            records = stack.enter_context(closing(self._records()))
+            seen = SeenPaths(Path(stack.enter_context(self._folder()), "seen.sqlite"))
+            stack.callback(seen.close)
+            for record, values in zip(records, attributes, strict=False):
+                if self._globs.chosen(record.path):
+                    yield self._entry(record, values, seen)
 
     def notes(self) -> list[str]:
-        return self._globs.unmatched()
+        return [*self._globs.unmatched(), *self._given_up]
 
     def read(self, entry: Entry) -> bytes:
         if self._reader is None:
@@ -154,31 +150,41 @@ class GitSource:
             self._reader.wait()
             self._reader = None
 
-    def _attributes(self, stack: ExitStack) -> Attributes:
-        attributes = Attributes(
-            self._command, self._repository, self._revision, list(self._skipped_marks)
-        )
-        stack.callback(attributes.close)
-        return attributes
+    def _records(self) -> Generator[Listed, None, None]:
+        command = ("-C", str(self._repository), "ls-tree", "-r", "-l", "-z", "--full-tree")
+        with closing(self._command.records(*command, self._revision)) as records:
+            yield from map(listed, records)
 
-    def _entry(self, record: bytes, attributes: Attributes | None) -> Entry | None:
-        head, _, raw_path = record.partition(b"\t")
-        mode, _, blob, size = head.decode("ascii").split()
-        path = raw_path.decode("utf-8", "backslashreplace")
-        if not self._globs.chosen(path):
-            return None
-        if path.encode() != raw_path:
-            return Entry(path, blob, 0, DocumentReason.NOT_UTF8)
-        if mode == "120000":
-            return Entry(path, blob, 0, DocumentReason.SYMLINK)
-        if mode == "160000":
-            return Entry(path, blob, 0, DocumentReason.SUBMODULE)
-        marked = self._marked(attributes.of(raw_path)) if attributes is not None else None
-        if marked is not None:
-            return Entry(path, blob, int(size), marked)
-        if int(size) > self._max_file_size:
-            return Entry(path, blob, int(size), DocumentReason.TOO_LARGE)
-        return Entry(path, blob, int(size))
+    def _folder(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory(dir=self._scratch)
+
+    def _attributes_of_all(self) -> Iterator[Mapping[str, bytes]]:
+        """The attributes of each record of the listing."""
+        if not self._skipped_marks:
+            return repeat({})
+        attributes = Attributes(self._scratch / "attributes", list(self._skipped_marks))
+        if not self._has_attributes:
+            with closing(self._records()) as records:
+                paths = (record.raw_path if self._asks_for(record) else None for record in records)
+                try:
+                    attributes.ask(self._command, self._repository, self._revision, paths)
+                except GivenUp as why:
+                    self._given_up = [GIVEN_UP.format(why=why)]
+            self._has_attributes = True
+        return attributes.values()
+
+    def _asks_for(self, record: Listed) -> bool:
+        return record.verdict is None and self._globs.chosen(record.path)
+
+    def _entry(self, record: Listed, attributes: Mapping[str, bytes], seen: SeenPaths) -> Entry:
+        """A record with what the listing says of it."""
+        verdict = record.verdict
+        if not seen.is_new(record.raw_path):
+            verdict = DocumentReason.DUPLICATE
+        verdict = verdict or self._marked(attributes)
+        if verdict is None and record.size > self._max_file_size:
+            verdict = DocumentReason.TOO_LARGE
+        return Entry(record.path, record.blob, record.size, verdict)
 
     def _marked(self, attributes: Mapping[str, bytes]) -> DocumentReason | None:
         """Why a file with these attributes is skipped. The first mark counts."""

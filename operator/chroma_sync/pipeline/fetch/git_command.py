@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 from chroma_sync.api.reasons import Reason
-from chroma_sync.pipeline.errors import Misconfigured
+from chroma_sync.pipeline.errors import Misconfigured, Temporary
+from chroma_sync.pipeline.fetch.listing import split_nul
 from chroma_sync.pipeline.queues import StopSignal
 
 _TICK_SECONDS: Final = 0.2
@@ -64,6 +65,25 @@ class GitCommand:
     ) -> subprocess.Popen[bytes]:
         """Start a command whose output the caller reads."""
         return self._start(arguments, stdin, stderr, None)
+
+    def records(self, *arguments: str) -> Generator[bytes, None, None]:
+        """What a command lists with `-z`. Raises `Temporary` when it does not come to its end, and
+        `Stopped`; close the iterator to end it sooner."""
+        with self.start(*arguments) as process:
+            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+            try:
+                for record in split_nul(process.stdout):
+                    self.check_stop()
+                    yield record
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode != 0:
+            raise Temporary(Reason.INTERNAL_ERROR, "git could not list the fetched commit")
+
+    def check_stop(self) -> None:
+        """Raise `Stopped` when the run was asked to stop."""
+        self._stop.check()
 
     def _start(
         self,

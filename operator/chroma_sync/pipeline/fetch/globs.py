@@ -53,10 +53,12 @@ class _Pattern:
         self.field = field
         self.pattern = pattern
         self.has_matched = False
+        # Of names too that the matcher would not take for one.
+        self._is_everything = pattern.rstrip(" ") == "*"
         self._matcher = glob.compile(_anchored(pattern), flags=_FLAGS)
 
     def matches(self, path: str) -> bool:
-        matched = self._matcher.match(path)
+        matched = self._is_everything or self._matcher.match(path)
         self.has_matched = self.has_matched or matched
         return matched
 

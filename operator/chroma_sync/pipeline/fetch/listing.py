@@ -1,12 +1,18 @@
-"""Reads what `git ... -z` lists."""
+"""Reads what `git ls-tree -r -l -z` lists, of trees that anyone may have written byte by byte."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from typing import IO
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
 
-from chroma_sync.api.reasons import Reason
+from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Temporary
+
+_SYMLINK: Final = "120000"
+_SUBMODULE: Final = "160000"
 
 
 def split_nul(stream: IO[bytes], block: int = 1 << 16) -> Iterator[bytes]:
@@ -17,3 +23,59 @@ def split_nul(stream: IO[bytes], block: int = 1 << 16) -> Iterator[bytes]:
         yield from whole
     if rest:
         raise Temporary(Reason.INTERNAL_ERROR, "git's listing broke off")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A record of the listing. `size` is in bytes, 0 for a submodule; `path` is for people."""
+
+    mode: str
+    blob: str
+    size: int
+    raw_path: bytes
+    path: str
+
+    @property
+    def verdict(self) -> DocumentReason | None:
+        """Why nothing can be read under this name; None for a file."""
+        if self.path.encode() != self.raw_path:
+            return DocumentReason.NAME_NOT_UTF8
+        if self.mode == _SYMLINK:
+            return DocumentReason.SYMLINK
+        if self.mode == _SUBMODULE:
+            return DocumentReason.SUBMODULE
+        # Each would be another file's name for whoever puts it behind a folder.
+        if any(part in ("", ".", "..") for part in self.path.split("/")):
+            return DocumentReason.INVALID_NAME
+        return None
+
+
+def listed(record: bytes) -> Listed:
+    """Read a record of the listing."""
+    head, _, raw_path = record.partition(b"\t")
+    mode, _, blob, size = head.decode("ascii").split()
+    path = raw_path.decode("utf-8", "backslashreplace")
+    return Listed(mode, blob, int(size) if size.isdecimal() else 0, raw_path, path)
+
+
+class SeenPaths:
+    """Tells a path that was met before: a tree may hold two entries of one name. The paths stand in
+    a file of their own, as there may be more of them than fit the memory."""
+
+    def __init__(self, file: Path) -> None:
+        file.unlink(missing_ok=True)
+        # Read only by the pass that wrote it, so that nothing need be on the disk.
+        self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode=OFF")
+        self._database.execute("PRAGMA synchronous=OFF")
+        self._database.execute("CREATE TABLE seen (path BLOB PRIMARY KEY) WITHOUT ROWID")
+        self._database.execute("BEGIN")
+
+    def is_new(self, path: bytes) -> bool:
+        """Whether the path is met for the first time."""
+        done = self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (path,))
+        return done.rowcount == 1
+
+    def close(self) -> None:
+        """Forget all."""
+        self._database.close()

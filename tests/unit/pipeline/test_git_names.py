@@ -1,0 +1,72 @@
+"""Trees that no git would write: each entry has its verdict, whatever its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.fetch.attributes import GENERATED
+from chroma_sync.pipeline.fetch.globs import Globs
+from chroma_sync.pipeline.steps import Toolbox
+from fakes.trees import flat_tree
+from unit.pipeline.git_kit import served, source
+
+ODD = (
+    (b".gitattributes", b"*.gen linguist-generated\n"),
+    *((b"twice.py", b"first = 1\n"), (b"other.py", b"x = 1\n"), (b"twice.py", b"second = 2\n")),
+    *((b"..", b"x\n"), (b".", b"x\n"), (b"../up.py", b"x\n"), (b"/abs.txt", b"x\n")),
+    *((b"a//b.py", b"x\n"), (b"a/", b"x\n"), (b"a/./b.py", b"x\n"), (b"latin-\xfc.py", b"x\n")),
+    *((b"sub/../.gitattributes", b"* linguist-generated\n"), (b"a.gen", b"x\n")),
+)
+INVALID = ("..", ".", "../up.py", "/abs.txt", "a//b.py", "a/", "a/./b.py", "sub/../.gitattributes")
+
+
+def test_each_entry_has_one_verdict(tmp_path: Path) -> None:
+    with served(tmp_path, lambda shop: flat_tree(shop, ODD)) as (url, commit):
+        git = source(url, tmp_path, marks={GENERATED: DocumentReason.GENERATED})
+        git.open(commit)
+        found = [(e.key, e.skip) for e in git.entries()]
+        again = [(e.key, e.skip) for e in git.entries()]
+        git.close()
+    assert again == found and len(found) == len(ODD)
+    assert [skip for key, skip in found if key == "twice.py"] == [None, DocumentReason.DUPLICATE]
+    assert dict(found)["latin-\\xfc.py"] is DocumentReason.NAME_NOT_UTF8
+    assert dict(found)["a.gen"] is DocumentReason.GENERATED
+    assert {key for key, skip in found if skip is DocumentReason.INVALID_NAME} == set(INVALID)
+    assert {key for key, skip in found if skip is None} == {
+        *(".gitattributes", "twice.py", "other.py"),
+    }
+
+
+def test_a_star_alone_is_no_filter(tmp_path: Path) -> None:
+    with served(tmp_path, lambda shop: flat_tree(shop, ODD)) as (url, commit):
+        git = source(url, tmp_path, globs=Globs(["*"], []))
+        git.open(commit)
+        assert sum(1 for _ in git.entries()) == len(ODD)
+        git = source(url, tmp_path, globs=Globs([], ["*"]))
+        git.open(commit)
+        assert not list(git.entries())
+
+
+@pytest.mark.parametrize("path", ["..", ".", "../a", "/a", "a/", "a//b", ".a/.b", "a\nb", "\x1b"])
+def test_a_star_alone_takes_every_path(path: str) -> None:
+    assert Globs(["*"], []).chosen(path)
+
+
+def test_a_run_over_such_a_tree_ends(make_tools: Callable[..., Toolbox], tmp_path: Path) -> None:
+    """Also the second one, which finds all of it standing."""
+    root = tmp_path / "root"
+    with served(root, lambda shop: flat_tree(shop, ODD)) as (url, commit):
+        base_url, _, name = url.rpartition("/acme/")
+        for policy in ("Create", "Update"):
+            tools = make_tools(
+                sha=commit, base_url=base_url, repository_name=f"acme/{name}", policy=policy
+            )
+            steps.run(tools)
+            documents = tools.progress.result().documents
+            assert documents.discovered == len(ODD) and documents.failed == 0
+            assert documents.indexed + documents.unchanged == 3
