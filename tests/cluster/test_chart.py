@@ -71,6 +71,7 @@ def test_the_api_server_takes_the_chart_strictly(world: World, namespace: str) -
         ((*IMAGES, "chroma.url=http://me:word-5d@chroma:8000"), "/chroma/url"),
         ((*IMAGES, "tei.endpoints[0].model=a"), "missing property 'url'"),
         ((*IMAGES, "tie.endpoints=a"), "'tie' not allowed"),
+        ((*IMAGES, "allowedHosts[0]=https://github.com"), "/allowedHosts/0"),
     ],
 )
 def test_wrong_values_are_refused(values: tuple[str, ...], words: str) -> None:
@@ -135,9 +136,18 @@ def _pod(namespace: str, image: str, script: str) -> Object:
 
 def test_the_settings_that_the_chart_makes_are_what_the_operator_reads() -> None:
     """No field of the one is unknown to the other, with every value set."""
-    made = rendered(*IMAGES, "tei.tokenSecret=tei", "chroma.tokenSecret=chroma")
+    made = rendered(
+        *IMAGES,
+        "tei.tokenSecret=tei",
+        "chroma.tokenSecret=chroma",
+        "allowedHosts[0]=github.com",
+        "allowedHosts[1]=*.example.com",
+        "allowedServiceAccounts[0]=indexer",
+    )
     assert made.returncode == 0, made.stderr
     documents = [d for d in yaml.safe_load_all(made.stdout) if d and d["kind"] == "ConfigMap"]
     settings = Installation.model_validate(yaml.safe_load(documents[0]["data"]["settings.yaml"]))
     assert settings.worker_image == "registry.test/worker:1"
     assert settings.tei_token_secret == "tei"
+    assert settings.allowed_hosts == ["github.com", "*.example.com"]
+    assert settings.allowed_service_accounts == ["indexer"]

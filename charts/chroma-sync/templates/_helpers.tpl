@@ -34,6 +34,12 @@ endpoints: []
 {{- with .Values.tei.tokenSecret }}
 teiTokenSecret: {{ . | quote }}
 {{- end }}
+{{- with .Values.allowedHosts }}
+allowedHosts: {{ toJson . }}
+{{- end }}
+{{- with .Values.allowedServiceAccounts }}
+allowedServiceAccounts: {{ toJson . }}
+{{- end }}
 workerImage: {{ required "image.worker: name the worker's image, as in --set image.worker=REGISTRY/worker:TAG" .Values.image.worker | quote }}
 workerImagePullPolicy: {{ .Values.image.pullPolicy | quote }}
 {{- with .Values.image.pullSecrets }}

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
+from chroma_sync.api.contract import SecretKey
 from chroma_sync.api.invocation import GithubRef, Invocation
 from chroma_sync.api.meta import ApiModel, secret_name
 from chroma_sync.api.source import Chunking, GithubSource, JobTemplate, Source
@@ -44,6 +45,8 @@ class ChromaServer(ApiModel):
     url: str
     tenant: str = "default_tenant"
     token_secret: str | None = None
+    # Not strict: what was stored as JSON holds the name of the key.
+    token_key: SecretKey = Field(default=SecretKey.TOKEN, strict=False)
 
 
 class Settings(ApiModel):
@@ -170,7 +173,8 @@ def _prompts(source: Source) -> tuple[str, str]:
 def _server(source: Source, settings: Settings) -> ChromaServer:
     own = source.spec.chroma
     if own is None:
-        return settings.chroma
+        key = SecretKey.INSTALLATION_TOKEN if settings.chroma.token_secret else SecretKey.TOKEN
+        return settings.chroma.model_copy(update={"token_key": key})
     return ChromaServer(
         url=own.url,
         tenant=own.tenant,

@@ -74,6 +74,9 @@ class SecretKey(StrEnum):
     """The keys of Secrets that a pod may see; none other is ever mounted."""
 
     TOKEN = "token"  # noqa: S105 - the name of a key
+    # The token of a server that the installation names. A key of its own, which no field of a
+    # Source leads to: so nobody can have it sent to a server that he names.
+    INSTALLATION_TOKEN = "installationToken"  # noqa: S105 - the name of a key
     USERNAME = "username"
     PRIVATE_KEY = "privateKey"
     CA = "ca.crt"

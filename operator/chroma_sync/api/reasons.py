@@ -23,6 +23,7 @@ class Reason(StrEnum):
     AVAILABLE = "Available"  # runs can use the Source
     TERMINATING = "Terminating"  # the Source is being deleted
     # What a person must change.
+    NOT_ALLOWED = "NotAllowed"  # the installation does not list a host or service account
     INVALID_SPEC = "InvalidSpec"  # the API server took a spec that this release can't read
     NEWER_RELEASE = "NewerRelease"  # it needs what only a newer release knows
     NOT_IMPLEMENTED = "NotImplemented"  # a field is set that no code serves yet
@@ -35,6 +36,7 @@ class Reason(StrEnum):
     REF_NOT_FOUND = "RefNotFound"  # the repository has no such branch or commit
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - the Secret, or its key, is not there
     CREDENTIALS_REJECTED = "CredentialsRejected"  # a server does not take what the Secret holds
+    SERVICE_ACCOUNT_TOKEN = "ServiceAccountToken"  # noqa: S105 - a token of Kubernetes: sent nowhere
     PERMISSION_MISSING = "PermissionMissing"  # the credentials are good, but not for reading this
     SSO_REQUIRED = "SsoRequired"  # the organization wants the token to be authorized for its SSO
     APP_NOT_INSTALLED = "AppNotInstalled"  # the GitHub App may not read the repository

@@ -116,7 +116,7 @@ def _toolbox(
     scratch = Path(SCRATCH)
     chroma, embedding = configuration.chroma, configuration.embedding
     secrets = MountedSecrets()
-    chroma_token = token(secrets, SecretUse.CHROMA, chroma.token_secret)
+    chroma_token = token(secrets, SecretUse.CHROMA, chroma.token_secret, chroma.token_key)
     rate_limit = Patience(
         0.0 if step is Step.CHECK else RATE_LIMIT_SECONDS,
         sleep,
@@ -134,7 +134,9 @@ def _toolbox(
     model = TeiModel(
         embedding.url,
         model=embedding.model,
-        token=partial(token, secrets, SecretUse.TEI, embedding.token_secret),
+        token=partial(
+            token, secrets, SecretUse.TEI, embedding.token_secret, SecretKey.INSTALLATION_TOKEN
+        ),
         retry_budget_seconds=patience,
         sleep=sleep,
         on_wait=progress.waits(Reason.EMBEDDING_UNAVAILABLE),

@@ -3,6 +3,8 @@ use, so that a Secret that is renewed in mid-run is used from then on."""
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -31,10 +33,13 @@ class _NoSecrets:
 
 _NO_TEXT: Final = {
     SecretKey.TOKEN: Reason.CREDENTIALS_REJECTED,
+    SecretKey.INSTALLATION_TOKEN: Reason.CREDENTIALS_REJECTED,
     SecretKey.USERNAME: Reason.CREDENTIALS_REJECTED,
     SecretKey.PRIVATE_KEY: Reason.APP_KEY_INVALID,
     SecretKey.CA: Reason.CERTIFICATE_NOT_TRUSTED,
 }
+
+_CLAIMS_MAX: Final = 65_536  # characters; no server takes a header of that size
 
 NO_SECRETS: Final[Secrets] = _NoSecrets()
 
@@ -57,13 +62,20 @@ class Secret:
 
     def optional(self, key: SecretKey) -> str:
         """A key's text, without blanks around it; empty when it is not there. Raises
-        `Misconfigured` when it is no text."""
+        `Misconfigured` when it is no text, or a token of Kubernetes."""
         try:
-            return (self.secrets.read(self.use, key) or b"").decode().strip()
+            value = (self.secrets.read(self.use, key) or b"").decode().strip()
         except UnicodeDecodeError:
             advice = "Keys and certificates go in PEM form, tokens as the server gave them."
             message = f"The {key.value} in Secret {self.name!r} is not text. {advice}"
             raise Misconfigured(_NO_TEXT[key], message) from None
+        if is_service_account_token(value):
+            message = (
+                f"The {key.value} in Secret {self.name!r} is the token of a Kubernetes service "
+                "account. It is sent to nobody. Name a Secret that was made for this server."
+            )
+            raise Misconfigured(Reason.SERVICE_ACCOUNT_TOKEN, message)
+        return value
 
     def header_value(self, key: SecretKey) -> str:
         """A key's text that goes into an HTTP header. Raises `Misconfigured`."""
@@ -78,6 +90,25 @@ class Secret:
         return value
 
 
-def token(secrets: Secrets, use: SecretUse, name: str | None) -> str | None:
+def token(secrets: Secrets, use: SecretUse, name: str | None, key: SecretKey) -> str | None:
     """The token for a server that may want none (`name` is None). Raises `Misconfigured`."""
-    return None if name is None else Secret(secrets, use, name).header_value(SecretKey.TOKEN)
+    return None if name is None else Secret(secrets, use, name).header_value(key)
+
+
+def is_service_account_token(value: str) -> bool:
+    """Whether a text is a JSON Web Token of a Kubernetes service account, whoever signed it.
+    Source: RFC 7519, and the claims that Kubernetes documents for bound and Secret-based tokens."""
+    parts = value.removeprefix("Bearer ").strip().split(".")
+    if len(parts) != 3 or len(parts[1]) > _CLAIMS_MAX:
+        return False
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(claims, dict):
+        return False
+    names = [str(name) for name in claims]
+    subject = str(claims.get("sub", ""))
+    return subject.startswith("system:serviceaccount:") or any(
+        name.partition("/")[0] == "kubernetes.io" for name in names
+    )

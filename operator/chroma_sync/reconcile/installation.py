@@ -13,5 +13,8 @@ class Installation(Settings):
     """The settings file of the chart: servers, and the image of the worker."""
 
     worker_image: str = Field(min_length=1)
+    # What Sources may name; everything where the list is empty.
+    allowed_hosts: list[str] = Field(default_factory=list, max_length=1_000)
+    allowed_service_accounts: list[str] = Field(default_factory=list, max_length=1_000)
     worker_image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     worker_image_pull_secrets: list[str] = Field(default_factory=list, max_length=20)

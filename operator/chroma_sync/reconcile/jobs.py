@@ -170,7 +170,7 @@ def _failure_rules() -> list[Object]:
 
 def _pod(step: Step, configuration: Configuration, to: Installation, given: Object) -> Object:
     template = configuration.job_template
-    secrets = _secrets(configuration)
+    secrets = _secrets(configuration, to)
     own_pull_secrets = [reference.name for reference in template.image_pull_secrets]
     pull_secrets = dict.fromkeys([*to.worker_image_pull_secrets, *own_pull_secrets])
     scratch = CHECK_SCRATCH if step is Step.CHECK else template.scratch_size or DEFAULT_SCRATCH
@@ -251,14 +251,25 @@ def _resources(step: Step, configuration: Configuration) -> Object:
     return own.model_dump(mode="json", by_alias=True, exclude_none=True) if own else RUN_RESOURCES
 
 
-def _secrets(configuration: Configuration) -> dict[SecretUse, tuple[str, Sequence[SecretKey]]]:
+def _secrets(
+    configuration: Configuration, to: Installation
+) -> dict[SecretUse, tuple[str, Sequence[SecretKey]]]:
     """The Secrets to mount, each with the keys that a pod may see: so most other Secrets are of no
-    use here."""
-    github = configuration.github
+    use here. The installation's own tokens are for the addresses that it names itself, whatever a
+    stored configuration says."""
+    github, chroma, embedding = configuration.github, configuration.chroma, configuration.embedding
+    own_chroma = (chroma.url, chroma.token_secret) == (to.chroma.url, to.chroma.token_secret)
+    own_tei = embedding.token_secret == to.tei_token_secret and any(
+        embedding.url == endpoint.url for endpoint in to.endpoints
+    )
+    of_chroma = chroma.token_key is not SecretKey.INSTALLATION_TOKEN or own_chroma
     login = (SecretKey.PRIVATE_KEY,) if github.app_id else (SecretKey.TOKEN, SecretKey.USERNAME)
     wanted = {
-        SecretUse.CHROMA: (configuration.chroma.token_secret, (SecretKey.TOKEN,)),
-        SecretUse.TEI: (configuration.embedding.token_secret, (SecretKey.TOKEN,)),
+        SecretUse.CHROMA: (chroma.token_secret if of_chroma else None, (chroma.token_key,)),
+        SecretUse.TEI: (
+            embedding.token_secret if own_tei else None,
+            (SecretKey.INSTALLATION_TOKEN,),
+        ),
         SecretUse.GIT: (secret_name(github.credentials_secret_ref), login),
         SecretUse.GIT_CA: (secret_name(github.ca_secret_ref), (SecretKey.CA,)),
     }

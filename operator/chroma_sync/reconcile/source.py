@@ -15,6 +15,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.api.source import CheckStatus, FinishedCollection, Source, SourceStatus
 from chroma_sync.api.supported import not_implemented
 from chroma_sync.reconcile import admission, conditions, jobs, pods
+from chroma_sync.reconcile.allowed import not_allowed
 from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import InvocationState, JobState, PodState, moment
@@ -36,6 +37,7 @@ SOURCE_REASONS: Final = frozenset(
         Reason.REPOSITORY_MOVED,
         Reason.SECRET_NOT_FOUND,
         Reason.CREDENTIALS_REJECTED,
+        Reason.SERVICE_ACCOUNT_TOKEN,
         Reason.PERMISSION_MISSING,
         Reason.SSO_REQUIRED,
         Reason.APP_NOT_INSTALLED,
@@ -229,6 +231,9 @@ def _configuration(source: Source, installation: Installation) -> Configuration 
     if fields:
         message = f"{', '.join(fields)}: no code serves this yet. Leave it out."
         return conditions.source_stalled(Reason.NOT_IMPLEMENTED, message)
+    refusal = not_allowed(source.spec, installation)
+    if refusal:
+        return conditions.source_stalled(Reason.NOT_ALLOWED, refusal)
     try:
         return resolve(source, installation, None)
     except ModelNotServedError as error:

@@ -56,8 +56,8 @@ def namespace(name: str) -> list[Object]:
     """A namespace for Sources, with the Secrets that the chart says each of them needs."""
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}},
-        secret(name, CHROMA_SECRET, token=CHROMA_KEY),
-        secret(name, TEI_SECRET, token=servers.TEI_KEY),
+        secret(name, CHROMA_SECRET, installationToken=CHROMA_KEY),
+        secret(name, TEI_SECRET, installationToken=servers.TEI_KEY),
     ]
 
 

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from chroma_sync.api.configuration import ChromaServer, Configuration, EmbeddingConfiguration
-from chroma_sync.api.contract import CONFIGURATION_VARIABLE, ExitCode, Result, SecretUse, Step
+from chroma_sync.api.contract import (
+    CONFIGURATION_VARIABLE,
+    ExitCode,
+    Result,
+    SecretKey,
+    SecretUse,
+    Step,
+)
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
 from chroma_sync.cli import worker
@@ -36,13 +43,13 @@ def token_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_no_secret_is_no_token(token_file: Path) -> None:
     token_file.write_text("another's")
-    assert token(MountedSecrets(), SecretUse.CHROMA, None) is None
+    assert token(MountedSecrets(), SecretUse.CHROMA, None, SecretKey.TOKEN) is None
 
 
 @pytest.mark.parametrize("content", ["canary-1", "canary-1\n", "  canary-1\r\n"])
 def test_a_token_ends_before_its_newline(token_file: Path, content: str) -> None:
     token_file.write_text(content)
-    assert token(MountedSecrets(), SecretUse.CHROMA, "mine") == "canary-1"
+    assert token(MountedSecrets(), SecretUse.CHROMA, "mine", SecretKey.TOKEN) == "canary-1"
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n"])
@@ -50,7 +57,7 @@ def test_a_token_that_is_not_there(token_file: Path, content: bytes | None) -> N
     if content is not None:
         token_file.write_bytes(content)
     with pytest.raises(Misconfigured) as caught:
-        token(MountedSecrets(), SecretUse.TEI, "mine")
+        token(MountedSecrets(), SecretUse.TEI, "mine", SecretKey.TOKEN)
     assert caught.value.reason is Reason.SECRET_NOT_FOUND
     assert "no Secret 'mine', or it has no key 'token'" in str(caught.value)
     assert "canary" not in str(caught.value)
@@ -60,7 +67,7 @@ def test_a_token_that_is_not_there(token_file: Path, content: bytes | None) -> N
 def test_a_token_that_no_header_can_hold(token_file: Path, content: bytes) -> None:
     token_file.write_bytes(content)
     with pytest.raises(Misconfigured) as caught:
-        token(MountedSecrets(), SecretUse.CHROMA, "mine")
+        token(MountedSecrets(), SecretUse.CHROMA, "mine", SecretKey.TOKEN)
     assert caught.value.reason is Reason.CREDENTIALS_REJECTED
     assert "'mine'" in str(caught.value)
     assert "canary" not in str(caught.value)
