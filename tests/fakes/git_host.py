@@ -99,8 +99,20 @@ class Handler(BaseHTTPRequestHandler):
         """Tests look at results, not at access logs."""
 
 
+class Unwell(Handler):
+    """Once `server.trouble` is set, answers each of the next so many requests with that status."""
+
+    def serve(self) -> None:
+        if self.server.trouble:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_error(self.server.trouble.pop(0))
+        else:
+            self.serve_git()
+
+
 class GitHost(ThreadingHTTPServer):
-    """The server. `root` holds the repositories."""
+    """The server. `root` holds the repositories; `trouble` the statuses that an `Unwell` handler
+    answers next."""
 
     daemon_threads = True
 
@@ -109,6 +121,7 @@ class GitHost(ThreadingHTTPServer):
     ) -> None:
         super().__init__(address, handler)
         self.root = root
+        self.trouble: list[int] = []
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from chroma_sync.pipeline.index.chroma import Database
 LOCAL_URL = "local"
 DATABASE_FILE = "chroma.sqlite3"  # of an embedded Chroma
 # A person sits in front of it: long enough for a server that restarts.
-_PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 30.0
 
 
 def check_places(arguments: argparse.Namespace) -> None:
@@ -42,7 +42,7 @@ def open_database(
     if arguments.chroma:
         return Database.connect(
             *(arguments.chroma, tenant, database),
-            retry_seconds=_PATIENCE_SECONDS,
+            retry_seconds=PATIENCE_SECONDS,
             sleep=sleep,
             on_wait=on_wait,
         )
@@ -95,7 +95,7 @@ def open_model(
         return TeiModel(
             arguments.tei,
             model=model,
-            retry_budget_seconds=_PATIENCE_SECONDS,
+            retry_budget_seconds=PATIENCE_SECONDS,
             sleep=sleep,
             on_wait=on_wait,
         )

@@ -34,6 +34,7 @@ from chroma_sync.cli.file_secrets import FileSecrets
 from chroma_sync.cli.outcome import UsageError, as_step_error, tell
 from chroma_sync.cli.places import (
     LOCAL_URL,
+    PATIENCE_SECONDS,
     check_places,
     open_database,
     open_model,
@@ -43,7 +44,7 @@ from chroma_sync.cli.show import Display
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.factory import make_source
-from chroma_sync.pipeline.fetch.remote import RATE_LIMIT_SECONDS, Patience
+from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS, Patience
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
 from chroma_sync.pipeline.secrets import Secrets
@@ -270,8 +271,8 @@ def open_toolbox(
     configuration = _configuration(arguments, source, job.invocation)
     sleep = stoppable_sleep(stop)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-")))
-    rate_limit = Patience(rate_limit_seconds, sleep, progress.waits(Reason.RATE_LIMITED))
-    fetched = make_source(configuration, scratch, stop, job.secrets, rate_limit)
+    host = Patience(rate_limit_seconds, PATIENCE_SECONDS, sleep, progress.waits)
+    fetched = make_source(configuration, scratch, stop, job.secrets, host)
     stack.callback(fetched.close)
     model = open_model(
         *(arguments, configuration.embedding.model),

@@ -43,7 +43,7 @@ from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import TeiModel
 from chroma_sync.pipeline.errors import RateLimited, Stopped, Temporary
 from chroma_sync.pipeline.factory import make_source
-from chroma_sync.pipeline.fetch.remote import RATE_LIMIT_SECONDS, Patience
+from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS, Patience
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
@@ -117,12 +117,9 @@ def _toolbox(
     chroma, embedding = configuration.chroma, configuration.embedding
     secrets = MountedSecrets()
     chroma_token = token(secrets, SecretUse.CHROMA, chroma.token_secret, chroma.token_key)
-    rate_limit = Patience(
-        0.0 if step is Step.CHECK else RATE_LIMIT_SECONDS,
-        sleep,
-        progress.waits(Reason.RATE_LIMITED),
-    )
-    source = make_source(configuration, scratch, stop, secrets, rate_limit)
+    rate_limit = 0.0 if step is Step.CHECK else RATE_LIMIT_SECONDS
+    host = Patience(rate_limit, patience, sleep, progress.waits)
+    source = make_source(configuration, scratch, stop, secrets, host)
     stack.callback(source.close)
     database = Database.connect(
         *(chroma.url, chroma.tenant, configuration.database, chroma_token),

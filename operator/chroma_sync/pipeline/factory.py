@@ -17,7 +17,8 @@ from chroma_sync.pipeline.fetch.git_command import GitCommand
 from chroma_sync.pipeline.fetch.github_app import AppAccess
 from chroma_sync.pipeline.fetch.globs import Globs
 from chroma_sync.pipeline.fetch.http import Trust
-from chroma_sync.pipeline.fetch.remote import Patience, Remote, no_other_authorities
+from chroma_sync.pipeline.fetch.patience import Patience
+from chroma_sync.pipeline.fetch.remote import Remote, no_other_authorities
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import NO_SECRETS, Secret, Secrets
 
@@ -30,7 +31,7 @@ def make_source(
     patience: Patience | None = None,
 ) -> Source:
     """The source of a run, or of a check when the configuration has no run. `stop` ends what it
-    has under way; without `patience` no rate limit is waited for. Raises `Misconfigured`."""
+    has under way; without `patience` the host is not waited for. Raises `Misconfigured`."""
     github = configuration.github
     ref = configuration.run.github_ref if configuration.run else None
     trust = _trust(github, secrets, scratch, stop)

@@ -13,7 +13,8 @@ from chroma_sync.pipeline.fetch.git import GitSource
 from chroma_sync.pipeline.fetch.git_command import GitCommand
 from chroma_sync.pipeline.fetch.globs import Globs
 from chroma_sync.pipeline.fetch.http import Trust
-from chroma_sync.pipeline.fetch.remote import Patience, Remote
+from chroma_sync.pipeline.fetch.patience import Patience
+from chroma_sync.pipeline.fetch.remote import Remote
 from chroma_sync.pipeline.queues import StopSignal
 from fakes.git_host import serving
 from fakes.trees import commit_of, tree_of
@@ -29,10 +30,14 @@ def source(
     globs: Globs | None = None,
     marks: dict[str, DocumentReason] | None = None,
     stop: StopSignal | None = None,
+    patience: Patience | None = None,
 ) -> GitSource:
-    """A source without a login and without patience."""
+    """A source without a login."""
     return GitSource(
-        Remote(url, Public(), Trust(StopSignal()), Patience(), GitCommand(stop or StopSignal())),
+        Remote(
+            *(url, Public(), Trust(StopSignal()), patience or Patience()),
+            GitCommand(stop or StopSignal()),
+        ),
         branch=branch,
         sha=sha,
         tag=tag,

@@ -131,6 +131,23 @@ def test_a_missing_tag_is_called_a_tag(host: tuple[str, list[str]], tmp_path: Pa
     assert "has no tag 'old'" in str(caught.value)
 
 
+def test_a_head_that_names_no_branch(tmp_path: Path) -> None:
+    """`git init --bare` on an old server names master, and people push main."""
+    root = tmp_path / "root"
+    shop = root / "acme" / "shop"
+    shop.parent.mkdir(parents=True)
+    commit = commit_of(shop, tree_of(shop, {"a.py": b"x = 1\n"}))
+    subprocess.run(["git", "-C", str(shop), "symbolic-ref", "HEAD", "refs/heads/none"], check=True)
+    for i in range(6):
+        subprocess.run(["git", "-C", str(shop), "branch", f"other{i}", commit], check=True)
+    with serving(root) as url, pytest.raises(Misconfigured) as caught:
+        source(f"{url}/acme/shop", tmp_path).resolve()
+    assert caught.value.reason is Reason.REF_NOT_FOUND
+    assert "There are 'main', 'other0', 'other1', 'other2', 'other3', and 2 more." in str(
+        caught.value
+    )
+
+
 @pytest.mark.parametrize(
     ("branch", "tag"), [("refs/heads/old", None), (None, "refs/tags/old")], ids=["branch", "tag"]
 )

@@ -23,6 +23,7 @@ from chroma_sync.pipeline.fetch.listing import Listed, SeenPaths, listed
 from chroma_sync.pipeline.fetch.model import Entry
 from chroma_sync.pipeline.fetch.remote import CHECK_REF, LIST_SECONDS, Remote
 
+_BRANCHES_SHOWN = 5
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
 
@@ -206,7 +207,7 @@ class GitSource:
 
     def _no_ref(self, ref: str) -> Misconfigured:
         if ref == "HEAD":
-            return self._no_commit("no commit yet. Push a first one.")
+            return self._no_commit(self._without_default_branch())
         if self._tag is not None:
             advice = _advice(self._tag, "refs/tags/")
             return self._no_commit(f"no tag {self._tag!r} of a commit. {advice}")
@@ -214,6 +215,21 @@ class GitSource:
             advice = _advice(self._branch, "refs/heads/")
             return self._no_commit(f"no branch {self._branch!r}. {advice}")
         return self._no_commit(f"no commit {ref!r}. {CHECK_REF}")
+
+    def _without_default_branch(self) -> str:
+        """What a repository has whose HEAD names a branch that is not there."""
+        heads = "refs/heads/"
+        names = [
+            n.removeprefix(heads) for n in self._remote.refs(f"{heads}*") if n.startswith(heads)
+        ]
+        if not names:
+            return "no commit yet. Push a first one."
+        shown = ", ".join(repr(name) for name in names[:_BRANCHES_SHOWN])
+        more = f", and {len(names) - _BRANCHES_SHOWN} more" if len(names) > _BRANCHES_SHOWN else ""
+        return (
+            f"no default branch: its HEAD names one that is not there. There are {shown}{more}. "
+            "Name one in spec.github.refIdentifier of the Invocation, or correct the HEAD."
+        )
 
     def _no_commit(self, what: str) -> Misconfigured:
         message = f"{self._remote.url}: the repository has {what}"

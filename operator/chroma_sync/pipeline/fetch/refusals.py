@@ -62,7 +62,7 @@ def unavailable(answer: Answer, url: str) -> StepError:
     if answer.status == 407:
         return Temporary(Reason.HOST_UNREACHABLE, f"{url}: the proxy on the way asks for a login.")
     message = f"{url}: the host answers with HTTP status {answer.status}."
-    advice = "Check spec.github.baseUrl; if it is right, the host is in trouble: we try again."
+    advice = "Check spec.github.baseUrl; if it is right, the host is in trouble."
     return Temporary(Reason.HOST_UNREACHABLE, f"{message} {advice}")
 
 

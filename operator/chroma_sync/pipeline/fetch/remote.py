@@ -9,22 +9,21 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from chroma_sync.api.contract import RETRY_AFTER_MAX
 from chroma_sync.api.reasons import Reason
-from chroma_sync.pipeline.errors import Misconfigured, RateLimited, StepError, Temporary
+from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
 from chroma_sync.pipeline.fetch.access import Access, Login
 from chroma_sync.pipeline.fetch.git_command import CA_SETTING, GitCommand, GitTimeout
 from chroma_sync.pipeline.fetch.http import Answer, Trust
+from chroma_sync.pipeline.fetch.patience import Patience
 from chroma_sync.pipeline.fetch.refusals import explained
 
-# A host's limit lasts for its hour at most; another one may follow at once.
-RATE_LIMIT_SECONDS: Final = 2.0 * RETRY_AFTER_MAX
 LIST_SECONDS: Final = 60
 FETCH_SECONDS: Final = 1800
 CHECK_REF: Final = "Check spec.github.refIdentifier of the Invocation."
@@ -32,17 +31,8 @@ _STATUS: Final = re.compile(r"(?:returned error:|HTTP) (\d{3})\b")
 # The first question of Git's smart HTTP protocol: gitprotocol-http(5).
 _REFS: Final = "/info/refs?service=git-upload-pack"
 # What git says on stderr, in the C locale, of an object that the host does not give.
+_TELLING: Final = ("fatal:", "error:", "remote: fatal:", "remote: error:")
 _NO_COMMIT: Final = re.compile(r"not our ref|couldn't find remote ref|unadvertised object")
-
-
-@dataclass(frozen=True)
-class Patience:
-    """For how many `seconds` a host's rate limits are waited for, all in all, and who is told
-    meanwhile: `on_wait` gets the host's words, then an empty text."""
-
-    seconds: float = 0.0
-    sleep: Callable[[float], None] = time.sleep
-    on_wait: Callable[[str], None] = lambda _: None
 
 
 def no_other_authorities(ca_file: Path) -> Path:
@@ -66,37 +56,30 @@ class Remote:
         self._trust = trust
         self._patience = patience
         self._address = url  # what git is given
-        self._patience_left = patience.seconds
         self._new_login = False
 
     def refs(self, *names: str) -> dict[str, str]:
         """What stands under these full names (all that the host shows when there is none)."""
-        output = self._git(lambda address: ["ls-remote", address, *names], LIST_SECONDS)
-        if not output:
-            self._see_that_it_is_git()
+        output = self._patience.call(lambda: self._listed(names))
         lines = output.decode("utf-8", "replace").splitlines()
         return {name: id_ for id_, _, name in (line.partition("\t") for line in lines)}
 
     def fetch(self, repository: Path, *options: str, wanted: list[str]) -> None:
         """Bring in what is wanted (ids, or `+SOURCE:TARGET`) into a bare repository here."""
         here = ["-C", str(repository), "fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]
-        self._git(lambda address: [*here, *options, address, *wanted], FETCH_SECONDS)
+        self._patience.call(lambda: self._git([*here, *options], wanted, FETCH_SECONDS))
 
-    def _git(self, arguments: Callable[[str], list[str]], seconds: int) -> bytes:
-        """Run git on the repository's address, and wait as the host asks, within the patience there
-        is."""
+    def _listed(self, names: Sequence[str]) -> bytes:
+        output = self._git(["ls-remote"], names, LIST_SECONDS)
+        if not output:
+            self._see_that_it_is_git()
+        return output
+
+    def _git(self, command: Sequence[str], wanted: Sequence[str], seconds: int) -> bytes:
+        """Run git on the repository's address, and once more where that puts it right."""
         while True:
-            try:
-                return self._once(arguments(self._address), seconds)
-            except _AskAgain:
-                continue
-            except RateLimited as limit:
-                self._patience_left -= limit.seconds
-                if self._patience_left < 0:
-                    raise
-                self._patience.on_wait(str(limit))
-                self._patience.sleep(limit.seconds)
-                self._patience.on_wait("")
+            with suppress(_AskAgain):
+                return self._once([*command, self._address, *wanted], seconds)
 
     def _once(self, arguments: list[str], seconds: int) -> bytes:
         login = self._access.login()
@@ -141,10 +124,10 @@ class Remote:
             refusal = explained(met, self.url, self._access, time.time())
         if refusal is not None:
             return refusal
-        lines = [line for line in said.splitlines() if line.startswith(("fatal:", "error:"))]
+        lines = [line.strip() for line in said.splitlines() if line.startswith(_TELLING)]
         shown = " ".join(lines or ["it gave no reason"])[:500]
         hidden = login.hide(shown) if login is not None else shown
-        message = f"{self.url}: git broke off: {hidden.rstrip('.')}. It is tried again."
+        message = f"{self.url}: git broke off: {hidden.rstrip('.')}."
         return Temporary(Reason.HOST_UNREACHABLE, message)
 
     def _question(self, login: Login | None) -> Answer:

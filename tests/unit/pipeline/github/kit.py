@@ -14,7 +14,7 @@ from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
 from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.fetch import Source
 from chroma_sync.pipeline.fetch.access import TOKEN_USER, basic_login
-from chroma_sync.pipeline.fetch.remote import Patience
+from chroma_sync.pipeline.fetch.patience import Patience
 from chroma_sync.pipeline.queues import StopSignal
 from fakes.github import Installation, State, Token
 from fakes.keys import private_key

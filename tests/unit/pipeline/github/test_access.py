@@ -11,7 +11,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import RateLimited, Temporary
 from chroma_sync.pipeline.fetch.github_app import AppAccess, api_url
 from chroma_sync.pipeline.fetch.http import Trust
-from chroma_sync.pipeline.fetch.remote import Patience
+from chroma_sync.pipeline.fetch.patience import Patience
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import Secret
 from unit.pipeline.github.kit import (
@@ -92,7 +92,7 @@ def test_a_rate_limit_is_waited_for(
     told: list[str] = []
     slept: list[float] = []
     host.state.merge({**limit, "wait": 7})
-    patience = Patience(60, slept.append, told.append)
+    patience = Patience(60, sleep=slept.append, waits=lambda _: told.append)
     source(host.url, tmp_path, app(), patience=patience).check()
     assert len(slept) == 1 and least <= slept[0] <= most
     assert "asks to wait" in told[0] and "UTC" in told[0] and told[1:] == [""]
@@ -109,7 +109,7 @@ def test_a_rate_limit_beyond_the_patience_is_told(host: Host, tmp_path: Path) ->
 
 def test_the_patience_is_for_the_whole_run(host: Host, tmp_path: Path) -> None:
     slept: list[float] = []
-    reading = source(host.url, tmp_path, token(), patience=Patience(60, slept.append))
+    reading = source(host.url, tmp_path, token(), patience=Patience(60, sleep=slept.append))
     host.state.merge({"git_limited": 2, "wait": 40})
     revision = reading.resolve()
     host.state.git_limited = 2

@@ -1,0 +1,90 @@
+"""A Git host in trouble is waited for, as Chroma and TEI are, while the patience lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline.errors import Misconfigured, Temporary
+from chroma_sync.pipeline.fetch import patience as patience_module
+from chroma_sync.pipeline.fetch.patience import Patience
+from fakes.git_host import GitHost, Unwell
+from fakes.running import running
+from fakes.trees import commit_of, tree_of
+from unit.pipeline.git_kit import source
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[GitHost]:
+    shop = tmp_path / "root" / "acme" / "shop"
+    shop.parent.mkdir(parents=True)
+    commit_of(shop, tree_of(shop, {"a.py": b"x = 1\n"}))
+    with running(GitHost(("127.0.0.1", 0), tmp_path / "root", Unwell)) as server:
+        yield server
+
+
+def url_of(host: GitHost) -> str:
+    return f"http://127.0.0.1:{host.server_port}/acme/shop"
+
+
+class Told:
+    """Who is told what."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.slept: list[float] = []
+
+    def patience(self, seconds: float) -> Patience:
+        return Patience(trouble_seconds=seconds, sleep=self.slept.append, waits=self._waits)
+
+    def _waits(self, reason: Reason) -> Callable[[str], None]:
+        assert reason is Reason.HOST_UNREACHABLE
+        return self.words.append
+
+
+# git's own request, and ours that asks why.
+@pytest.mark.parametrize("trouble", [[502], [502, 502], [503, 503, 504, 504], [500]])
+def test_a_host_in_trouble_is_waited_for(host: GitHost, tmp_path: Path, trouble: list[int]) -> None:
+    told = Told()
+    git = source(url_of(host), tmp_path, branch="main", patience=told.patience(60))
+    host.trouble = list(trouble)
+    git.open(git.resolve())
+    assert [e.key for e in git.entries()] == ["a.py"]
+    assert told.words[-1] == "" and "HTTP status 50" in told.words[0]
+    assert all(0 < pause <= 5 for pause in told.slept)
+
+
+def test_without_patience_it_is_told_at_once(host: GitHost, tmp_path: Path) -> None:
+    host.trouble = [502, 502]
+    with pytest.raises(Temporary, match="HTTP status 502"):
+        source(url_of(host), tmp_path, branch="main").resolve()
+
+
+def test_patience_ends(host: GitHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience_module, "_BACKOFF_LAST", 0.2)
+    host.trouble = [502] * 1000
+    with pytest.raises(Temporary, match="HTTP status 502"):
+        source(
+            url_of(host), tmp_path, branch="main", patience=Patience(trouble_seconds=1)
+        ).resolve()
+    assert len(host.trouble) < 1000 - 2 * 2  # it was asked more than once
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_host_that_was_well_before_is_in_trouble(
+    host: GitHost, tmp_path: Path, status: int
+) -> None:
+    """A proxy that starts anew, say. At the first question the same words are final."""
+    told = Told()
+    git = source(url_of(host), tmp_path, branch="main", patience=told.patience(60))
+    host.trouble = [status, status]
+    with pytest.raises(Misconfigured):
+        git.resolve()
+    assert not told.words
+    commit = git.resolve()
+    host.trouble = [status, status]
+    git.open(commit)
+    assert told.words[-1] == "" and len(told.words) == 2
