@@ -308,6 +308,13 @@ class InvocationStatus(ApiModel):
         description="When the run was admitted.",
         json_schema_extra={"format": "date-time"},
     )
+    starting_since: str | None = Field(
+        default=None,
+        max_length=32,
+        description="Since when the run waits for a pod to start; startTimeoutSeconds counts from "
+        "here. Left out: a pod is at work, or a queue holds the run.",
+        json_schema_extra={"format": "date-time"},
+    )
     completion_time: str | None = Field(
         default=None,
         max_length=32,

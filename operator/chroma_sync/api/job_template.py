@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, SkipValidation, WithJsonSchema
@@ -29,6 +30,23 @@ def _is_quantity(value: object) -> bool:
         return False
     text = str(value)
     return len(text) <= _QUANTITY_MAX and bool(_QUANTITY.fullmatch(text))
+
+
+_PREFIXES: Final = {"n": -3, "u": -2, "m": -1, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
+
+
+def amount(quantity: int | str) -> Decimal:
+    """What a quantity amounts to. Raises ValueError when it is none."""
+    match = _QUANTITY.fullmatch(str(quantity))
+    if match is None:
+        raise ValueError(f"{quantity!r} is no quantity")
+    number, suffix = Decimal(match[1]), match[3] or ""
+    if suffix.endswith("i"):
+        return number * Decimal(2 ** (10 * "KMGTPE".index(suffix[0]) + 10))
+    if suffix in _PREFIXES:
+        return number * Decimal(1000) ** _PREFIXES[suffix]
+    # No resource is larger or smaller, and Decimal takes no exponent of a million.
+    return number.scaleb(max(-99, min(int(suffix[1:]), 99))) if suffix else number
 
 
 Quantity = Annotated[
@@ -188,6 +206,14 @@ class JobTemplate(ApiModel):
         le=2_147_483_647,
         description="How many seconds each Job of a run may take. Left out: no limit. Example: "
         "7200.",
+    )
+
+    start_timeout_seconds: int = Field(
+        default=3600,
+        ge=60,
+        le=86_400,
+        description="A run fails when for so many seconds its Job is refused or none of its pods "
+        "starts, 60 to 86400. Time in a queue is not counted. Default: 3600.",
     )
 
     rules: ClassVar = (

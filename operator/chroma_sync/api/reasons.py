@@ -18,6 +18,7 @@ class Reason(StrEnum):
     SOURCE_NOT_FOUND = "SourceNotFound"  # there is no Source of that name in the namespace
     SOURCE_NOT_READY = "SourceNotReady"  # the Source's own condition says why
     SUSPENDED = "Suspended"  # the Source lets no run start
+    QUEUED = "Queued"  # a queue such as Kueue, or a person, holds the Job (spec.suspend)
     # How a check goes.
     CHECKING = "Checking"  # a new or changed Source is being looked at
     AVAILABLE = "Available"  # runs can use the Source
@@ -54,6 +55,8 @@ class Reason(StrEnum):
     HOST_UNREACHABLE = "HostUnreachable"  # the host of the data does not answer, or fails
     RATE_LIMITED = "RateLimited"  # the host of the data asks to wait
     # What Kubernetes says of the pods.
+    JOB_REFUSED = "JobRefused"  # the API server does not take the Job: a field, a quota, a policy
+    POD_REFUSED = "PodRefused"  # it takes no pod of the Job: a quota, a LimitRange, a policy
     IMAGE_PULL_FAILED = "ImagePullFailed"  # the worker's image can't be had
     UNSCHEDULABLE = "Unschedulable"  # no node takes the pod
     OUT_OF_MEMORY = "OutOfMemory"  # the worker went over its memory limit

@@ -37,6 +37,7 @@ _SOURCE: Final[_Served] = {
     "spec.jobTemplate.serviceAccountName": None,
     "spec.jobTemplate.imagePullSecrets": None,
     "spec.jobTemplate.activeDeadlineSeconds": None,
+    "spec.jobTemplate.startTimeoutSeconds": None,
 }
 _INVOCATION: Final[_Served] = {
     "spec.sourceRef": None,

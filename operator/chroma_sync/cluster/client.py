@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Final
 
 from chroma_sync.api.contract import Result
 from chroma_sync.api.meta import GROUP, VERSION
 from chroma_sync.cluster import paths
-from chroma_sync.cluster.errors import ClusterError, ConflictError, NotFoundError
+from chroma_sync.cluster.errors import ClusterError, ConflictError, InvalidError, NotFoundError
 from chroma_sync.cluster.events import EventRecorder
 from chroma_sync.cluster.interface import Kind, ListedKind, Listing, Object
 from chroma_sync.cluster.paths import Path
 from chroma_sync.cluster.progress import ProgressReader
 from chroma_sync.cluster.rest import JSON, Rest
 from chroma_sync.reconcile.names import LABEL_SOURCE
-from chroma_sync.reconcile.observed import job_state
+from chroma_sync.reconcile.observed import job_state, moment
 from chroma_sync.reconcile.plan import Event
 
 PLURALS: Final[dict[Kind, str]] = {"Source": "sources", "Invocation": "invocations"}
@@ -28,6 +29,7 @@ EVERYWHERE: Final[dict[ListedKind, Path]] = {
 # Names and uids are enough, and much smaller.
 METADATA_ONLY: Final = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PAGE: Final = 500
+EVENTS: Final = 50  # of one Job; the same one is counted up
 PAGES_MAX: Final = 1000
 
 
@@ -78,6 +80,22 @@ class KubernetesCluster:
             if job_state(there).owner_uid != metadata["ownerReferences"][0]["uid"]:
                 raise
             return there
+
+    async def try_job(self, job: Object) -> None:
+        try:
+            folder = paths.collection(paths.BATCH, job["metadata"]["namespace"], "jobs")
+            await self._rest.post(folder, job, {"dryRun": "All"})
+        except InvalidError as error:
+            # An admission webhook with side effects: the server can't try what it does.
+            if error.status != 400:
+                raise
+
+    async def why_no_pod(self, namespace: str, uid: str, since: datetime) -> str:
+        wanted = f"involvedObject.kind=Job,involvedObject.uid={uid},reason=FailedCreate"
+        query = {"fieldSelector": wanted, "limit": str(EVENTS)}
+        found = await self._rest.get(paths.collection(paths.CORE, namespace, "events"), query)
+        told = [(moment(e.get("lastTimestamp")), str(e.get("message"))) for e in found["items"]]
+        return max((m for m in told if m[0] >= since), default=(since, ""))[1]
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         # Foreground: the Job goes last, so that its end says that no pod is left.

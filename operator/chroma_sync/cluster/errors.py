@@ -24,5 +24,10 @@ class InvalidError(ClusterError):
     policy, a missing right). Trying the same again right away does not help."""
 
 
+class WrongFieldsError(InvalidError):
+    """The API server's own validation names the fields of the object that are wrong (422): it will
+    refuse the same object again. A policy that says no names none."""
+
+
 class LeaseLostError(Exception):
     """Another holder has the Lease, or it could not be renewed in time."""

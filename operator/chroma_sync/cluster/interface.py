@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from chroma_sync.api.contract import Result
@@ -45,6 +46,16 @@ class Cluster(Protocol):
     async def create_job(self, job: Object) -> Object:
         """Make the Job and return it. One of the same name and owner is returned as it is. Raises
         `ConflictError` while a Job of another owner has the name."""
+        ...
+
+    async def try_job(self, job: Object) -> None:
+        """Ask whether the API server would take the Job (`dryRun=All`). Raises `InvalidError` when
+        it would not; when it can't say, nothing."""
+        ...
+
+    async def why_no_pod(self, namespace: str, uid: str, since: datetime) -> str:
+        """Why the Job controller could make no pod for the Job of this uid, as it told last; empty
+        when it told nothing since then."""
         ...
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:

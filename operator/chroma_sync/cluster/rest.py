@@ -13,7 +13,13 @@ import aiohttp
 from kubernetes.aio import client as k8s
 from kubernetes.aio import config as k8s_config
 
-from chroma_sync.cluster.errors import ClusterError, ConflictError, InvalidError, NotFoundError
+from chroma_sync.cluster.errors import (
+    ClusterError,
+    ConflictError,
+    InvalidError,
+    NotFoundError,
+    WrongFieldsError,
+)
 from chroma_sync.cluster.paths import Path
 
 JSON: Final = "application/json"
@@ -48,8 +54,8 @@ class Rest:
     ) -> Object:
         return await self._request("GET", path, query=query, accept=accept)
 
-    async def post(self, path: Path, body: Object) -> Object:
-        return await self._request("POST", path, body=body)
+    async def post(self, path: Path, body: Object, query: dict[str, str] | None = None) -> Object:
+        return await self._request("POST", path, query=query, body=body)
 
     async def put(self, path: Path, body: Object) -> Object:
         return await self._request("PUT", path, body=body)
@@ -87,7 +93,7 @@ class Rest:
             what = str(error) or type(error).__name__
             raise ClusterError(0, f"{method} {path}: no answer: {what}") from error
         if response.status >= 400:
-            raise _error(response.status, f"{method} {path}: {_reason(response.status, data)}")
+            raise _error(response.status, f"{method} {path}", data)
         return _parse(method, path, data)
 
 
@@ -101,16 +107,21 @@ def _parse(method: str, path: Path, data: bytes) -> Object:
     return parsed
 
 
-def _reason(status: int, data: bytes) -> str:
-    """The API server's own sentence, when it gave one."""
+def _error(status: int, request: str, data: bytes) -> ClusterError:
+    """The error, with the API server's own sentence when it gave one."""
     try:
-        message = json.loads(data).get("message", "")
-    except (ValueError, AttributeError):
-        message = ""
-    return f"{status} {message}".rstrip()
-
-
-def _error(status: int, message: str) -> ClusterError:
+        told = json.loads(data)
+    except ValueError:
+        told = None
+    told = told if isinstance(told, dict) else {}
+    message = f"{request}: {status} {told.get('message') or ''}".rstrip()
+    if status == 422 and _names_fields(told):
+        return WrongFieldsError(status, message)
     kinds = {404: NotFoundError, 409: ConflictError}
     kinds |= dict.fromkeys((400, 403, 422), InvalidError)
     return kinds.get(status, ClusterError)(status, message)
+
+
+def _names_fields(told: Object) -> bool:
+    causes = (told.get("details") or {}).get("causes") or []
+    return any(cause.get("field") for cause in causes)

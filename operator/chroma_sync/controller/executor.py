@@ -4,30 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import assert_never
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, assert_never
 from weakref import WeakValueDictionary
 
 from chroma_sync.api import stored
 from chroma_sync.api.invocation import InvocationStatus
 from chroma_sync.api.source import SourceStatus
-from chroma_sync.cluster.errors import ClusterError, InvalidError
+from chroma_sync.cluster.errors import ClusterError, InvalidError, WrongFieldsError
 from chroma_sync.cluster.interface import Cluster, Object
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache, Place
 from chroma_sync.controller.keys import Key
 from chroma_sync.controller.merge import merge_patch
-from chroma_sync.reconcile.plan import Action, CreateJob, DeleteInvocation, DeleteJob, Event, Plan
+from chroma_sync.reconcile.plan import (
+    Action,
+    CreateJob,
+    DeleteInvocation,
+    DeleteJob,
+    Event,
+    Plan,
+    Refusal,
+    TryJob,
+)
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 
 class Executor:
-    """`refused` holds, by key, why the API server did not take the last Job. `wake` adds a key to
+    """`refused` holds, by key, the last Job that the API server did not take. `wake` adds a key to
     the queue."""
 
     def __init__(self, cluster: Cluster, cache: Cache) -> None:
-        self.refused: dict[Key, str] = {}
+        self.refused: dict[Key, Refusal] = {}
         self.wake: Callable[[Key], None] = lambda _: None
         self._cluster = cluster
         self._cache = cache
@@ -72,6 +83,8 @@ class Executor:
                 await self._create_job_of_run(key, raw, action)
             case CreateJob():
                 await self._create_job(key, action)
+            case TryJob():
+                await self._asked(key, action.manifest, self._cluster.try_job)
             case DeleteJob():
                 await self._cluster.delete_job(key.namespace, action.name, action.uid)
             case DeleteInvocation():
@@ -90,13 +103,21 @@ class Executor:
                 await self._create_job(key, action)
 
     async def _create_job(self, key: Key, action: CreateJob) -> None:
-        try:
-            job = await self._cluster.create_job(action.manifest)
-        except InvalidError as error:
-            self.refused[key] = str(error)
-            raise
+        job = await self._asked(key, action.manifest, self._cluster.create_job)
         self.refused.pop(key, None)
         keys.job_changed(self._cache, job, deleted=False)
+
+    async def _asked(self, key: Key, manifest: Object, ask: Callable[[Object], Awaitable[T]]) -> T:
+        """Ask the API server to take a Job. A no is remembered: the next pass tells of it."""
+        try:
+            return await ask(manifest)
+        except ClusterError as error:
+            # Also a webhook that fails (500). No answer, and a Job of that name, are no refusals.
+            if isinstance(error, InvalidError) or error.status >= 500:
+                final = isinstance(error, WrongFieldsError)
+                name = manifest["metadata"]["name"]
+                self.refused[key] = Refusal(name, str(error), final)
+            raise
 
 
 def _is_alive(obj: Object | None, uid: str) -> bool:

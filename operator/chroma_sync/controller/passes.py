@@ -6,6 +6,7 @@ again with pods that are listed right then: a run ends, a check fails, the next 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from chroma_sync.controller.remembered import Remembered
 from chroma_sync.controller.schemas import Schemas
 from chroma_sync.controller.workqueue import RetryError
 from chroma_sync.reconcile import invocation as invocation_pass
-from chroma_sync.reconcile import names, run
+from chroma_sync.reconcile import names, run, starting
 from chroma_sync.reconcile import source as source_pass
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import (
@@ -39,6 +40,8 @@ from chroma_sync.reconcile.observed import (
     pod_state,
 )
 from chroma_sync.reconcile.plan import Plan
+
+logger = logging.getLogger(__name__)
 
 
 class Passes:
@@ -97,14 +100,19 @@ class Passes:
         source = await self._understood_source(raw)
         invocations = await self._invocations(source)
         jobs = self._cache.jobs_of(key.namespace, key.name)
-        refused = self._executor.refused.get(key, "")
+        refused = self._executor.refused.get(key)
+        known = self._cache.pods_of(key.namespace, key.name)
+        pods = await self._owned(key.namespace, known)
+        checks = [job for job in jobs if job.owner_uid == source.metadata.uid]
+        no_pods = await self._why_no_pods(key, checks, pods)
 
         def decide(pods: list[PodState]) -> Plan[SourceStatus]:
-            seen = source_pass.Seen(source, self._installation, invocations, jobs, pods, refused)
+            seen = source_pass.Seen(
+                source, self._installation, invocations, jobs, pods, refused, no_pods
+            )
             return source_pass.reconcile(seen, self._now())
 
-        known = self._cache.pods_of(key.namespace, key.name)
-        plan = decide(await self._owned(key.namespace, known))
+        plan = decide(pods)
         if source_pass.needs_all_pods(source.status, plan.status):
             selector = f"{names.LABEL_SOURCE}={names.label_value(key.name)}"
             plan = decide(await self._listed_pods(key, selector))
@@ -136,18 +144,22 @@ class Passes:
         # Before any list of pods: a Job that has ended here has no pod that is not listed as ended.
         all_jobs = self._cache.jobs_of(key.namespace, source_name)
         jobs = [j for j in all_jobs if (j.owner_kind, j.owner_uid) == ("Invocation", uid)]
-        refused = self._executor.refused.get(key, "")
+        refused = self._executor.refused.get(key)
+        known = self._cache.pods_of(key.namespace, source_name)
+        pods = await self._owned(key.namespace, known)
+        no_pods = await self._why_no_pods(key, jobs, pods) if not finished else {}
 
         def decide(source: Source | None, pods: list[PodState]) -> Plan[InvocationStatus]:
             own = [pod for pod in pods if pod.invocation_uid == uid]
-            seen = run.Seen(invocation, self._installation, source, jobs, own, self._told, refused)
+            seen = run.Seen(
+                invocation, self._installation, source, jobs, own, self._told, refused, no_pods
+            )
             return invocation_pass.reconcile(seen, self._now())
 
         # A run that goes needs nothing of its Source.
         needs_source = expires if finished else not begun
         source = await self._read_source(key.namespace, source_name) if needs_source else None
-        known = self._cache.pods_of(key.namespace, source_name)
-        plan = decide(source, await self._owned(key.namespace, known))
+        plan = decide(source, pods)
         if begun and not finished and invocation_pass.is_finished(plan.status):
             source = await self._read_source(key.namespace, source_name) if expires else None
             selector = f"{names.LABEL_INVOCATION_UID}={uid}"
@@ -216,6 +228,22 @@ class Passes:
         """The Job that controls a pod; None when it is gone."""
         raw = await self._cluster.read_job(namespace, pod.job)
         return job_state(raw) if raw and raw["metadata"]["uid"] == pod.job_uid else None
+
+    async def _why_no_pods(
+        self, key: Key, jobs: list[JobState], pods: list[PodState]
+    ) -> dict[str, str]:
+        """What the Job controller told of Jobs that have no pod, by their names: nobody else knows
+        why. Best effort: it is for people only."""
+        told = {}
+        for job, since in starting.unmade(jobs, pods, self._now()):
+            try:
+                why = await self._cluster.why_no_pod(key.namespace, job.uid, since)
+            except ClusterError as error:
+                logger.warning("%s: the events of Job %s can't be read: %s", key, job.name, error)
+                continue
+            if why:
+                told[job.name] = why
+        return told
 
     async def _listed_pods(self, key: Key, selector: str) -> list[PodState]:
         """The pods that there are now, whatever the watch has shown so far. What it has not, it

@@ -48,6 +48,7 @@ CALM: Final = frozenset(
         Reason.AVAILABLE,
         Reason.TERMINATING,
         Reason.SUSPENDED,
+        Reason.QUEUED,
         Reason.SOURCE_NOT_READY,  # the Source itself says what is wrong
     }
 )

@@ -7,6 +7,11 @@ from typing import Literal
 from pydantic import Field
 
 from chroma_sync.api.configuration import Settings
+from chroma_sync.api.job_template import Resources
+
+
+def _check_resources() -> Resources:
+    return Resources(requests={"cpu": "50m", "memory": "128Mi"}, limits={"memory": "512Mi"})
 
 
 class Installation(Settings):
@@ -18,3 +23,4 @@ class Installation(Settings):
     allowed_service_accounts: list[str] = Field(default_factory=list, max_length=1_000)
     worker_image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     worker_image_pull_secrets: list[str] = Field(default_factory=list, max_length=20)
+    check_resources: Resources = Field(default_factory=_check_resources)

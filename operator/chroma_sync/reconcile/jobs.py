@@ -18,6 +18,7 @@ from chroma_sync.api.contract import (
     SecretUse,
     Step,
 )
+from chroma_sync.api.job_template import amount
 from chroma_sync.api.meta import API_VERSION, secret_name
 from chroma_sync.reconcile import names
 from chroma_sync.reconcile.installation import Installation
@@ -41,10 +42,6 @@ DEFAULT_SCRATCH: Final = "10Gi"
 RUN_RESOURCES: Final[Object] = {
     "requests": {"cpu": "100m", "memory": "256Mi"},
     "limits": {"memory": "2Gi"},
-}
-CHECK_RESOURCES: Final[Object] = {
-    "requests": {"cpu": "50m", "memory": "128Mi"},
-    "limits": {"memory": "512Mi"},
 }
 
 
@@ -79,7 +76,25 @@ def step_job(
 ) -> Object:
     """The Job of one step of a run. `work` has one pod for each shard. `stored` is what the
     configuration was read from: the worker gets all of it, as it stands."""
-    job = _job(owner, step, step.value, configuration, to, stored)
+    return _step_job(owner, step, step.value, configuration, to, stored)
+
+
+def trial_job(owner: Owner, attempt: str, configuration: Configuration, to: Installation) -> Object:
+    """The Job whose pods do the work of a run, to ask the API server whether it would take it.
+    `attempt` tells it from others that were asked for."""
+    step = Step.RUN if configuration.job_template.parallelism == 1 else Step.WORK
+    return _step_job(owner, step, f"trial/{attempt}", configuration, to)
+
+
+def _step_job(
+    owner: Owner,
+    step: Step,
+    salt: str,
+    configuration: Configuration,
+    to: Installation,
+    stored: Object | None = None,
+) -> Object:
+    job = _job(owner, step, salt, configuration, to, stored)
     template = configuration.job_template
     if template.active_deadline_seconds is not None:
         job["spec"]["activeDeadlineSeconds"] = template.active_deadline_seconds
@@ -227,7 +242,7 @@ def _container(
             {"name": "TMPDIR", "value": str(SCRATCH)},
         ],
         "ports": [{"name": "progress", "containerPort": PROGRESS_PORT}],
-        "resources": _resources(step, configuration),
+        "resources": _resources(step, configuration, to),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -244,11 +259,16 @@ def _container(
     }
 
 
-def _resources(step: Step, configuration: Configuration) -> Object:
-    if step is Step.CHECK:
-        return CHECK_RESOURCES
-    own = configuration.job_template.resources
-    return own.model_dump(mode="json", by_alias=True, exclude_none=True) if own else RUN_RESOURCES
+def _resources(step: Step, configuration: Configuration, to: Installation) -> Object:
+    own = to.check_resources if step is Step.CHECK else configuration.job_template.resources
+    if own is None:
+        return RUN_RESOURCES
+    resources: Object = own.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if step is not Step.CHECK and "memory" not in own.limits:
+        # A worker fits itself to its limit: it is never without one.
+        limits = [RUN_RESOURCES["limits"]["memory"], own.requests.get("memory", 0)]
+        resources["limits"] = {**own.limits, "memory": max(limits, key=amount)}
+    return resources
 
 
 def _secrets(

@@ -68,7 +68,8 @@ class InvocationState:
 @dataclass(frozen=True)
 class JobState:
     """One Job. `failure` is the reason and message of its Failed (or FailureTarget) condition. The
-    owner is the Source or Invocation that controls it; empty where none does."""
+    owner is the Source or Invocation that controls it; empty where none does. `suspended`: a queue
+    or a person holds it, and it makes no pods until then."""
 
     name: str
     uid: str
@@ -84,6 +85,8 @@ class JobState:
     failure: tuple[str, str] | None = None
     active: int = 0
     failed: int = 0
+    suspended: bool = False
+    suspended_since: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ class PodState:
     deleting: bool = False
     evicted: str = ""  # the message of a pod that failed as a whole (evicted, preempted, node lost)
     unschedulable: str = ""
+    gated: bool = False  # a queue keeps the scheduler from it
     waiting: tuple[str, str] | None = None
     terminated: Terminated | None = None
 
@@ -204,6 +208,8 @@ def job_state(job: Object) -> JobState:
         failure=(failed.get("reason", ""), failed.get("message", "")) if failed else None,
         active=status.get("active") or 0,
         failed=status.get("failed") or 0,
+        suspended=bool((job.get("spec") or {}).get("suspend")),
+        suspended_since=conditions.get("Suspended", {}).get("lastTransitionTime") or "",
     )
 
 
@@ -231,7 +237,8 @@ def pod_state(pod: Object) -> PodState:
         address=status.get("podIP") or "",
         deleting=bool(metadata.get("deletionTimestamp")),
         evicted=_evicted(status),
-        unschedulable=_unschedulable(status),
+        unschedulable=_not_scheduled(status, "Unschedulable"),
+        gated=bool(_not_scheduled(status, "SchedulingGated")),
         waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
         terminated=_terminated(state.get("terminated")),
     )
@@ -283,9 +290,9 @@ def _evicted(status: Object) -> str:
     return f"{status['reason']}: {status.get('message') or 'no message'}"
 
 
-def _unschedulable(status: Object) -> str:
+def _not_scheduled(status: Object, reason: str) -> str:
+    """The scheduler's message when it has not placed a pod for a reason; else empty."""
     for condition in status.get("conditions") or []:
-        # Another reason is SchedulingGated: a queue (Kueue) holds the pod back on purpose.
-        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == reason:
             return str(condition.get("message") or "no node fits")
     return ""

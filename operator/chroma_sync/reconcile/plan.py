@@ -16,6 +16,13 @@ class CreateJob:
 
 
 @dataclass(frozen=True)
+class TryJob:
+    """Ask the API server whether it would take this Job. The actions after it wait for a yes."""
+
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class DeleteJob:
     """Delete a Job with its pods."""
 
@@ -28,7 +35,17 @@ class DeleteInvocation:
     """Delete the Invocation that the pass is about: its time to live is over."""
 
 
-Action = CreateJob | DeleteJob | DeleteInvocation
+Action = CreateJob | TryJob | DeleteJob | DeleteInvocation
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why the API server did not take a Job of this name. `final`: it finds fault with the Job's
+    own fields, so it never will."""
+
+    job: str
+    message: str
+    final: bool
 
 
 @dataclass(frozen=True)

@@ -60,10 +60,10 @@ def trouble(pod: PodState) -> Trouble | None:
     if pod.terminated is not None:
         return None if succeeded(pod) else _how_it_ended(pod, pod.terminated)
     if pod.evicted:
-        return Trouble(Reason.POD_FAILED, _cut(f"The pod was ended. {pod.evicted}{_hint(pod)}"))
+        return Trouble(Reason.POD_FAILED, cut(f"The pod was ended. {pod.evicted}{_hint(pod)}"))
     if pod.unschedulable:
         message = f"No node takes the pod: {pod.unschedulable}"
-        return Trouble(Reason.UNSCHEDULABLE, _cut(message))
+        return Trouble(Reason.UNSCHEDULABLE, cut(message))
     if pod.waiting is not None and pod.waiting[0] not in STARTING_REASONS:
         return _why_it_waits(*pod.waiting)
     return None
@@ -86,9 +86,9 @@ def failure(job: JobState, pods: Iterable[PodState]) -> Trouble:
     ]
     found = next((t for t in [*final, *ended] if t), None)
     if found is None:
-        return Trouble(Reason.POD_FAILED, _cut(f"The Job failed: {reason}: {message}"))
+        return Trouble(Reason.POD_FAILED, cut(f"The Job failed: {reason}: {message}"))
     if reason in _NO_MORE_ATTEMPTS:
-        return Trouble(found.reason, _cut(f"{found.message} (after {job.failed} attempts)"))
+        return Trouble(found.reason, cut(f"{found.message} (after {job.failed} attempts)"))
     return found
 
 
@@ -101,20 +101,20 @@ def _how_it_ended(pod: PodState, end: Terminated) -> Trouble:
         )
     result = decode_result(end.message)
     if result is not None and result.reason:
-        return Trouble(known(result.reason), _cut(result.message))
+        return Trouble(known(result.reason), cut(result.message))
     if pod.evicted:
-        return Trouble(Reason.POD_FAILED, _cut(f"The pod was ended. {pod.evicted}{_hint(pod)}"))
+        return Trouble(Reason.POD_FAILED, cut(f"The pod was ended. {pod.evicted}{_hint(pod)}"))
     why = f" ({end.reason})" if end.reason not in ("", "Error") else ""
     said = f": {result.message}" if result is not None and result.message else "."
     message = f"The worker ended with exit code {end.exit_code}{why}{said}"
-    return Trouble(Reason.POD_FAILED, _cut(message))
+    return Trouble(Reason.POD_FAILED, cut(message))
 
 
 def _why_it_waits(reason: str, message: str) -> Trouble:
     if reason in IMAGE_REASONS:
         text = f"The worker's image can't be pulled: {reason}: {message}"
-        return Trouble(Reason.IMAGE_PULL_FAILED, _cut(text))
-    return Trouble(Reason.POD_FAILED, _cut(f"The pod can't start: {reason}: {message}"))
+        return Trouble(Reason.IMAGE_PULL_FAILED, cut(text))
+    return Trouble(Reason.POD_FAILED, cut(f"The pod can't start: {reason}: {message}"))
 
 
 def _hint(pod: PodState) -> str:
@@ -128,5 +128,6 @@ def known(reason: str) -> Reason:
     return next((r for r in Reason if r == reason), Reason.POD_FAILED)
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """A message as long as a condition should be at most."""
     return text if len(text) <= MESSAGE_MAX else text[: MESSAGE_MAX - 1] + "…"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from chroma_sync.api.conditions import timestamp
@@ -24,16 +24,14 @@ from chroma_sync.api.contract import Result, Step
 from chroma_sync.api.invocation import Invocation, InvocationStatus
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.source import Source
-from chroma_sync.reconcile import conditions, counts, jobs, pods
+from chroma_sync.reconcile import conditions, counts, jobs, pods, starting
 from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.installation import Installation
-from chroma_sync.reconcile.observed import JobState, PodState
-from chroma_sync.reconcile.plan import CreateJob, Plan
+from chroma_sync.reconcile.observed import JobState, PodState, moment
+from chroma_sync.reconcile.plan import CreateJob, Plan, Refusal
 
 # Each change of a Job, a pod or the counts wakes the operator: this is for news that got lost.
 LOOK_AGAIN: Final = 30.0
-# A Job without any pod for so long is in trouble: a quota, a missing ServiceAccount, a webhook.
-NO_POD_SECONDS: Final = 15.0
 NEXT: Final = {Step.PLAN: Step.WORK, Step.WORK: Step.FINISH}
 DOING: Final = {
     Step.RUN: "The run is going.",
@@ -46,7 +44,8 @@ DOING: Final = {
 @dataclass(frozen=True)
 class Seen:
     """All that a pass over an Invocation looks at. Jobs and pods are its own only. `progress` is
-    what pods told last, by their uid. `refused`: why the API server did not take the last Job."""
+    what pods told last, by their uid. `refused`: the last Job that the API server did not take.
+    `no_pods`: why a Job has no pod, as its controller told last, by the Job's name."""
 
     invocation: Invocation
     installation: Installation
@@ -54,7 +53,8 @@ class Seen:
     jobs: Sequence[JobState] = ()
     pods: Sequence[PodState] = ()
     progress: Mapping[str, Result] = field(default_factory=dict)
-    refused: str = ""
+    refused: Refusal | None = None
+    no_pods: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -151,46 +151,102 @@ def _drive(
     now: datetime,
 ) -> State:
     """A step that is not done: make its Job, or see how it goes."""
-    job = look.job
     plan.again_in(LOOK_AGAIN)
-    doing = conditions.unfinished(Reason.PROCESSING, DOING[look.step])
-    if job is None:
+    if look.job is None:
         unknown = unknown_features(configuration)
         if unknown:
+            plan.status.starting_since = None
             return _held(f"requires what is not known here: {unknown}")
-        owner, fixed = _owner(seen.invocation), plan.status.configuration
-        manifest = jobs.step_job(owner, look.step, configuration, seen.installation, fixed)
+        state = _begin(seen, plan, configuration, look.step, now)
+    else:
+        state = _watch(seen, plan, look, look.job, now)
+    return _in_time(plan, configuration, look, state, now)
+
+
+def _begin(
+    seen: Seen,
+    plan: Plan[InvocationStatus],
+    configuration: Configuration,
+    step: Step,
+    now: datetime,
+) -> State:
+    owner, fixed = _owner(seen.invocation), plan.status.configuration
+    manifest = jobs.step_job(owner, step, configuration, seen.installation, fixed)
+    refusal = seen.refused
+    if refusal is None or refusal.job != manifest["metadata"]["name"]:
+        plan.status.starting_since = timestamp(now)
         plan.actions.append(CreateJob(manifest))
-        if seen.refused:
-            message = f"The Job of the run is refused: {seen.refused}"
-            return conditions.unfinished(Reason.POD_FAILED, message)
-        return doing
+        return conditions.unfinished(Reason.PROCESSING, DOING[step])
+    trouble = starting.refused(refusal)
+    if refusal.final:
+        message = f"{trouble.message} Change spec.jobTemplate of the Source and run again."
+        return conditions.failed(trouble.reason, message)
+    plan.actions.append(CreateJob(manifest))
+    return conditions.unfinished(trouble.reason, trouble.message)
+
+
+def _watch(
+    seen: Seen, plan: Plan[InvocationStatus], look: _Look, job: JobState, now: datetime
+) -> State:
     if job.deleting:
         message = "The Job of the run was deleted. It is made again when its last pod is gone."
         return conditions.unfinished(Reason.PROCESSING, message)
     if job.failure is not None:
         trouble = pods.failure(job, seen.pods)
         return conditions.failed(trouble.reason, trouble.message)
-    alone = (now - job.created).total_seconds()
-    if not look.latest and alone < NO_POD_SECONDS:
-        plan.again_in(NO_POD_SECONDS - alone)
-    keeps = _trouble(seen, look, job, now)
-    return conditions.unfinished(keeps.reason, keeps.message) if keeps else doing
-
-
-def _trouble(seen: Seen, look: _Look, job: JobState, now: datetime) -> pods.Trouble | None:
-    """What keeps a step: what Kubernetes says of its pods, else what the workers say themselves."""
     newest = [look.latest[i] for i in sorted(look.latest)]
+    held = starting.held(job, newest)
+    if held:
+        return conditions.unfinished(Reason.QUEUED, held)
+    alone = (now - job.created).total_seconds()
+    if not newest and alone < starting.NO_POD_SECONDS:
+        plan.again_in(starting.NO_POD_SECONDS - alone)
+    keeps = _trouble(seen, newest, job, now)
+    if keeps is None:
+        return conditions.unfinished(Reason.PROCESSING, DOING[look.step])
+    return conditions.unfinished(keeps.reason, keeps.message)
+
+
+def _trouble(
+    seen: Seen, newest: Sequence[PodState], job: JobState, now: datetime
+) -> pods.Trouble | None:
+    """What keeps a step: what Kubernetes says of its pods, else what the workers say themselves."""
+    unmade = starting.no_pod(job, newest, seen.no_pods, now)
     of_pods = [t for pod in newest if (t := pods.trouble(pod))]
     told = [seen.progress[p.uid] for p in newest if p.uid in seen.progress and not p.terminated]
     of_workers = [pods.Trouble(pods.known(r.reason), r.message) for r in told if r.reason]
-    if not newest and now - job.created >= timedelta(seconds=NO_POD_SECONDS):
-        message = (
-            f"Job {job.name} has no pod. Ask Kubernetes why: kubectl describe job {job.name} "
-            "(often a quota, or a ServiceAccount that is not there)."
-        )
-        return pods.Trouble(Reason.POD_FAILED, message)
-    return next(iter([*of_pods, *of_workers]), None)
+    return unmade or next(iter([*of_pods, *of_workers]), None)
+
+
+def _in_time(
+    plan: Plan[InvocationStatus],
+    configuration: Configuration,
+    look: _Look,
+    state: State,
+    now: datetime,
+) -> State:
+    """A step that can't start ends after `startTimeoutSeconds`, for the reason that keeps it."""
+    status, limit = plan.status, configuration.job_template.start_timeout_seconds
+    at_work = any(pod.phase == "Running" for pod in look.latest.values())
+    if at_work or state.status != "Unknown" or state.reason is Reason.QUEUED:
+        status.starting_since = None
+        return state
+    status.starting_since = status.starting_since or timestamp(now)
+    due = moment(status.starting_since) + starting.timeout(look.latest.values(), limit)
+    if now < due:
+        plan.again_in((due - now).total_seconds())
+        return state
+    plan.actions = [a for a in plan.actions if not isinstance(a, CreateJob)]
+    calm = state.reason is Reason.PROCESSING
+    reason = Reason.POD_FAILED if calm else state.reason
+    why = "No pod of the run's Job has started." if calm else state.message
+    since = status.starting_since
+    status.starting_since = None
+    return conditions.failed(
+        reason,
+        f"{why} The run waited for it since {since}, longer than "
+        "spec.jobTemplate.startTimeoutSeconds of its Source allows.",
+    )
 
 
 def _completed(status: InvocationStatus) -> State:

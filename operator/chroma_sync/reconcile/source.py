@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -14,18 +14,19 @@ from chroma_sync.api.meta import REQUESTED_AT
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.source import CheckStatus, FinishedCollection, Source, SourceStatus
 from chroma_sync.api.supported import not_implemented
-from chroma_sync.reconcile import admission, conditions, jobs, pods
+from chroma_sync.reconcile import admission, conditions, jobs, pods, starting
 from chroma_sync.reconcile.allowed import not_allowed
 from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import InvocationState, JobState, PodState, moment
-from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Plan
+from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Plan, Refusal, TryJob
 
 RETRY_FIRST: Final = 10.0
 RETRY_LAST: Final = 300.0
 # Each change of a check's Job and pod wakes the operator: this is for news that got lost.
 LOOK_AGAIN: Final = 30.0
 REQUESTED_AT_MAX: Final = 256
+Manifest = dict[str, Any]
 CHECKING: Final = "The Source is being checked."
 # A run that fails for one of these tells of the Source, and so of the runs after it.
 SOURCE_REASONS: Final = frozenset(
@@ -49,6 +50,10 @@ SOURCE_REASONS: Final = frozenset(
         Reason.CHROMA_UNAVAILABLE,
         Reason.EMBEDDING_UNAVAILABLE,
         Reason.HOST_UNREACHABLE,
+        Reason.JOB_REFUSED,
+        Reason.POD_REFUSED,
+        Reason.IMAGE_PULL_FAILED,
+        Reason.UNSCHEDULABLE,
     }
 )
 
@@ -56,14 +61,16 @@ SOURCE_REASONS: Final = frozenset(
 @dataclass(frozen=True)
 class Seen:
     """All that a pass over a Source looks at. Jobs and pods are those of its checks and its runs,
-    those of deleted Invocations too. `refused`: why the API server did not take the last Job."""
+    those of deleted Invocations too. `refused`: the last Job that the API server did not take.
+    `no_pods`: why a Job has no pod, as its controller told last, by the Job's name."""
 
     source: Source
     installation: Installation
     invocations: Sequence[InvocationState] = ()
     jobs: Sequence[JobState] = ()
     pods: Sequence[PodState] = ()
-    refused: str = ""
+    refused: Refusal | None = None
+    no_pods: Mapping[str, str] = field(default_factory=dict)
 
 
 def reconcile(seen: Seen, now: datetime) -> Plan[SourceStatus]:
@@ -141,7 +148,8 @@ def _advance(
     _delete_checks(seen, plan, keep=name)
     job = next((j for j in seen.jobs if j.name == name and j.owner_uid == owner.uid), None)
     if job is None:
-        return _begin(seen, plan, manifest, check, state, now)
+        trial = _trial(seen, plan.status, owner, configuration)
+        return _begin(seen, plan, (trial, manifest), check, state, now)
     plan.again_in(LOOK_AGAIN)
     if job.deleting:
         return state
@@ -159,30 +167,59 @@ def _advance(
         plan.status.check = CheckStatus(attempts=attempts, next_attempt_time=timestamp(due))
         plan.again_in(wait)
         return conditions.retrying(trouble.reason, trouble.message)
-    keeps = pods.trouble(pod) if pod is not None else None
+    return _going(seen, plan, job, pod, state, now)
+
+
+def _going(
+    seen: Seen,
+    plan: Plan[SourceStatus],
+    job: JobState,
+    pod: PodState | None,
+    state: State,
+    now: datetime,
+) -> State:
+    """A check whose Job is there and has not ended."""
+    own = [pod] if pod is not None else []
+    held = starting.held(job, own)
+    if held:
+        return State(READY, "Unknown", Reason.QUEUED, held, reconciling=True)
+    alone = (now - job.created).total_seconds()
+    if pod is None and alone < starting.NO_POD_SECONDS:
+        plan.again_in(starting.NO_POD_SECONDS - alone)
+    keeps = starting.no_pod(job, own, seen.no_pods, now) or (pods.trouble(pod) if pod else None)
     if keeps is not None:
         return conditions.retrying(keeps.reason, keeps.message)
     # What kept the first check has passed; of a repeated one, the last failure still stands.
-    return conditions.checking(CHECKING) if check.attempts == 0 else state
+    first = plan.status.check is None or plan.status.check.attempts == 0
+    return conditions.checking(CHECKING) if first or state.status != "False" else state
 
 
 def _begin(
     seen: Seen,
     plan: Plan[SourceStatus],
-    manifest: dict[str, Any],
+    manifests: tuple[Manifest, Manifest],
     check: CheckStatus,
     state: State,
     now: datetime,
 ) -> State:
+    """Make the check's Job when it is due, once the API server would take the Job of a run."""
     wait = (moment(check.next_attempt_time) - now).total_seconds()
     if wait > 0:
         plan.again_in(wait)
         return state
-    plan.actions.append(CreateJob(manifest))
+    trial, manifest = manifests
+    refusal = seen.refused
+    known = refusal is not None and refusal.job in {m["metadata"]["name"] for m in manifests}
+    if refusal is not None and known and refusal.final:
+        plan.status.check = None
+        trouble = starting.refused(refusal)
+        message = f"{trouble.message} Change spec.jobTemplate, or what the installation sets."
+        return conditions.source_stalled(trouble.reason, message)
+    plan.actions += [TryJob(trial), CreateJob(manifest)]
     plan.again_in(LOOK_AGAIN)
-    if seen.refused:
-        message = f"The check's Job is refused: {seen.refused}"
-        return conditions.retrying(Reason.POD_FAILED, message)
+    if refusal is not None and known:
+        trouble = starting.refused(refusal)
+        return conditions.retrying(trouble.reason, trouble.message)
     return state
 
 
@@ -267,6 +304,14 @@ def _attempt(seen: Seen, status: SourceStatus, check: CheckStatus) -> str:
     requested = status.last_handled_requested_at or ""
     generation, image = seen.source.metadata.generation, seen.installation.worker_image
     return f"check/{generation}/{check.attempts}/{requested}/{image}"
+
+
+def _trial(
+    seen: Seen, status: SourceStatus, owner: jobs.Owner, configuration: Configuration
+) -> Manifest:
+    """The Job of a run, to ask for. All checks of one spec ask for the same."""
+    attempt = _attempt(seen, status, CheckStatus())
+    return jobs.trial_job(owner, attempt, configuration, seen.installation)
 
 
 def _delete_checks(seen: Seen, plan: Plan[SourceStatus], *, keep: str | None) -> None:

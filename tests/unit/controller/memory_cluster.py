@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from chroma_sync.api.contract import Result, Step, encode_result
@@ -34,6 +35,9 @@ class MemoryCluster:
         self.after: Callable[[str, str], None] = lambda *_: None
         self.job_gate = asyncio.Event()
         self.job_gate.set()
+        # Raises the error with which a Job is refused that is tried or created.
+        self.refuse: Callable[[str, Object], None] = lambda *_: None
+        self.why = ""  # what the Job controller tells of Jobs without pods
         self._version = 100
 
     def put(self, obj: Object) -> None:
@@ -127,6 +131,7 @@ class MemoryCluster:
     async def create_job(self, job: Object) -> Object:
         self.requests["create", "Job"] += 1
         await self.job_gate.wait()
+        self.refuse("create", job)
         self._version += 1
         name = job["metadata"]["name"]
         made = {"uid": f"uid-{name}", "resourceVersion": str(self._version)}
@@ -134,6 +139,14 @@ class MemoryCluster:
         self.jobs[name] = {**job, "metadata": {**job["metadata"], **made, **created}}
         self.after("create_job", name)
         return self.jobs[name]
+
+    async def try_job(self, job: Object) -> None:
+        self.requests["try", "Job"] += 1
+        self.refuse("try", job)
+
+    async def why_no_pod(self, namespace: str, uid: str, since: datetime) -> str:
+        self.requests["list", "Event"] += 1
+        return self.why
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         self.requests["delete", "Job"] += 1

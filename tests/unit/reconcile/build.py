@@ -22,7 +22,7 @@ from chroma_sync.reconcile.observed import (
     Terminated,
     invocation_state,
 )
-from chroma_sync.reconcile.plan import Plan
+from chroma_sync.reconcile.plan import CreateJob, Plan
 from unit import conditions_invariants
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -101,6 +101,11 @@ def invocation(
             "status": dump(status) if status else {},
         }
     )
+
+
+def made(plan: Plan[Any]) -> list[dict[str, Any]]:
+    """The Jobs that a pass makes."""
+    return [action.manifest for action in plan.actions if isinstance(action, CreateJob)]
 
 
 def as_json(obj: Source | Invocation) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from chroma_sync.api.contract import Result
 from chroma_sync.api.meta import REQUESTED_AT
-from chroma_sync.reconcile.plan import CreateJob, DeleteJob
+from chroma_sync.reconcile.plan import CreateJob, DeleteJob, TryJob
 from chroma_sync.reconcile.source import backoff
 from unit.reconcile.build import (
     INSTALLATION,
@@ -16,6 +16,7 @@ from unit.reconcile.build import (
     ended,
     invocation,
     later,
+    made,
     message,
     pass_source,
     pod,
@@ -29,9 +30,8 @@ from unit.reconcile.build import (
 def test_a_new_source_is_checked() -> None:
     after, plan = pass_source(source())
     assert summary(after) == ("Unknown", "Checking")
-    (action,) = plan.actions
-    assert isinstance(action, CreateJob)
-    assert action.manifest["metadata"]["name"] == check_job(source()).name
+    (job,) = made(plan)
+    assert job["metadata"]["name"] == check_job(source()).name
     assert [e.type for e in plan.events] == ["Normal"]
 
 
@@ -76,9 +76,8 @@ def test_a_check_that_failed_is_repeated(result: Result | None, reason: str) -> 
     early, plan = pass_source(after, later(9))
     assert plan.actions == []
     late, plan = pass_source(early, later(10))
-    (action,) = plan.actions
-    assert isinstance(action, CreateJob)
-    assert action.manifest["metadata"]["name"] == check_job(asked, attempts=1).name
+    (following,) = made(plan)
+    assert following["metadata"]["name"] == check_job(asked, attempts=1).name
     # The failure stands while the next check goes on.
     assert summary(late) == ("False", reason)
 
@@ -93,7 +92,7 @@ def test_a_host_that_asks_to_wait_is_left_alone_so_long() -> None:
     early, plan = pass_source(after, later(899))
     assert plan.actions == []
     _, plan = pass_source(early, later(900))
-    assert [type(action) for action in plan.actions] == [CreateJob]
+    assert [type(action) for action in plan.actions] == [TryJob, CreateJob]
 
 
 def test_backoff() -> None:
@@ -158,7 +157,7 @@ def test_a_changed_spec_is_checked_again() -> None:
     )
     after, plan = pass_source(changed)
     assert summary(after) == ("Unknown", "Checking")
-    assert isinstance(plan.actions[0], CreateJob)
+    assert len(made(plan)) == 1
 
 
 def test_a_check_on_request() -> None:
@@ -167,7 +166,7 @@ def test_a_check_on_request() -> None:
     after, plan = pass_source(ready.model_copy(update={"metadata": metadata}))
     assert summary(after) == ("Unknown", "Checking")
     assert after.status.last_handled_requested_at == "now"
-    assert isinstance(plan.actions[0], CreateJob)
+    assert len(made(plan)) == 1
 
 
 def test_a_run_that_failed_for_the_source_makes_it_unready() -> None:

@@ -1,0 +1,129 @@
+"""The API server does not take a Job, or makes no pod of it: what passes make of that."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from chroma_sync.api.contract import Step
+from chroma_sync.cluster.errors import ClusterError, InvalidError, WrongFieldsError
+from chroma_sync.cluster.interface import Object
+from chroma_sync.controller.cache import Cache
+from chroma_sync.controller.keys import Key
+from chroma_sync.controller.metrics import Metrics
+from chroma_sync.controller.passes import Passes
+from chroma_sync.controller.workqueue import RetryError
+from unit.controller.memory_cluster import MemoryCluster
+from unit.reconcile.build import INSTALLATION, as_json, invocation, later, ready_source, source
+
+SOURCE = Key("Source", "team", "docs")
+RUN = Key("Invocation", "team", "first")
+
+
+def passes_over(cluster: MemoryCluster) -> Passes:
+    return Passes(cluster, cluster.cache, INSTALLATION, Metrics(), {}, now=lambda: later(20))
+
+
+def refuse(cluster: MemoryCluster, verb: str, error: ClusterError) -> None:
+    def no(asked: str, job: Object) -> None:
+        if asked == verb:
+            raise error
+
+    cluster.refuse = no
+
+
+def ready(cluster: MemoryCluster, kind: str, name: str) -> tuple[str, str]:
+    first = cluster.objects[kind, name]["status"]["conditions"][0]
+    return first["status"], first["reason"]
+
+
+def test_wrong_fields_end_the_run_and_the_queue_goes_on() -> None:
+    cluster = MemoryCluster(Cache())
+    cluster.put(as_json(ready_source()))
+    cluster.put(as_json(invocation(name="first", uid="uid-first")))
+    passes = passes_over(cluster)
+    refuse(cluster, "create", WrongFieldsError(422, "spec.x: Invalid value"))
+
+    async def scenario() -> None:
+        await passes.reconcile(SOURCE)
+        with pytest.raises(RetryError):
+            await passes.reconcile(RUN)
+        await passes.reconcile(RUN)
+        assert ready(cluster, "Invocation", "first") == ("False", "JobRefused")
+        await passes.reconcile(SOURCE)
+        assert "activeInvocation" not in cluster.objects["Source", "docs"]["status"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "error", [InvalidError(403, "exceeded quota"), ClusterError(500, "failed calling webhook")]
+)
+def test_what_may_pass_is_told_and_tried_again(error: ClusterError) -> None:
+    cluster = MemoryCluster(Cache())
+    cluster.put(as_json(ready_source()))
+    cluster.put(as_json(invocation(name="first", uid="uid-first")))
+    passes = passes_over(cluster)
+
+    async def scenario() -> None:
+        await passes.reconcile(SOURCE)
+        refuse(cluster, "create", error)
+        for _ in range(2):
+            with pytest.raises(RetryError):
+                await passes.reconcile(RUN)
+        assert ready(cluster, "Invocation", "first") == ("Unknown", "JobRefused")
+        cluster.refuse = lambda *_: None
+        await passes.reconcile(RUN)
+        cluster.show(cluster.pod(cluster.made(Step.RUN)))
+        await passes.reconcile(RUN)
+        assert ready(cluster, "Invocation", "first") == ("Unknown", "Processing")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("error", "pair"),
+    [
+        (WrongFieldsError(422, "spec.x: Invalid value"), "Stalled"),
+        (InvalidError(403, "exceeded quota"), "Reconciling"),
+    ],
+)
+def test_no_check_is_made_while_the_job_of_a_run_is_refused(error: ClusterError, pair: str) -> None:
+    cluster = MemoryCluster(Cache())
+    cluster.put(as_json(source()))
+    passes = passes_over(cluster)
+    refuse(cluster, "try", error)
+
+    async def scenario() -> None:
+        with pytest.raises(RetryError):
+            await passes.reconcile(SOURCE)
+        if pair == "Stalled":
+            await passes.reconcile(SOURCE)
+        else:
+            with pytest.raises(RetryError):
+                await passes.reconcile(SOURCE)
+        assert ready(cluster, "Source", "docs") == ("False", "JobRefused")
+        assert cluster.objects["Source", "docs"]["status"]["conditions"][1]["type"] == pair
+        assert cluster.jobs == {}
+
+    asyncio.run(scenario())
+
+
+def test_the_events_of_a_job_are_read_only_when_it_has_no_pod() -> None:
+    cluster = MemoryCluster(Cache())
+    cluster.put(as_json(source()))
+    passes = passes_over(cluster)
+    cluster.why = 'pods "x" is forbidden: maximum memory usage per Container is 64Mi'
+
+    async def scenario() -> None:
+        await passes.reconcile(SOURCE)
+        await passes.reconcile(SOURCE)
+        assert ready(cluster, "Source", "docs") == ("False", "PodRefused")
+        assert cluster.requests["list", "Event"] == 1
+        cluster.show(cluster.pod(cluster.made(Step.CHECK)))
+        await passes.reconcile(SOURCE)
+        assert ready(cluster, "Source", "docs") == ("Unknown", "Checking")
+        assert cluster.requests["list", "Event"] == 1
+
+    asyncio.run(scenario())

@@ -1,0 +1,304 @@
+"""Jobs that are refused, held, or whose pods don't start: told, waited for, and ended in time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from chroma_sync.api.contract import Step
+from chroma_sync.api.invocation import Invocation
+from chroma_sync.api.job_template import Resources, amount
+from chroma_sync.reconcile.observed import job_state, pod_state
+from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Plan, Refusal, TryJob
+from unit.reconcile.build import (
+    INSTALLATION,
+    begun,
+    check_job,
+    ended,
+    invocation,
+    later,
+    made,
+    message,
+    pass_invocation,
+    pass_source,
+    pod,
+    ready_source,
+    source,
+    state,
+    step_job,
+    summary,
+)
+
+QUOTA = 'pods "x" is forbidden: exceeded quota: small'
+LIMIT = 3600  # the default
+
+
+def refusal(plan: Plan[Any], *, final: bool) -> Refusal:
+    """The API server's no to the first Job of a pass."""
+    action = plan.actions[-1] if not isinstance(plan.actions[0], TryJob) else plan.actions[0]
+    assert isinstance(action, CreateJob | TryJob)
+    return Refusal(action.manifest["metadata"]["name"], "spec.x: Invalid value", final)
+
+
+def test_wrong_fields_end_a_run() -> None:
+    """Its configuration is fixed: the same Job would be refused for ever, and the queue with it."""
+    src, run, plan = begun()
+    after, plan = pass_invocation(run, source=src, refused=refusal(plan, final=True))
+    assert summary(after) == ("False", "JobRefused")
+    assert "spec.x: Invalid value" in message(after)
+    assert made(plan) == []
+    # The next run does not meet the same: the Source asks first.
+    src, _ = pass_source(src, invocations=[state(after)])
+    assert summary(src) == ("False", "JobRefused")
+    assert src.status.active_invocation is None
+
+
+def test_a_quota_is_waited_for_and_not_for_ever() -> None:
+    src, run, plan = begun()
+    seen: dict[str, Any] = {"source": src, "refused": refusal(plan, final=False)}
+    after, plan = pass_invocation(run, later(LIMIT - 1), **seen)
+    assert summary(after) == ("Unknown", "JobRefused")
+    assert len(made(plan)) == 1
+    assert plan.requeue_after == 1
+    after, plan = pass_invocation(after, later(LIMIT), **seen)
+    assert summary(after) == ("False", "JobRefused")
+    assert "startTimeoutSeconds" in message(after)
+    assert plan.actions == []
+
+
+def test_a_refusal_of_another_job_says_nothing() -> None:
+    src, run, _ = begun()
+    after, plan = pass_invocation(run, source=src, refused=Refusal("other", "no", final=True))
+    assert summary(after) == ("Unknown", "Processing")
+    assert len(made(plan)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"waiting": ("ImagePullBackOff", "x")}, "ImagePullFailed"),
+        ({"unschedulable": "no node"}, "Unschedulable"),
+        ({"waiting": ("ContainerCreating", "")}, "PodFailed"),
+        ({}, "PodFailed"),
+    ],
+)
+def test_a_pod_that_never_starts_ends_the_run(fields: dict[str, Any], reason: str) -> None:
+    src, run, _ = begun(jobTemplate={"startTimeoutSeconds": 60})
+    job = step_job(run)
+    seen: dict[str, Any] = {"source": src, "jobs": [job], "pods": [pod(job, phase="Pending")]}
+    seen["pods"] = [pod(job, phase="Pending", **fields)]
+    waits, _ = pass_invocation(run, later(59), **seen)
+    assert summary(waits)[0] == "Unknown"
+    after, plan = pass_invocation(waits, later(60), **seen)
+    assert summary(after) == ("False", reason)
+    assert "startTimeoutSeconds" in message(after)
+    assert plan.actions == [DeleteJob(job.name, job.uid)]
+
+
+def test_time_at_work_is_not_time_to_start() -> None:
+    """After hours of work the pod is drained with its node, and the next one waits for another."""
+    src, run, _ = begun()
+    job = step_job(run)
+    going, _ = pass_invocation(run, later(60), source=src, jobs=[job], pods=[pod(job)])
+    assert going.status.starting_since is None
+    again, _ = pass_invocation(going, later(9_000), source=src, jobs=[job])
+    assert summary(again)[0] == "Unknown"
+    assert again.status.starting_since == "2026-11-24T14:30:00Z"
+
+
+def test_a_pause_between_two_tries_is_not_time_to_start() -> None:
+    src, run, _ = begun(jobTemplate={"startTimeoutSeconds": 60})
+    job = step_job(run, failed=1)
+    seen: dict[str, Any] = {"source": src, "jobs": [job], "pods": [ended(job, 75)]}
+    pausing, _ = pass_invocation(run, later(500), **seen)
+    assert summary(pausing)[0] == "Unknown"
+    over, _ = pass_invocation(pausing, later(2_000), **seen)
+    assert summary(over)[0] == "False"
+
+
+def test_each_step_has_its_own_time() -> None:
+    src, run, _ = begun(jobTemplate={"parallelism": 2})
+    planned = step_job(run, Step.PLAN, complete=True, over=True, active=0)
+    run, plan = pass_invocation(run, later(LIMIT + 9), source=src, jobs=[planned])
+    assert summary(run)[0] == "Unknown"
+    assert len(made(plan)) == 1
+
+
+def test_why_a_run_has_no_pod() -> None:
+    src, run, _ = begun()
+    job = step_job(run)
+    seen: dict[str, Any] = {"source": src, "jobs": [job], "no_pods": {job.name: QUOTA}}
+    after, _ = pass_invocation(run, later(20), **seen)
+    assert summary(after) == ("Unknown", "PodRefused")
+    assert QUOTA in message(after)
+    over, plan = pass_invocation(after, later(LIMIT), **seen)
+    assert summary(over) == ("False", "PodRefused")
+    assert plan.actions == [DeleteJob(job.name, job.uid)]
+
+
+def test_why_a_check_has_no_pod() -> None:
+    asked, _ = pass_source(source())
+    job = check_job(asked)
+    early, plan = pass_source(asked, later(1), jobs=[job])
+    assert summary(early) == ("Unknown", "Checking")
+    assert plan.requeue_after == 14
+    after, _ = pass_source(asked, later(15), jobs=[job], no_pods={job.name: QUOTA})
+    assert summary(after) == ("False", "PodRefused")
+    assert QUOTA in message(after)
+    unknown, _ = pass_source(asked, later(15), jobs=[job])
+    assert summary(unknown) == ("False", "PodFailed")
+    assert f"kubectl describe job {job.name}" in message(unknown)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"suspended": True, "suspended_since": "2026-11-24T12:00:00Z"}, {"suspended": True}],
+)
+def test_a_run_in_a_queue_is_calm_and_has_time(fields: dict[str, Any]) -> None:
+    src, run, _ = begun()
+    job = step_job(run, active=0, **fields)
+    after, plan = pass_invocation(run, later(9 * LIMIT), source=src, jobs=[job])
+    assert summary(after) == ("Unknown", "Queued")
+    assert fields.get("suspended_since", "suspended") in message(after)
+    assert [e.type for e in plan.events] == ["Normal"]
+    goes, _ = pass_invocation(after, later(9 * LIMIT + 1), source=src, jobs=[step_job(run)])
+    assert goes.status.starting_since == "2026-11-24T21:00:01Z"
+
+
+def test_a_pod_in_a_queue_is_calm_and_has_time() -> None:
+    src, run, _ = begun()
+    job = step_job(run)
+    pods = [pod(job, phase="Pending", gated=True)]
+    after, _ = pass_invocation(run, later(9 * LIMIT), source=src, jobs=[job], pods=pods)
+    assert summary(after) == ("Unknown", "Queued")
+
+
+def test_a_check_in_a_queue_is_calm() -> None:
+    asked, _ = pass_source(source())
+    after, plan = pass_source(asked, later(900), jobs=[check_job(asked, suspended=True, active=0)])
+    assert summary(after) == ("Unknown", "Queued")
+    assert [e.type for e in plan.events] == ["Normal"]
+    again, _ = pass_source(after, later(901), jobs=[check_job(asked, created=later(900))])
+    assert summary(again) == ("Unknown", "Checking")
+
+
+def test_what_holds_a_job_is_read() -> None:
+    since = "2026-01-01T00:00:00Z"
+    condition = {"type": "Suspended", "status": "True", "lastTransitionTime": since}
+    status = {"conditions": [condition]}
+    job = {"metadata": {"name": "j"}, "spec": {"suspend": True}, "status": status}
+    found = job_state(job)
+    assert (found.suspended, found.suspended_since) == (True, since)
+    gate = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
+    found_pod = pod_state({"metadata": {"name": "p"}, "status": {"conditions": [gate]}})
+    assert (found_pod.gated, found_pod.unschedulable) == (True, "")
+
+
+def test_a_check_asks_for_the_job_of_a_run_first() -> None:
+    resources = {"requests": {"memory": "3Gi"}}
+    template = {"jobTemplate": {"parallelism": 3, "resources": resources}}
+    _, plan = pass_source(source(spec=template))
+    trial, check = plan.actions
+    assert isinstance(trial, TryJob)
+    assert isinstance(check, CreateJob)
+    assert trial.manifest["spec"]["completionMode"] == "Indexed"
+    assert trial.manifest["metadata"]["name"] != check.manifest["metadata"]["name"]
+    (container,) = trial.manifest["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["requests"] == {"memory": "3Gi"}
+
+
+def test_a_source_whose_runs_are_refused_is_stalled_until_it_changes() -> None:
+    asked, plan = pass_source(source())
+    refused = refusal(plan, final=True)
+    after, plan = pass_source(asked, refused=refused)
+    assert summary(after) == ("False", "JobRefused")
+    assert after.status.conditions[1].type == "Stalled"
+    assert plan.actions == []
+    edited = after.model_copy(
+        update={"metadata": after.metadata.model_copy(update={"generation": 2})}
+    )
+    again, plan = pass_source(edited, refused=refused)
+    assert summary(again) == ("Unknown", "Checking")
+    assert len(made(plan)) == 1
+
+
+def test_a_source_whose_runs_a_quota_refuses_asks_again() -> None:
+    asked, plan = pass_source(source())
+    after, plan = pass_source(asked, refused=refusal(plan, final=False))
+    assert summary(after) == ("False", "JobRefused")
+    assert [type(action) for action in plan.actions] == [TryJob, CreateJob]
+    assert after.status.conditions[1].type == "Reconciling"
+
+
+def limits(template: dict[str, Any]) -> Any:
+    _, _, plan = begun(jobTemplate=template)
+    (job,) = made(plan)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    return container["resources"].get("limits")
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        ({"requests": {"cpu": "1"}}, {"memory": "2Gi"}),
+        ({"requests": {"memory": "512Mi"}}, {"memory": "2Gi"}),
+        ({"requests": {"memory": "3Gi"}}, {"memory": "3Gi"}),
+        ({"requests": {"memory": "3e9"}}, {"memory": "3e9"}),
+        ({"limits": {"cpu": "2"}}, {"cpu": "2", "memory": "2Gi"}),
+        ({"limits": {"memory": "1Gi"}}, {"memory": "1Gi"}),
+    ],
+)
+def test_a_worker_always_has_a_memory_limit(resources: Any, expected: Any) -> None:
+    assert limits({"resources": resources}) == expected
+
+
+def test_the_installation_sets_the_size_of_checks() -> None:
+    small = Resources(limits={"memory": "64Mi"})
+    installation = INSTALLATION.model_copy(update={"check_resources": small})
+    _, plan = pass_source(source(), installation=installation)
+    (job,) = made(plan)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert container["resources"] == {"requests": {}, "limits": {"memory": "64Mi"}}
+
+
+@pytest.mark.parametrize(
+    ("quantity", "expected"),
+    [
+        ("1Ki", 1024),
+        ("1.5Gi", 1_610_612_736),
+        ("2", 2),
+        (3, 3),
+        ("500m", Decimal("0.5")),
+        ("1E", 10**18),
+        ("1E3", 1000),
+        ("1e-3", Decimal("0.001")),
+        (".5k", 500),
+    ],
+)
+def test_amount(quantity: int | str, expected: Any) -> None:
+    assert amount(quantity) == expected
+
+
+def test_an_amount_of_no_end_is_no_fault() -> None:
+    assert amount("1e99999999") > amount("1Ei")
+    with pytest.raises(ValueError, match="no quantity"):
+        amount("one")
+
+
+def test_the_time_to_start_of_an_old_configuration_is_the_default() -> None:
+    src, run, _ = begun(invocation())
+    configuration = dict(run.status.configuration or {})
+    template = {k: v for k, v in configuration["jobTemplate"].items() if k != "startTimeoutSeconds"}
+    configuration["jobTemplate"] = template
+    old = Invocation.model_validate(run).model_copy(
+        update={"status": run.status.model_copy(update={"configuration": configuration})}
+    )
+    after, _ = pass_invocation(old, later(LIMIT - 1), source=src, jobs=[step_job(run)])
+    assert summary(after)[0] == "Unknown"
+
+
+def test_a_ready_source_asks_for_nothing() -> None:
+    _, plan = pass_source(ready_source())
+    assert plan.actions == []
