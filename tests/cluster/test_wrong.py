@@ -78,6 +78,10 @@ def test_a_branch(world: World, namespace: str) -> None:
     assert (ended["status"], ended["reason"]) == ("False", "RefNotFound")
     assert "no-such" in ended["message"] and "refIdentifier" in ended["message"]
     assert condition(world.cluster.get("Source", namespace, "shop"), "Ready")["status"] == "True"
+    # What failed can be looked at.
+    (job,) = world.cluster.list("Job", namespace, "chromasync.dev/step=run")
+    log = world.cluster.kubectl("-n", namespace, "logs", f"job/{job['metadata']['name']}")
+    assert "no-such" in log
 
 
 def test_a_memory_limit(world: World, namespace: str) -> None:

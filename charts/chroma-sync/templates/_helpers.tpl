@@ -42,6 +42,7 @@ allowedServiceAccounts: {{ toJson . }}
 {{- end }}
 workerImage: {{ required "image.worker: name the worker's image, as in --set image.worker=REGISTRY/worker:TAG" .Values.image.worker | quote }}
 workerImagePullPolicy: {{ .Values.image.pullPolicy | quote }}
+failedJobsTtlSeconds: {{ int .Values.failedJobsTTLSeconds }}
 checkResources: {{- toYaml .Values.check.resources | nindent 2 }}
 {{- with .Values.image.pullSecrets }}
 workerImagePullSecrets:

@@ -24,3 +24,5 @@ class Installation(Settings):
     worker_image_pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     worker_image_pull_secrets: list[str] = Field(default_factory=list, max_length=20)
     check_resources: Resources = Field(default_factory=_check_resources)
+    # For so long a run's failed Jobs are kept, with their pods and logs.
+    failed_jobs_ttl_seconds: int = Field(default=3600, ge=0, le=2_147_483_647)

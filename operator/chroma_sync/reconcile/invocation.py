@@ -144,8 +144,15 @@ def _why_not_ready(source: Source) -> str:
 
 
 def _clear_up(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> None:
-    """After the end: the Jobs go, for their results are in the status; later the Invocation."""
-    plan.actions += [DeleteJob(j.name, j.uid) for j in seen.jobs if not j.deleting]
+    """After the end: the Jobs go, for their results are in the status. Those that failed go later,
+    for people want to look at their pods and logs. Later the Invocation."""
+    keep = timedelta(seconds=seen.installation.failed_jobs_ttl_seconds)
+    left = (moment(plan.status.completion_time) + keep - now).total_seconds()
+    for job in seen.jobs:
+        if job.failure is not None and left > 0:
+            plan.again_in(left)
+        elif not job.deleting:
+            plan.actions.append(DeleteJob(job.name, job.uid))
     ttl = seen.invocation.spec.ttl_seconds_after_finished
     kept = seen.invocation.metadata.deletion_timestamp is not None or seen.invocation.not_understood
     if ttl is None or kept:

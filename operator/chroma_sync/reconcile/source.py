@@ -145,11 +145,11 @@ def _advance(
     attempt = _attempt(seen, plan.status, check)
     manifest = jobs.check_job(owner, attempt, configuration, seen.installation)
     name = manifest["metadata"]["name"]
-    _delete_checks(seen, plan, keep=name)
     job = next((j for j in seen.jobs if j.name == name and j.owner_uid == owner.uid), None)
     if job is None:
         trial = _trial(seen, plan.status, owner, configuration)
         return _begin(seen, plan, (trial, manifest), check, state, now)
+    _delete_checks(seen, plan, keep=name)
     plan.again_in(LOOK_AGAIN)
     if job.deleting:
         return state
@@ -159,7 +159,7 @@ def _advance(
         plan.status.check = CheckStatus()
         return conditions.available("The check found the repository, the database and the model.")
     if job.failure is not None or (pod is not None and pod.terminated is not None):
-        plan.actions.append(DeleteJob(job.name, job.uid))
+        # The Job stays until the next one is made: people want to look at its pod and its log.
         trouble = _why_failed(job, pod, state)
         attempts = check.attempts + 1
         wait = max(backoff(attempts), _asked_to_wait(pod))
@@ -208,6 +208,7 @@ def _begin(
         plan.again_in(wait)
         return state
     trial, manifest = manifests
+    _delete_checks(seen, plan, keep=manifest["metadata"]["name"])
     refusal = seen.refused
     known = refusal is not None and refusal.job in {m["metadata"]["name"] for m in manifests}
     if refusal is not None and known and refusal.final:

@@ -206,6 +206,27 @@ def test_a_failed_run_is_stalled(
     assert after.status.conditions[1].type == "Stalled"
     if result is not None:
         assert result.message in message(after)
+    # Its Job stays for an hour, for people look at its pods and their logs.
+    assert plan.actions == []
+    _, plan = pass_invocation(after, later(3599), jobs=[job])
+    assert (plan.actions, plan.requeue_after) == ([], 1)
+    _, plan = pass_invocation(after, later(3600), jobs=[job])
+    assert plan.actions == [DeleteJob(job.name, job.uid)]
+
+
+def test_of_a_failed_run_only_the_failed_job_stays() -> None:
+    src, run, _ = begun(jobTemplate={"parallelism": 2})
+    planned = step_job(run, Step.PLAN, complete=True, over=True, active=0)
+    work = step_job(run, Step.WORK, failure=("FailedIndexes", "x"), over=True, active=0)
+    _, plan = pass_invocation(run, source=src, jobs=[planned, work])
+    assert plan.actions == [DeleteJob(planned.name, planned.uid)]
+
+
+def test_an_installation_may_keep_no_failed_jobs() -> None:
+    src, run, _ = begun()
+    job = step_job(run, failure=("BackoffLimitExceeded", "x"), over=True, active=0)
+    installation = INSTALLATION.model_copy(update={"failed_jobs_ttl_seconds": 0})
+    _, plan = pass_invocation(run, source=src, jobs=[job], installation=installation)
     assert plan.actions == [DeleteJob(job.name, job.uid)]
 
 
