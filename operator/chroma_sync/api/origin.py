@@ -132,10 +132,14 @@ class GithubSource(ApiModel):
         description="Files over so many bytes are skipped, at most 104857600. Default: 1048576.",
     )
     include_generated: bool = Field(
-        default=False, description="Also read files that are marked as generated. Default: false."
+        default=False,
+        description="Also read what tools made: lock files, minified code, files that say so or "
+        "are marked linguist-generated, and texts that are mostly encoded data. Default: false.",
     )
     include_vendored: bool = Field(
-        default=False, description="Also read files that are marked as vendored. Default: false."
+        default=False,
+        description="Also read what is copied from elsewhere: node_modules, vendor folders, known "
+        "libraries, and files marked linguist-vendored. Default: false.",
     )
 
     rules: ClassVar = (

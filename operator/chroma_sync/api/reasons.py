@@ -76,8 +76,10 @@ class DocumentReason(StrEnum):
     DUPLICATE = "Duplicate"  # the same name stands in the listing before it
     TOO_LARGE = "TooLarge"  # over maxFileSizeBytes
     LFS_POINTER = "LfsPointer"  # the text stands for a file in Git LFS
-    GENERATED = "Generated"  # .gitattributes says linguist-generated
-    VENDORED = "Vendored"  # .gitattributes says linguist-vendored
+    ANNEX_POINTER = "AnnexPointer"  # the text stands for a file in git-annex
+    GENERATED = "Generated"  # made by a tool, as .gitattributes, its name or its text says
+    VENDORED = "Vendored"  # copied from elsewhere, as .gitattributes, its name or its text says
+    ENCODED_DATA = "EncodedData"  # mostly base64, hexadecimal digits or paths of drawings
     SYMLINK = "Symlink"  # a link to another file
     SUBMODULE = "Submodule"  # a commit of another repository
     EMBEDDING_REJECTED = "EmbeddingRejected"  # the model does not take one of its texts

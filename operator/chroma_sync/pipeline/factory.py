@@ -11,7 +11,6 @@ from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.api.source import GithubSource
 from chroma_sync.pipeline.fetch import Source
 from chroma_sync.pipeline.fetch.access import Access, Public, TokenAccess
-from chroma_sync.pipeline.fetch.attributes import GENERATED, VENDORED
 from chroma_sync.pipeline.fetch.git import GitSource
 from chroma_sync.pipeline.fetch.git_command import GitCommand
 from chroma_sync.pipeline.fetch.github_app import AppAccess
@@ -48,7 +47,7 @@ def make_source(
         sha=ref.sha if ref else None,
         tag=ref.tag if ref else None,
         globs=Globs(github.include_globs, github.exclude_globs),
-        skipped_marks=_skipped_marks(github),
+        included=_included(github),
         max_file_size=github.max_file_size_bytes,
         scratch=scratch,
     )
@@ -75,10 +74,9 @@ def _access(github: GithubSource, secrets: Secrets, trust: Trust) -> Access:
     return AppAccess(github.base_url, github.repository, github.app_id, secret, trust)
 
 
-def _skipped_marks(github: GithubSource) -> dict[str, DocumentReason]:
-    marks: dict[str, DocumentReason] = {}
-    if not github.include_generated:
-        marks[GENERATED] = DocumentReason.GENERATED
-    if not github.include_vendored:
-        marks[VENDORED] = DocumentReason.VENDORED
-    return marks
+def _included(github: GithubSource) -> frozenset[DocumentReason]:
+    asked = {
+        DocumentReason.GENERATED: github.include_generated,
+        DocumentReason.VENDORED: github.include_vendored,
+    }
+    return frozenset(reason for reason, included in asked.items() if included)

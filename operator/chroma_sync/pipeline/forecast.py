@@ -90,7 +90,7 @@ def _cut(
         elif state.is_whole(entry.key):
             result.unchanged += 1
         else:
-            text = as_text(tools.source.read(entry))
+            text = as_text(entry, tools.source.read(entry))
             if isinstance(text, bytes):
                 yield ChunkedDocument(entry, chunker.chunk(entry.key, text))
             else:

@@ -362,8 +362,8 @@ def _mine(entries: Iterator[Entry], shard: tuple[int, int]) -> Iterator[Entry]:
 
 
 def listed(entries: Iterator[Entry]) -> Iterator[tuple[str, str]]:
-    """Keys and versions. What the listing alone skips has no records in a run from nothing."""
-    return ((e.key, e.version) for e in entries if e.skip is None)
+    """Keys and states. What the listing alone skips has no records in a run from nothing."""
+    return ((e.key, e.state) for e in entries if e.skip is None)
 
 
 def _embed_threads(tools: Toolbox) -> int:

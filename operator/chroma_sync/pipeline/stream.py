@@ -166,7 +166,7 @@ class Stream:
         self._documents.close()
 
     def _read(self, entry: Entry) -> None:
-        text = as_text(self._s.read(entry))
+        text = as_text(entry, self._s.read(entry))
         if isinstance(text, DocumentReason):
             self._s.progress.skipped(entry.key, text)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -51,6 +51,7 @@ def git_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, lis
 
 
 MakeTools = Callable[..., Toolbox]
+NO_SETTINGS: Mapping[str, bool] = {}
 
 
 @pytest.fixture
@@ -76,6 +77,7 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
         model_name: str = "hash",
         max_file_size: int = 1_000_000,
         globs: tuple[str, ...] = ("*",),
+        github: Mapping[str, bool] = NO_SETTINGS,
     ) -> Toolbox:
         url, commits = git_url
         commit = commits[sha] if isinstance(sha, int) else sha
@@ -101,6 +103,7 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
                     "baseUrl": base_url or url,
                     "maxFileSizeBytes": max_file_size,
                     "includeGlobs": list(globs),
+                    **github,
                 }
             ),
             job_template=JobTemplate(),

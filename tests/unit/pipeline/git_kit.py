@@ -28,7 +28,7 @@ def source(
     sha: str | None = None,
     tag: str | None = None,
     globs: Globs | None = None,
-    marks: dict[str, DocumentReason] | None = None,
+    included: frozenset[DocumentReason] = frozenset(),
     stop: StopSignal | None = None,
     patience: Patience | None = None,
 ) -> GitSource:
@@ -42,7 +42,7 @@ def source(
         sha=sha,
         tag=tag,
         globs=globs or Globs([], []),
-        skipped_marks=marks or {},
+        included=included,
         max_file_size=1000,
         scratch=scratch,
     )

@@ -17,7 +17,6 @@ import pytest
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Stopped, Temporary
-from chroma_sync.pipeline.fetch.content import as_text
 from chroma_sync.pipeline.fetch.git_command import GitCommand, GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
 from chroma_sync.pipeline.queues import StopSignal
@@ -306,30 +305,6 @@ def test_a_local_path_is_no_repository(tmp_path: Path) -> None:
         source(f"file://{tmp_path}/here", tmp_path).check()
 
 
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        (b"", DocumentReason.EMPTY),
-        (b"text\r\n", b"text\r\n"),
-        ("ü".encode(), "ü".encode()),
-        ("ü\n".encode("utf-8-sig"), "ü\n".encode()),
-        (b"\xef\xbb\xbf", DocumentReason.EMPTY),
-        (b"\xff\xfe" + "ü😀\r\n".encode("utf-16-le"), "ü😀\r\n".encode()),
-        (b"\xfe\xff" + "ü😀\r\n".encode("utf-16-be"), "ü😀\r\n".encode()),
-        (b"\xff\xfe", DocumentReason.EMPTY),
-        (b"\xff\xfea", DocumentReason.NOT_UTF8),
-        (b"\xff\xfe\x00\xd8", DocumentReason.NOT_UTF8),
-        (b"\xff\xfea\0\0\0", DocumentReason.BINARY),
-        ("ü".encode("utf-32"), DocumentReason.BINARY),
-        ("ü".encode("latin-1"), DocumentReason.NOT_UTF8),
-        (b"a\0b", DocumentReason.BINARY),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", DocumentReason.LFS_POINTER),
-    ],
-)
-def test_as_text(data: bytes, text: bytes | DocumentReason) -> None:
-    assert as_text(data) == text
-
-
 HOSTILE = (
     *(b"with blank.txt", b"line\nfeed.txt", b'quote".txt', b"tab\t.txt", b"latin-\xfc.txt"),
     *(b"Case.txt", b"case.txt", b".git/config", b".GIT/hooks/x", b"git~1/x", b"-rf", b"a\\b.txt"),
@@ -339,7 +314,7 @@ HOSTILE = (
 
 def test_hostile_names(tmp_path: Path) -> None:
     with served_tree(tmp_path, dict.fromkeys(HOSTILE, b"x\n")) as (url, commit):
-        git = source(url, tmp_path, marks={"linguist-generated": DocumentReason.GENERATED})
+        git = source(url, tmp_path)
         git.open(commit)
         entries = {e.key: e for e in git.entries()}
         texts = {key: git.read(e) for key, e in entries.items() if e.skip is None}

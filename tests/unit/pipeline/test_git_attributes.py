@@ -13,13 +13,12 @@ import pytest
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.errors import Stopped
 from chroma_sync.pipeline.fetch import attributes
-from chroma_sync.pipeline.fetch.attributes import GENERATED, VENDORED, Attributes, GivenUp
+from chroma_sync.pipeline.fetch.attributes import GENERATED, Attributes, GivenUp
 from chroma_sync.pipeline.fetch.git_command import GitCommand
 from chroma_sync.pipeline.queues import StopSignal
 from fakes.trees import commit_of, tree_of
 from unit.pipeline.git_kit import served_tree, source
 
-MARKS = {GENERATED: DocumentReason.GENERATED, VENDORED: DocumentReason.VENDORED}
 MARKED = {
     ".gitattributes": b"*.gen.py linguist-generated\nlib/** linguist-vendored=true\n"
     b"lib/ours.py linguist-vendored=false\n*.txt linguist-generated=false\n",
@@ -37,11 +36,11 @@ MARKED = {
 
 def test_generated_and_vendored_files(tmp_path: Path) -> None:
     with served_tree(tmp_path, MARKED) as (url, commit):
-        git = source(url, tmp_path, marks=MARKS)
+        git = source(url, tmp_path)
         git.open(commit)
         skips = {e.key: e.skip for e in git.entries() if e.skip is not None}
         assert sum(1 for _ in git.entries()) == len(MARKED)
-        git = source(url, tmp_path, marks={VENDORED: DocumentReason.VENDORED})
+        git = source(url, tmp_path, included=frozenset({DocumentReason.GENERATED}))
         git.open(commit)
         vendored = {e.key for e in git.entries() if e.skip is DocumentReason.VENDORED}
     assert skips == {
@@ -71,7 +70,7 @@ def test_generated_and_vendored_files(tmp_path: Path) -> None:
 def test_every_value_but_false_marks_a_file(tmp_path: Path, written: str, is_marked: bool) -> None:
     attributes = f"[attr]made linguist-generated\na.py {written}\n".encode()
     with served_tree(tmp_path, {".gitattributes": attributes, "a.py": b"x\n"}) as (url, commit):
-        git = source(url, tmp_path, marks=MARKS)
+        git = source(url, tmp_path)
         git.open(commit)
         marked = {e.key for e in git.entries() if e.skip is DocumentReason.GENERATED}
     assert marked == ({"a.py"} if is_marked else set())
@@ -92,7 +91,7 @@ def test_patterns_mean_what_they_mean_to_git(tmp_path: Path) -> None:
     """gitattributes(5): a pattern of a folder does not reach what is in it; one with a slash is
     anchored; one with blanks is quoted."""
     with served_tree(tmp_path, PLACES) as (url, commit):
-        git = source(url, tmp_path, marks=MARKS)
+        git = source(url, tmp_path)
         git.open(commit)
         marked = {e.key for e in git.entries() if e.skip is DocumentReason.VENDORED}
     assert marked == {
@@ -116,7 +115,7 @@ def test_a_pattern_that_git_matches_for_ever_costs_the_marks(
     """Of all files alike, so that each listing says the same."""
     monkeypatch.setattr(attributes, "_CPU_SECONDS", 1)
     with served_tree(tmp_path, ENDLESS) as (url, commit):
-        git = source(url, tmp_path, marks=MARKS)
+        git = source(url, tmp_path)
         git.open(commit)
         assert {e.key: e.skip for e in git.entries()} == dict.fromkeys(ENDLESS)
         (note,) = git.notes()
@@ -132,7 +131,7 @@ def test_git_that_gets_no_processor_is_given_up_too(
 ) -> None:
     monkeypatch.setattr(attributes, "_WALL_SECONDS", 0.5)
     with served_tree(tmp_path, ENDLESS) as (url, commit):
-        git = source(url, tmp_path, marks=MARKS)
+        git = source(url, tmp_path)
         git.open(commit)
         assert {e.key: e.skip for e in git.entries()} == dict.fromkeys(ENDLESS)
         (note,) = git.notes()
@@ -143,7 +142,7 @@ def test_git_that_gets_no_processor_is_given_up_too(
 def test_a_stop_ends_the_match(tmp_path: Path) -> None:
     stop = StopSignal()
     with served_tree(tmp_path, ENDLESS) as (url, commit):
-        git = source(url, tmp_path, marks=MARKS, stop=stop)
+        git = source(url, tmp_path, stop=stop)
         git.open(commit)
         threading.Timer(0.5, stop.stop).start()
         began = time.monotonic()
@@ -200,7 +199,7 @@ def test_more_files_of_attributes_than_anyone_has(
     monkeypatch.setattr(attributes, "_FILES_MAX", 3)
     files: dict[str, bytes] = {f"{i}/.gitattributes": b"* linguist-generated\n" for i in range(4)}
     with served_tree(tmp_path, files) as (url, commit):
-        git = source(url, tmp_path, marks=MARKS)
+        git = source(url, tmp_path)
         git.open(commit)
         assert {e.skip for e in git.entries()} == {None}
         assert "there are more than 3 such files" in git.notes()[0]

@@ -9,7 +9,6 @@ import pytest
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline import steps
-from chroma_sync.pipeline.fetch.attributes import GENERATED
 from chroma_sync.pipeline.fetch.globs import Globs
 from chroma_sync.pipeline.steps import Toolbox
 from fakes.trees import flat_tree
@@ -27,7 +26,7 @@ INVALID = ("..", ".", "../up.py", "/abs.txt", "a//b.py", "a/", "a/./b.py", "sub/
 
 def test_each_entry_has_one_verdict(tmp_path: Path) -> None:
     with served(tmp_path, lambda shop: flat_tree(shop, ODD)) as (url, commit):
-        git = source(url, tmp_path, marks={GENERATED: DocumentReason.GENERATED})
+        git = source(url, tmp_path)
         git.open(commit)
         found = [(e.key, e.skip) for e in git.entries()]
         again = [(e.key, e.skip) for e in git.entries()]

@@ -29,6 +29,9 @@ from chroma_sync.pipeline.fetch.listing import split_nul
 
 GENERATED: Final = "linguist-generated"
 VENDORED: Final = "linguist-vendored"
+ENCODING: Final = "encoding"  # of the file, as gitk(1) and git-gui(1) show it
+# Of the file when it is checked out; git itself keeps UTF-8, other writers of a repository may not.
+WORKING_TREE_ENCODING: Final = "working-tree-encoding"
 _CPU_SECONDS: Final = 60  # of one process
 _WALL_SECONDS: Final = 300  # of all of them
 _MEMORY: Final = 512 * 1024 * 1024
@@ -50,6 +53,13 @@ def mark(value: bytes) -> bool | None:
     if value == _UNSPECIFIED:
         return None
     return value not in (b"unset", b"false")
+
+
+def text(value: bytes) -> str | None:
+    """What stands behind an attribute's `=`, if anything does."""
+    if value in (b"set", b"unset", _UNSPECIFIED, b""):
+        return None
+    return value.decode("ascii", "replace")
 
 
 class GivenUp(Exception):

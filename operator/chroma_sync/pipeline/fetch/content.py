@@ -1,38 +1,41 @@
-"""Which files are text that can be indexed."""
+"""Which files are text that is worth indexing."""
 
 from __future__ import annotations
 
-import codecs
+import re
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.fetch.encodings import decoded
+from chroma_sync.pipeline.fetch.model import Entry
+from chroma_sync.pipeline.fetch.pointers import pointer
+from chroma_sync.pipeline.fetch.worth import content_verdicts
 
-# Part of every record's `document_config`: bump it when the same bytes come out as another text.
-TEXT_RULE_VERSION: Final = "1"
+# Part of every record's `document_config`: bump it when the same bytes come out as another text, or
+# have another verdict. Documents that stand are then read again, and go if they are skipped now.
+TEXT_RULE_VERSION: Final = "2"
 
-_LFS_HEADER: Final = b"version https://git-lfs.github.com/spec/v1\n"
-_UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
-_UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# A string of base64 in the JSON of a notebook: a picture among its outputs, or one in its text.
+_PICTURE: Final = re.compile(rb'"(?:[A-Za-z0-9+/=]|\\n){72,}+"')
 
 
-def as_text(data: bytes) -> bytes | DocumentReason:
+def as_text(entry: Entry, data: bytes) -> bytes | DocumentReason:
     """A file's bytes as a text in UTF-8 without a byte order mark, or why it is not indexed.
 
-    UTF-16 is known by its mark only. UTF-32 is not read: what begins like it may be anything.
+    Pictures in notebooks are left out, as they would be most of the text. Lines stay as they are.
     """
     if not data:
         return DocumentReason.EMPTY
-    if data.startswith(_LFS_HEADER):
-        return DocumentReason.LFS_POINTER
+    pointed = pointer(data)
+    if pointed is not None:
+        return pointed
     try:
-        if data.startswith(_UTF16) and not data.startswith(_UTF32):
-            text = data.decode("utf-16").encode("utf-8")
-        else:
-            text = data.removeprefix(codecs.BOM_UTF8)
-            if b"\0" not in text:
-                text.decode("utf-8")
+        text = decoded(data, entry.encoding).encode("utf-8")
     except UnicodeError:
         return DocumentReason.NOT_UTF8
     if b"\0" in text:
         return DocumentReason.BINARY
-    return text or DocumentReason.EMPTY
+    if entry.key.endswith(".ipynb"):
+        text = _PICTURE.sub(b'""', text)
+    verdicts = content_verdicts(entry.key, text)
+    return next((v for v in verdicts if v not in entry.despite), text or DocumentReason.EMPTY)

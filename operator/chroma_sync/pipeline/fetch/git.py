@@ -10,18 +10,29 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing
-from itertools import repeat
 from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
-from chroma_sync.pipeline.fetch.attributes import GIVEN_UP, Attributes, GivenUp, mark
+from chroma_sync.pipeline.fetch.attributes import (
+    ENCODING,
+    GENERATED,
+    GIVEN_UP,
+    VENDORED,
+    WORKING_TREE_ENCODING,
+    Attributes,
+    GivenUp,
+    mark,
+    text,
+)
 from chroma_sync.pipeline.fetch.git_command import GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
 from chroma_sync.pipeline.fetch.listing import Listed, SeenPaths, listed
 from chroma_sync.pipeline.fetch.model import Entry
 from chroma_sync.pipeline.fetch.remote import CHECK_REF, LIST_SECONDS, Remote
+from chroma_sync.pipeline.fetch.worth import judged
 
 _BRANCHES_SHOWN = 5
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
@@ -29,7 +40,8 @@ _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
 class GitSource:
     """A repository on its host, read at one commit: that of at most one of `branch`, `sha` and
-    `tag`; without any, of the default branch. `sha` may be abbreviated."""
+    `tag`; without any, of the default branch. `sha` may be abbreviated. `included` are those of
+    `GENERATED` and `VENDORED` that are read all the same."""
 
     def __init__(
         self,
@@ -39,7 +51,7 @@ class GitSource:
         sha: str | None,
         tag: str | None,
         globs: Globs,
-        skipped_marks: Mapping[str, DocumentReason],
+        included: AbstractSet[DocumentReason],
         max_file_size: int,
         scratch: Path,
     ) -> None:
@@ -49,7 +61,7 @@ class GitSource:
         self._sha = sha
         self._tag = tag
         self._globs = globs
-        self._skipped_marks = skipped_marks
+        self._included = included
         self._max_file_size = max_file_size
         self._scratch = scratch
         self._repository = scratch / "repository.git"
@@ -161,9 +173,8 @@ class GitSource:
 
     def _attributes_of_all(self) -> Iterator[Mapping[str, bytes]]:
         """The attributes of each record of the listing."""
-        if not self._skipped_marks:
-            return repeat({})
-        attributes = Attributes(self._scratch / "attributes", list(self._skipped_marks))
+        asked = (GENERATED, VENDORED, ENCODING, WORKING_TREE_ENCODING)
+        attributes = Attributes(self._scratch / "attributes", asked)
         if not self._has_attributes:
             with closing(self._records()) as records:
                 paths = (record.raw_path if self._asks_for(record) else None for record in records)
@@ -178,19 +189,21 @@ class GitSource:
         return record.verdict is None and self._globs.chosen(record.path)
 
     def _entry(self, record: Listed, attributes: Mapping[str, bytes], seen: SeenPaths) -> Entry:
-        """A record with what the listing says of it."""
+        """A record with what the listing, its attributes and its name say of it."""
         verdict = record.verdict
         if not seen.is_new(record.raw_path):
             verdict = DocumentReason.DUPLICATE
-        verdict = verdict or self._marked(attributes)
+        if verdict is not None:
+            return Entry(record.path, record.blob, record.size, verdict)
+        marks = {
+            DocumentReason.GENERATED: mark(attributes[GENERATED]),
+            DocumentReason.VENDORED: mark(attributes[VENDORED]),
+        }
+        verdict, despite = judged(record.path, marks, self._included)
         if verdict is None and record.size > self._max_file_size:
             verdict = DocumentReason.TOO_LARGE
-        return Entry(record.path, record.blob, record.size, verdict)
-
-    def _marked(self, attributes: Mapping[str, bytes]) -> DocumentReason | None:
-        """Why a file with these attributes is skipped. The first mark counts."""
-        marks = self._skipped_marks.items()
-        return next((why for name, why in marks if mark(attributes[name])), None)
+        encoding = text(attributes[ENCODING]) or text(attributes[WORKING_TREE_ENCODING])
+        return Entry(record.path, record.blob, record.size, verdict, despite, encoding)
 
     def _init(self, repository: Path) -> None:
         repository.mkdir(parents=True, exist_ok=True)

@@ -15,12 +15,22 @@ class Entry:
 
     `key` names it for people and decides its record ids. `version` changes exactly when its bytes
     do (a blob id, an ETag). `size` is in bytes. `skip` is a verdict that the listing alone gives.
+    `despite` are verdicts on its text that do not count, as someone says so; `encoding` is the name
+    of the one that the text is said to be in.
     """
 
     key: str
     version: str
     size: int
     skip: DocumentReason | None = None
+    despite: frozenset[DocumentReason] = frozenset()
+    encoding: str | None = None
+
+    @property
+    def state(self) -> str:
+        """What decides "unchanged": the bytes, and how they are taken, which they don't tell."""
+        said = sorted(self.despite) + ([self.encoding] if self.encoding is not None else [])
+        return " ".join((self.version, *said))
 
 
 class Source(Protocol):

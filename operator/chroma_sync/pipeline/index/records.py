@@ -103,7 +103,7 @@ def make_record(
     with this text and vector does."""
     key_sha = document_sha(entry.key)
     state = document_state(
-        *(key_sha, entry.version, configs.document, chunked.strategy),
+        *(key_sha, entry.state, configs.document, chunked.strategy),
         is_last=chunk.n == len(chunked.chunks) - 1,
     )
     metadata: dict[str, Scalar | None] = dict.fromkeys(_SOMETIMES) if replaces else {}
