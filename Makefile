@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-random test-e2e test-cluster cluster-up cluster-down cluster-status \
         generate check-generated requirements lint bench bench-chunk bench-incremental \
-        bench-large bench-retrieval clean
+        bench-large bench-noise bench-retrieval clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -82,6 +82,9 @@ bench-incremental: setup ## what indexing again costs after a small change (5 mi
 
 bench-large: setup ## fetch and stream 100,000 files within 512 MiB (Linux, root; 10 minutes, 3 GB)
 	@$(BIN)/python tests/bench/run.py large
+
+bench-noise: setup ## what machine-made files do to ten projects' records (network; 7 minutes)
+	@$(BIN)/python tests/bench/run.py noise
 
 bench-retrieval: setup ## how well our chunks are found, beside other chunkers' (6 minutes)
 	@$(BIN)/python tests/bench/run.py retrieval
