@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,8 +17,10 @@ import httpx
 import pytest
 
 from fakes import repository
+from fakes.chroma_server import chroma_server
 from fakes.git_host import serving
 from fakes.github import State, Token, github
+from fakes.guard import guarded, wants
 
 COMMAND = [sys.executable, "-m", "chroma_sync.cli.main"]
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -337,28 +338,33 @@ def test_a_cancelled_invocation_is_refused(git_url: str, tmp_path: Path) -> None
 
 @pytest.fixture
 def chroma_url(tmp_path: Path) -> Iterator[str]:
-    """A real Chroma server on loopback."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).parent / "chroma"), "run", "--host", "127.0.0.1"]
-    folder = ["--port", str(port), "--path", str(tmp_path / "server")]
-    with subprocess.Popen([*command, *folder], stdout=subprocess.DEVNULL) as server:
-        try:
-            url = f"http://127.0.0.1:{port}"
-            give_up_at = time.monotonic() + 60
-            while not _answers(f"{url}/api/v2/heartbeat"):
-                assert server.poll() is None and time.monotonic() < give_up_at
-                time.sleep(0.1)
-            yield url
-        finally:
-            server.terminate()
+    with chroma_server(tmp_path / "server") as url:
+        yield url
 
 
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, trust_env=False).is_success
-    except httpx.TransportError:
-        return False
+def test_a_server_behind_a_proxy_that_wants_a_token(
+    git_url: str, chroma_url: str, tmp_path: Path
+) -> None:
+    files = written(tmp_path, objects(git_url))
+    (tmp_path / "token").write_text("canary-1\n")
+    with guarded(chroma_url, wants("Authorization", "Bearer canary-1")) as guard:
+        place = ["--chroma", guard.url]
+        refused = chroma_sync(tmp_path, "run", *files, *place)
+        assert refused.returncode == 64
+        assert "CredentialsRejected: Chroma at http://127.0.0.1" in refused.stderr
+        assert "HTTP 401" in refused.stderr and "--chroma-token-file" in refused.stderr
+        place += ["--chroma-token-file", "token"]
+        done = chroma_sync(tmp_path, "run", *files, *place)
+        assert done.returncode == 0, done.stderr
+        found = chroma_sync(tmp_path, "query", "bread", "--collection", "shop", *place)
+        assert "src/bake.py" in found.stdout, found.stderr
+        guard.refuse = wants("Authorization", "Basic cm9ib3Q6Y2FuYXJ5LTI=")
+        url = guard.url.replace("//", "//robot:canary-2@")
+        planned = chroma_sync(tmp_path, "plan", *files, "--chroma", url)
+        assert planned.returncode == 64, "the collection is finished"
+        assert "CollectionAlreadyIngested" in planned.stderr
+    for ended in (refused, done, found, planned):
+        assert "canary" not in ended.stdout + ended.stderr
 
 
 def test_a_tenant_of_a_server(git_url: str, chroma_url: str, tmp_path: Path) -> None:

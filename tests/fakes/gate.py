@@ -9,7 +9,6 @@ and holds no more.
 
 from __future__ import annotations
 
-import http.client
 import json
 import select
 import socket
@@ -18,6 +17,8 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from fakes.guard import Asked, forward
 
 _HOLD_SECONDS = 120
 _LOOK_SECONDS = 0.1
@@ -107,17 +108,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.wait(self.connection)
             self.close_connection = True
             return
-        connection = http.client.HTTPConnection(*self.server.upstream, timeout=60)
-        kind = self.headers.get("Content-Type", "application/json")
-        connection.request(self.command, self.path, body, {"Content-Type": kind})
-        answer = connection.getresponse()
-        data = answer.read()
-        connection.close()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        asked = Asked(self.command, self.path, headers, body)
+        status, kind, data = forward(self.server.upstream, asked)
         if when == "after":
             self.server.wait(self.connection)
             self.close_connection = True
             return
-        self._answer(answer.status, answer.headers.get("Content-Type", "text/plain"), data)
+        self._answer(status, kind, data)
 
     def _admin(self, body: bytes) -> bytes:
         if self.path == "/_test/hold":

@@ -30,6 +30,6 @@ def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @pytest.fixture
 def world(chroma: Database, tmp_path: Path) -> Iterator[World]:
-    world = World(chroma._client, tmp_path)
+    world = World(chroma._server, tmp_path)
     yield world
     world.clear()

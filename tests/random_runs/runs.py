@@ -219,7 +219,7 @@ class Player:
         from chromadb.errors import NotFoundError
 
         try:
-            handle = self._world.client.get_collection(name, embedding_function=None)
+            handle = self._world.handle(name)
         except NotFoundError:
             return {}
         page = handle.get(include=["documents", "metadatas", "embeddings"])
@@ -229,7 +229,7 @@ class Player:
         return {i: (text, dict(m), np.asarray(v)) for i, text, m, v in rows}
 
     def _metadata(self) -> dict[str, Any]:
-        handle = self._world.client.get_collection(self._target, embedding_function=None)
+        handle = self._world.handle(self._target)
         return dict(handle.metadata or {})
 
 

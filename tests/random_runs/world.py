@@ -20,7 +20,7 @@ from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
 from chroma_sync.pipeline.embed import EmbeddingUnavailable, Vectors
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.calls import Calls
-from chroma_sync.pipeline.index.chroma import Database
+from chroma_sync.pipeline.index.chroma import Collection, Database
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.steps import Toolbox
@@ -79,22 +79,15 @@ class OddModel(HashModel):
         return super().embed(texts)
 
 
-class _OddClient:
-    """A client of Chroma with a hook in the calls of its collections."""
+class _OddDatabase(Database):
+    """A database with a hook in the calls of its collections."""
 
-    def __init__(self, client: Any, hook: Hook) -> None:
-        self._client = client
-        self._hook = hook
+    hook: Hook
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    def get_collection(self, *arguments: Any, **options: Any) -> Any:
-        return _OddHandle(self._client.get_collection(*arguments, **options), self._hook)
-
-    def get_or_create_collection(self, *arguments: Any, **options: Any) -> Any:
-        made = self._client.get_or_create_collection(*arguments, **options)
-        return _OddHandle(made, self._hook)
+    def _collection(self, model: Any) -> Collection:
+        collection = super()._collection(model)
+        collection._handle = _OddHandle(collection._handle, self.hook)
+        return collection
 
 
 class _OddHandle:
@@ -119,9 +112,9 @@ def _undisturbed(_handle: Any, _name: str, carry_out: Callable[[], Any]) -> Any:
 
 @dataclass
 class World:
-    """One Chroma for all cases. `client` is chromadb's own."""
+    """One Chroma for all cases. `server` is chromadb's interface to it."""
 
-    client: Any
+    server: Any
     scratch: Path
     _made: list[str] = field(default_factory=list)
 
@@ -139,12 +132,15 @@ class World:
         if collection not in self._made:
             self._made.append(collection)
         calls = Calls("the case's Chroma", 60.0, lambda _: None, lambda _: None)
+        place = ("default_tenant", "default_database")
+        database = _OddDatabase(self.server, *place, calls, lambda: None)
+        database.hook = hook
         scratch = self.scratch / str(uuid.uuid4())
         scratch.mkdir()
         return Toolbox(
             _configuration(collection, uid),
             TreeSource(states, state),
-            Database(_OddClient(self.client, hook), calls),
+            database,
             OddModel(),
             scratch,
             Progress(),
@@ -152,13 +148,20 @@ class World:
             shard=shard,
         )
 
+    def handle(self, name: str) -> Any:
+        """chromadb's own collection, whose calls have no hook. Raises its `NotFoundError`."""
+        from chromadb.api.models.Collection import Collection as Handle
+
+        model = self.server.get_collection(name)
+        return Handle(self.server, model, embedding_function=None, data_loader=None)
+
     def clear(self) -> None:
         """Delete the collections that a case has made."""
         from chromadb.errors import NotFoundError
 
         for name in self._made:
             try:
-                self.client.delete_collection(name)
+                self.server.delete_collection(name)
             except NotFoundError:
                 continue
         self._made.clear()

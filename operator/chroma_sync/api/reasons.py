@@ -83,3 +83,4 @@ class DocumentReason(StrEnum):
     SYMLINK = "Symlink"  # a link to another file
     SUBMODULE = "Submodule"  # a commit of another repository
     EMBEDDING_REJECTED = "EmbeddingRejected"  # the model does not take one of its texts
+    RECORD_REJECTED = "RecordRejected"  # Chroma does not take one of its records

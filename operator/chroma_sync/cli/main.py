@@ -166,6 +166,12 @@ def _add_places(command: argparse.ArgumentParser, names_model: str) -> None:
     )
     place.add_argument("--chroma", metavar="URL", help="a Chroma server instead of a folder")
     command.add_argument(
+        "--chroma-token-file",
+        type=Path,
+        metavar="FILE",
+        help="file with the token of the Chroma server (default: what CHROMA_API_KEY holds)",
+    )
+    command.add_argument(
         "--tei",
         metavar="URL",
         help="a Text Embeddings Inference server that serves the model; not needed for the small "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,11 +14,19 @@ from chroma_sync.cli.outcome import UsageError
 from chroma_sync.pipeline.embed import LOCAL_MODEL, LocalMiniLM, Model, TeiModel
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Database
+from chroma_sync.pipeline.index.session import Address, Token
+from chroma_sync.pipeline.secrets import for_header
 
 LOCAL_URL = "local"
 DATABASE_FILE = "chroma.sqlite3"  # of an embedded Chroma
 # A person sits in front of it: long enough for a server that restarts.
 PATIENCE_SECONDS = 30.0
+# As chromadb's own client names it.
+_TOKEN_VARIABLE = "CHROMA_API_KEY"  # noqa: S105 - a name
+_TOKEN_ADVICE = (
+    f"Check the token in the file of --chroma-token-file or in {_TOKEN_VARIABLE}, or the user and "
+    "password in --chroma."
+)
 
 
 def check_places(arguments: argparse.Namespace) -> None:
@@ -25,8 +34,17 @@ def check_places(arguments: argparse.Namespace) -> None:
     for option, url in (("--chroma", arguments.chroma), ("--tei", arguments.tei)):
         if url:
             _must_be_url(option, url)
-    if not arguments.chroma:
+    if arguments.chroma:
+        _must_be_token(arguments)
+    elif arguments.chroma_token_file is not None:
+        raise UsageError("--chroma-token-file: is for a server: name it with --chroma URL")
+    else:
         _must_be_folder(arguments.path)
+
+
+def chroma_place(arguments: argparse.Namespace) -> str:
+    """The address of the server, or the folder. It may be shown: it holds no password."""
+    return Address.parse(arguments.chroma).url if arguments.chroma else str(arguments.path)
 
 
 def open_database(
@@ -42,6 +60,7 @@ def open_database(
     if arguments.chroma:
         return Database.connect(
             *(arguments.chroma, tenant, database),
+            Token(lambda: _token(arguments), _TOKEN_ADVICE),
             retry_seconds=PATIENCE_SECONDS,
             sleep=sleep,
             on_wait=on_wait,
@@ -78,8 +97,35 @@ def _must_be_folder(path: Path) -> None:
 
 
 def _must_be_url(option: str, value: str) -> None:
-    if not value.startswith(("http://", "https://")):
-        raise UsageError(f"{option}: must begin with http:// or https://, not {value[:60]!r}")
+    try:
+        Address.parse(value)
+    except ValueError as error:
+        shown = value.rpartition("@")[2][:60]  # without a password
+        raise UsageError(f"{option}: {error}, not {shown!r}") from None
+
+
+def _must_be_token(arguments: argparse.Namespace) -> None:
+    file = arguments.chroma_token_file
+    try:
+        if file is not None and not file.read_bytes().strip():
+            raise UsageError(f"--chroma-token-file: {file} is empty")
+    except OSError as error:
+        message = f"--chroma-token-file: {file} can't be read: {error.strerror}"
+        raise UsageError(message) from None
+
+
+def _token(arguments: argparse.Namespace) -> str | None:
+    """The token for the Chroma server, as it stands now. Raises `Misconfigured`."""
+    file = arguments.chroma_token_file
+    if file is None:
+        return for_header(os.environ.get(_TOKEN_VARIABLE, "").strip(), _TOKEN_VARIABLE) or None
+    try:
+        # What is not ASCII is refused below, and not shown.
+        text = file.read_text(encoding="ascii", errors="replace").strip()
+    except OSError as error:
+        message = f"--chroma-token-file: {file} can't be read: {error.strerror}."
+        raise Misconfigured(Reason.CREDENTIALS_REJECTED, message) from None
+    return for_header(text, f"The token in {file}")
 
 
 def open_model(

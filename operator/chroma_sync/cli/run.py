@@ -36,6 +36,7 @@ from chroma_sync.cli.places import (
     LOCAL_URL,
     PATIENCE_SECONDS,
     check_places,
+    chroma_place,
     open_database,
     open_model,
     require_folder,
@@ -122,10 +123,11 @@ def prepared(arguments: argparse.Namespace) -> list[Job]:
 
 
 def _tell_of_other_servers(arguments: argparse.Namespace, jobs: Iterable[Job]) -> None:
-    here = arguments.chroma or f"folder {arguments.path}"
+    place = chroma_place(arguments)
+    here = place if arguments.chroma else f"folder {place}"
     chroma = {job.source.metadata.name: job.source.spec.chroma for job in jobs}
     for name, server in chroma.items():
-        if server is not None and server.url != arguments.chroma:
+        if server is not None and server.url != place:
             note = f"spec.chroma of Source {name} counts on a cluster only; here: {here}."
             tell(note)
 
@@ -300,7 +302,7 @@ def _configuration(
     invocation.metadata.uid = str(uuid.uuid4())
     url = arguments.tei or LOCAL_URL
     settings = Settings(
-        chroma=ChromaServer(url=arguments.chroma or str(arguments.path)),
+        chroma=ChromaServer(url=chroma_place(arguments)),
         endpoints=[Endpoint(model=source.spec.embedding.dense.model, url=url)],
     )
     try:

@@ -45,6 +45,7 @@ from chroma_sync.pipeline.errors import RateLimited, Stopped, Temporary
 from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS, Patience
 from chroma_sync.pipeline.index.chroma import Database
+from chroma_sync.pipeline.index.session import Token
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
 from chroma_sync.pipeline.secrets import token
@@ -53,6 +54,10 @@ _LOG_SECONDS = 10.0
 # A check answers soon or is repeated by the operator; a run bridges a restart of a server itself.
 _CHECK_PATIENCE_SECONDS = 5.0
 _RUN_PATIENCE_SECONDS = 600.0
+_REFUSED_ADVICE = (
+    "Check the token in the Secret that spec.chroma.tokenSecretRef of the Source names, or, where "
+    "the Source has no spec.chroma, in the one that chroma.tokenSecret of the chart names."
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -116,13 +121,14 @@ def _toolbox(
     scratch = Path(SCRATCH)
     chroma, embedding = configuration.chroma, configuration.embedding
     secrets = MountedSecrets()
-    chroma_token = token(secrets, SecretUse.CHROMA, chroma.token_secret, chroma.token_key)
+    chroma_token = partial(token, secrets, SecretUse.CHROMA, chroma.token_secret, chroma.token_key)
     rate_limit = 0.0 if step is Step.CHECK else RATE_LIMIT_SECONDS
     host = Patience(rate_limit, patience, sleep, progress.waits)
     source = make_source(configuration, scratch, stop, secrets, host)
     stack.callback(source.close)
     database = Database.connect(
-        *(chroma.url, chroma.tenant, configuration.database, chroma_token),
+        *(chroma.url, chroma.tenant, configuration.database),
+        Token(chroma_token, _REFUSED_ADVICE),
         retry_seconds=patience,
         sleep=sleep,
         on_wait=progress.waits(Reason.CHROMA_UNAVAILABLE),

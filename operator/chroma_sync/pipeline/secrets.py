@@ -79,15 +79,19 @@ class Secret:
 
     def header_value(self, key: SecretKey) -> str:
         """A key's text that goes into an HTTP header. Raises `Misconfigured`."""
-        value = self.value(key)
-        if not (value.isascii() and value.isprintable()):
-            # Said here, for an HTTP client would quote it.
-            message = (
-                f"The {key.value} in Secret {self.name!r} holds characters that no HTTP header "
-                "may hold. Put in what the server gave you, and nothing else."
-            )
-            raise Misconfigured(Reason.CREDENTIALS_REJECTED, message)
-        return value
+        return for_header(self.value(key), f"The {key.value} in Secret {self.name!r}")
+
+
+def for_header(value: str, what: str) -> str:
+    """A value that goes into an HTTP header; `what` names it. Raises `Misconfigured` when it can't:
+    said here, for an HTTP client would quote it."""
+    if not (value.isascii() and value.isprintable()):
+        message = (
+            f"{what} holds characters that no HTTP header may hold. Put in what the server gave "
+            "you, and nothing else."
+        )
+        raise Misconfigured(Reason.CREDENTIALS_REJECTED, message)
+    return value
 
 
 def token(secrets: Secrets, use: SecretUse, name: str | None, key: SecretKey) -> str | None:

@@ -236,7 +236,8 @@ class Stream:
                 embedded = embed_long(self._s.model, texts)
             except EmbeddingRejected as rejected:
                 for index, message in rejected.refused.items():
-                    self._fail(batch[index].pending, message)
+                    pending = batch[index].pending
+                    self._fail(pending, DocumentReason.EMBEDDING_REJECTED, message)
                 continue
             self._s.progress.chunks("embedded", len(batch))
             for item, vector, windows in zip(
@@ -245,12 +246,12 @@ class Stream:
                 self._send(item, vector, windows)
             return
 
-    def _fail(self, pending: Pending, message: str) -> None:
+    def _fail(self, pending: Pending, reason: DocumentReason, message: str) -> None:
         with self._lock:
             if pending.failed:
                 return
             pending.failed = True
-        self._s.progress.failed(pending.entry.key, DocumentReason.EMBEDDING_REJECTED, message)
+        self._s.progress.failed(pending.entry.key, reason, message)
 
     def _send(self, item: Item, vector: Vector, windows: int, in_place: bool = False) -> None:
         pending = item.pending
@@ -294,10 +295,15 @@ class Stream:
         batch, rest = live[: self._s.write_limit], live[self._s.write_limit :]
         if not batch:
             return rest
-        self._s.collection.upsert([item.record for item in batch])
-        self._s.progress.chunks("written", len(batch))
+        refused = self._s.collection.upsert([item.record for item in batch])
+        why = {one.record.id: one.why for one in refused}
+        self._s.progress.chunks("written", len(batch) - len(refused))
         for item in batch:
             pending = item.pending
+            if item.record.id in why:
+                self._fail(pending, DocumentReason.RECORD_REJECTED, why[item.record.id])
+            if pending.failed:
+                continue
             if item.n == 0:
                 entry, chunked = pending.entry, pending.chunked
                 count, note = len(chunked.chunks), chunked.fallback

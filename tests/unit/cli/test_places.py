@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.main import main
+from chroma_sync.cli.places import _token
+from chroma_sync.pipeline.errors import Misconfigured
 
 
 @pytest.mark.parametrize(
@@ -98,3 +102,59 @@ def test_a_plan_names_the_folder_that_the_user_named(
         "chroma-sync: spec.chroma of Source shop counts on a cluster only; here: folder fresh."
     )
     assert not Path("fresh").exists()
+
+
+CHROMA = ["--chroma", "http://127.0.0.1:1"]
+
+
+@COMMANDS
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--chroma", "http://robot:canary@:1"], "--chroma: must begin with http:// or https://"),
+        (["--chroma", "robot:canary@chroma:8000"], "and name a host, not 'chroma:8000'"),
+        ([*CHROMA, "--chroma-token-file", "nope"], "nope can't be read: No such file or directory"),
+        ([*CHROMA, "--chroma-token-file", "a-file"], "--chroma-token-file: a-file is empty"),
+        (["--chroma-token-file", "a-file"], "--chroma-token-file: is for a server: name it with"),
+    ],
+)
+def test_how_a_server_is_named(
+    file: str,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    options: list[str],
+    says: str,
+) -> None:
+    assert main([*command, *options]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert "canary" not in said
+
+
+def token_of(*options: str) -> str | None:
+    arguments = argparse.Namespace(chroma_token_file=Path(*options) if options else None)
+    return _token(arguments)
+
+
+def test_the_token_of_a_server(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHROMA_API_KEY", raising=False)
+    assert token_of() is None
+    monkeypatch.setenv("CHROMA_API_KEY", "of-the-environment\n")
+    assert token_of() == "of-the-environment"
+    Path("token").write_text("of-the-file\n")
+    assert token_of("token") == "of-the-file"
+    Path("token").write_text("renewed\n")
+    assert token_of("token") == "renewed"
+
+
+@pytest.mark.parametrize("bad", ["canary\nX-Header: canary", "canary-ü"])
+def test_a_token_that_no_header_may_hold(
+    file: str, monkeypatch: pytest.MonkeyPatch, bad: str
+) -> None:
+    Path("token").write_text(bad, encoding="utf-8")
+    monkeypatch.setenv("CHROMA_API_KEY", bad)
+    for options in ([], ["token"]):
+        with pytest.raises(Misconfigured) as caught:
+            token_of(*options)
+        assert caught.value.reason is Reason.CREDENTIALS_REJECTED
+        assert "canary" not in str(caught.value)

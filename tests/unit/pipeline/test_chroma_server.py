@@ -11,6 +11,7 @@ import pytest
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
 from chroma_sync.pipeline.index.chroma import Database
+from chroma_sync.pipeline.index.session import Token
 from fakes.scripted_tei import Reply, Script, ok, scripted
 
 API = "/api/v2"
@@ -19,10 +20,8 @@ DATABASE = {"id": "00000000-0000-0000-0000-000000000000", "name": "shop", "tenan
 
 
 def sound(path: str, body: bytes) -> Reply:
-    """What a Chroma server answers while a client connects."""
+    """What a Chroma server answers while a database is opened."""
     answers: dict[str, object] = {
-        f"{API}/heartbeat": {"nanosecond heartbeat": 1},
-        f"{API}/auth/identity": {"user_id": "", "tenant": "team-a", "databases": ["shop"]},
         f"{API}/tenants/team-a": TENANT,
         f"{API}/tenants/team-a/databases/shop": DATABASE,
     }
@@ -34,10 +33,11 @@ def broken_at(where: str, answer: Callable[[], Reply]) -> Script:
 
 
 def connected(url: str) -> Database:
-    return Database.connect(url, "team-a", "shop", token="canary-1", retry_seconds=0.5)
+    token = Token(lambda: "canary-1", "Look at the Secret.")
+    return Database.connect(url, "team-a", "shop", token, retry_seconds=0.5)
 
 
-@pytest.mark.parametrize("where", [f"{API}/heartbeat", f"{API}/pre-flight-checks"])
+@pytest.mark.parametrize("where", [f"{API}/tenants/team-a", f"{API}/pre-flight-checks"])
 def test_a_server_that_hangs_does_not_outlast_the_patience_by_much(where: str) -> None:
     over = threading.Event()
 
@@ -80,10 +80,16 @@ def test_a_missing_tenant_or_database(where: str) -> None:
 
 def test_a_token_that_is_refused() -> None:
     answer = refused(401, "AuthError", "Unauthorized")
-    with scripted(broken_at(f"{API}/auth/identity", answer)) as url:
+    with scripted(broken_at(f"{API}/tenants/team-a", answer)) as url:
         with pytest.raises(Misconfigured) as caught:
             connected(url)
     assert caught.value.reason is Reason.CREDENTIALS_REJECTED
-    assert "spec.chroma.tokenSecretRef" in str(caught.value)
-    assert "chroma.tokenSecret of the chart" in str(caught.value)
+    assert str(caught.value).endswith("Unauthorized. Look at the Secret.")
     assert "canary" not in str(caught.value)
+
+
+def test_an_address_that_is_none() -> None:
+    for url in ("chroma:8000", "http://", "http://chroma:99999", "http://[::1"):
+        with pytest.raises(Misconfigured) as caught:
+            Database.connect(url, "team-a", "shop")
+        assert "must begin with http:// or https:// and name a host" in str(caught.value)

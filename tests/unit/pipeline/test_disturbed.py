@@ -14,10 +14,11 @@ from chroma_sync.pipeline.chunk import Chunked, Chunker
 from chroma_sync.pipeline.chunk.chunker import as_chunks
 from chroma_sync.pipeline.chunk.cuts import line_cuts
 from chroma_sync.pipeline.errors import Temporary
-from chroma_sync.pipeline.index.chroma import Collection
+from chroma_sync.pipeline.index.chroma import Call, Collection
 from chroma_sync.pipeline.index.records import Configs, Record, document_sha, record_id
 from chroma_sync.pipeline.index.state import TargetState
 from chroma_sync.pipeline.index.target import load_target
+from chroma_sync.pipeline.index.writes import RefusedRecord
 from chroma_sync.pipeline.steps import Toolbox
 from fakes.hash_model import HashModel
 from unit.pipeline.stored import contents, metadata
@@ -56,12 +57,12 @@ def test_a_broken_run_goes_on_without_embedding_again(
     steps.run(whole)
     real, writes = Collection.upsert, 0
 
-    def killed(self: Collection, records: list[Record]) -> None:
+    def killed(self: Collection, records: list[Record]) -> list[RefusedRecord]:
         nonlocal writes
         writes += 1
         if writes > after:
             raise _BreaksOff
-        real(self, records)
+        return real(self, records)
 
     monkeypatch.setattr(Collection, "upsert", killed)
     monkeypatch.setattr("chroma_sync.pipeline.index.chroma._WRITE_MAX", 10)
@@ -89,7 +90,7 @@ def test_another_writer_gets_between_a_look_and_a_write(
     steps.work(begun)
     real, disturbed = Collection._with_new_metadata, 0
 
-    def disturbing(self: Collection, records: list[Record]) -> list[Record]:
+    def disturbing(self: Collection, records: list[Record], call: Call) -> list[Record]:
         nonlocal disturbed
         disturbed += len(records)
         ids = [record.id for record in records]
@@ -100,7 +101,7 @@ def test_another_writer_gets_between_a_look_and_a_write(
             self._handle.upsert(
                 ids, vectors, [{"content_sha256": "x"}] * len(ids), ["x"] * len(ids)
             )
-        return real(self, records)
+        return real(self, records, call)
 
     monkeypatch.setattr(Collection, "_with_new_metadata", disturbing)
     other = make_tools(sha=1, run="two")

@@ -164,9 +164,10 @@ def test_a_reader_misses_no_document_that_both_commits_have(
     def looking(name: str) -> None:
         plain = getattr(Collection, name)
 
-        def then_look(self: Collection, arguments: Any) -> None:
-            plain(self, arguments)
+        def then_look(self: Collection, arguments: Any) -> Any:
+            done = plain(self, arguments)
             seen.append(documents(self))
+            return done
 
         monkeypatch.setattr(Collection, name, then_look)
 

@@ -279,7 +279,7 @@ def test_a_previous_collection_of_no_use(make_tools: MakeTools, why: str) -> Non
     standing = before.database.find("before")
     assert standing is not None
     if why == "gone":
-        before.database._client.delete_collection("before")
+        before.database._server.delete_collection("before")
     elif why == "unfinished":
         standing.replace_metadata({**standing.metadata, "finished_ingest": False})
     elif why == "other vectors":
@@ -298,7 +298,7 @@ def test_the_previous_collection_goes_in_mid_run(make_tools: MakeTools) -> None:
 
     def deletes_first(entry: Entry) -> bytes:
         if before.database.find("before") is not None:
-            before.database._client.delete_collection("before")
+            before.database._server.delete_collection("before")
         return read(entry)
 
     tools.source.read = deletes_first  # type: ignore[method-assign]

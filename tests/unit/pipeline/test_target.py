@@ -217,9 +217,10 @@ def test_what_did_not_change_costs_no_metadata(
     [(5_461, 10_000, 300), (41_666, 10_000, 300), (1_000, 300, 300), (100, 300, 100)],
 )
 def test_reads_stay_within_the_quotas_of_a_hosted_server(batch: int, read: int, write: int) -> None:
-    class Client:
+    class Server:
         def get_max_batch_size(self) -> int:
             return batch
 
-    database = Database(Client(), Calls("here", 0.0, time.sleep, lambda _: None))
+    calls = Calls("here", 0.0, time.sleep, lambda _: None)
+    database = Database(Server(), "team-a", "shop", calls, lambda: None)
     assert (database.read_limit(), database.write_limit()) == (read, write)

@@ -1,22 +1,23 @@
-"""Chroma, seen through what the index stage needs of it. The only module that imports chromadb.
-
-chromadb's HTTP client has no time-outs of its own: they are set on the sessions that it holds, and
-since it talks to the server while it is made, the server must first answer a heartbeat in time.
-"""
+"""Chroma, seen through what the index stage needs of it, and nothing more of chromadb."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
+from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.calls import COLLECTION_GONE, Calls
 from chroma_sync.pipeline.index.records import Record, Scalar, Vector
+from chroma_sync.pipeline.index.session import NO_TOKEN, Address, Exchange, Token, http_server
+from chroma_sync.pipeline.index.writes import RefusedRecord, Writes
 
 RETRY_SECONDS = 300.0
 _REQUEST_SECONDS = 60.0
@@ -29,6 +30,12 @@ _IDS_READ = 10_000
 _METADATA_READ = 1_000  # what larger pages leave in the heap stays there
 
 Metadata = dict[str, Any]
+
+
+class Call(Protocol):
+    """Does one thing at the server, as `Calls.call` does it."""
+
+    def __call__(self, action: Callable[[], Any], *, is_write: bool = False) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -52,10 +59,14 @@ class Hit:
 class Database:
     """One database of a Chroma server, or of an embedded Chroma on a laptop."""
 
-    def __init__(self, client: Any, calls: Calls) -> None:
-        self._client = client
+    def __init__(
+        self, server: Any, tenant: str, database: str, calls: Calls, close: Callable[[], None]
+    ) -> None:
+        self._server = server
+        self._place = {"tenant": tenant, "database": database}
         self._call = calls.call
-        self._of_collections = replace(calls, missing=COLLECTION_GONE).call
+        self._of_collections = replace(calls, missing=COLLECTION_GONE)
+        self.close = close  # gives connections and files back
 
     @classmethod
     def connect(
@@ -63,7 +74,7 @@ class Database:
         url: str,
         tenant: str,
         database: str,
-        token: str | None = None,
+        token: Token = NO_TOKEN,
         *,
         retry_seconds: float = RETRY_SECONDS,
         sleep: Callable[[float], None] = time.sleep,
@@ -73,32 +84,25 @@ class Database:
 
         Each call waits for a server that is down or restarting, so many seconds at most, and tells
         `on_wait` of it: the trouble, then an empty text when it is over."""
+        try:
+            address = Address.parse(url)
+        except ValueError as error:
+            message = f"The address of the Chroma server {error}."
+            raise Misconfigured(Reason.CHROMA_UNAVAILABLE, message) from None
+        exchange = Exchange()
         calls = Calls(
-            f"{url}, tenant {tenant!r}, database {database!r}", retry_seconds, sleep, on_wait
+            *(f"{address.url}, tenant {tenant!r}, database {database!r}", retry_seconds),
+            *(sleep, on_wait),
+            token_advice=token.advice,
+            exchange=exchange,
         )
         # A server that hangs must not outlast the caller's patience by much.
         timeout = min(_REQUEST_SECONDS, max(1.0, retry_seconds))
-
-        def opened() -> Any:
-            import chromadb
-            import httpx
-            from chromadb.config import Settings
-
-            heartbeat = f"{url.rstrip('/')}/api/v2/heartbeat"
-            httpx.get(heartbeat, timeout=timeout).raise_for_status()
-            headers = {"X-Chroma-Token": token} if token else None
-            client = chromadb.HttpClient(
-                host=url.rstrip("/"),
-                headers=headers,
-                settings=Settings(anonymized_telemetry=False),
-                tenant=tenant,
-                database=database,
-            )
-            for session in _sessions(client):
-                session.timeout = timeout
-            return client
-
-        return cls(calls.call(opened), calls)
+        server = http_server(address, token, timeout, exchange)
+        with ExitStack() as stack:
+            stack.callback(server._session.close)
+            calls.call(lambda: (server.get_tenant(tenant), server.get_database(database, tenant)))
+            return cls(server, tenant, database, calls, stack.pop_all().close)
 
     @classmethod
     def embedded(cls, path: Path, database: str) -> Database:
@@ -113,18 +117,12 @@ class Database:
                 path=path, settings=Settings(anonymized_telemetry=False), database=database
             )
 
-        return cls(calls.call(opened), calls)
-
-    def close(self) -> None:
-        """Give connections and files back."""
-        self._client.close()
-        # chromadb's own close leaves an HTTP client's connections to the garbage collector.
-        for session in _sessions(self._client):
-            session.close()
+        client = calls.call(opened)
+        return cls(client._server, client.tenant, database, calls, client.close)
 
     @cached_property
     def _batch(self) -> int:
-        return int(self._call(self._client.get_max_batch_size))
+        return int(self._call(self._server.get_max_batch_size))
 
     def write_limit(self) -> int:
         """The most records that one write may hold."""
@@ -134,8 +132,11 @@ class Database:
         """The most records that one read may answer with."""
         return _IDS_READ if self._batch > _HOSTED_BATCH else _READ_MAX
 
-    def _collection(self, handle: Any) -> Collection:
-        return Collection(handle, self._of_collections, self.read_limit())
+    def _collection(self, model: Any) -> Collection:
+        from chromadb.api.models.Collection import Collection as Handle
+
+        handle = Handle(self._server, model, embedding_function=None, data_loader=None)
+        return Collection(handle, self._of_collections.call, self.read_limit())
 
     def find(self, name: str) -> Collection | None:
         """The collection of that name, if there is one."""
@@ -143,18 +144,18 @@ class Database:
 
         def found() -> Any:
             try:
-                return self._client.get_collection(name, embedding_function=None)
+                return self._server.get_collection(name, **self._place)
             except NotFoundError:
                 return None
 
-        handle = self._call(found)
-        return None if handle is None else self._collection(handle)
+        model = self._call(found)
+        return None if model is None else self._collection(model)
 
     def collections(self) -> Iterator[Collection]:
         """All collections of the database, in pages. Don't make or delete any meanwhile."""
         offset = 0
         while True:
-            ask = partial(self._client.list_collections, limit=_READ_MAX, offset=offset)
+            ask = partial(self._server.list_collections, _READ_MAX, offset, **self._place)
             page = self._call(ask)
             yield from map(self._collection, page)
             if len(page) < _READ_MAX:
@@ -163,25 +164,25 @@ class Database:
 
     def create(self, name: str, metadata: Mapping[str, Scalar]) -> Collection:
         """Create a collection with the cosine space, or get the one that stands there by now."""
-        handle = self._call(
-            lambda: self._client.get_or_create_collection(
+        model = self._call(
+            lambda: self._server.get_or_create_collection(
                 name,
                 metadata=dict(metadata),
                 configuration={"hnsw": {"space": "cosine"}},
-                embedding_function=None,
+                **self._place,
             )
         )
-        return self._collection(handle)
+        return self._collection(model)
 
 
 class Collection:
     """One collection. Its metadata is replaced as a whole, a record's metadata is merged."""
 
-    def __init__(
-        self, handle: Any, call: Callable[[Callable[[], Any]], Any], read_limit: int
-    ) -> None:
+    def __init__(self, handle: Any, call: Call, read_limit: int) -> None:
         self._handle = handle
         self._call = call
+        write = partial(call, is_write=True)
+        self._writes = Writes(lambda r: self._send(r, write), lambda r: self._send(r, call))
         self._ids_read = read_limit
         self._metadata_read = min(_METADATA_READ, read_limit)
         self.id = str(handle.id)
@@ -245,14 +246,19 @@ class Collection:
         rows = zip(found["metadatas"][0], found["documents"][0], found["distances"][0], strict=True)
         return [Hit(dict(m or {}), text or "", 1.0 - distance) for m, text, distance in rows]
 
-    def upsert(self, records: Sequence[Record]) -> None:
-        """Write some records, at most the database's `write_limit`. Of those that are in place only
-        the metadata: Chroma takes five times as long to write a vector over."""
+    def upsert(self, records: Sequence[Record]) -> list[RefusedRecord]:
+        """Write some records, at most the database's `write_limit`. Returns those that Chroma does
+        not take, though it takes others."""
+        return self._writes.put(records)
+
+    def _send(self, records: Sequence[Record], call: Call) -> None:
+        """Write some records in one request. Of those that are in place only the metadata: Chroma
+        takes five times as long to write a vector over."""
         in_place = [record for record in records if record.in_place]
-        lost = self._with_new_metadata(in_place) if in_place else []
+        lost = self._with_new_metadata(in_place, call) if in_place else []
         whole = [*(record for record in records if not record.in_place), *lost]
         if whole:
-            self._call(
+            call(
                 lambda: self._handle.upsert(
                     ids=[r.id for r in whole],
                     embeddings=np.stack([r.vector for r in whole]),
@@ -261,12 +267,12 @@ class Collection:
                 )
             )
 
-    def _with_new_metadata(self, records: Sequence[Record]) -> list[Record]:
+    def _with_new_metadata(self, records: Sequence[Record], call: Call) -> list[Record]:
         """Write the metadata alone. Returns the records that turn out not to be in place: another
         writer deleted them or wrote over them, which Chroma does not tell."""
         ids = [r.id for r in records]
         metadatas = [dict(r.metadata) for r in records]
-        self._call(lambda: self._handle.update(ids, metadatas=metadatas))
+        call(lambda: self._handle.update(ids, metadatas=metadatas))
         include = ["documents", "embeddings"]
         page = self._call(lambda: self._handle.get(ids=ids, include=include))
         rows = zip(page["ids"], page["documents"], page["embeddings"], strict=True)
@@ -290,12 +296,6 @@ def _stored(page: Any) -> Iterator[Stored]:
 def _is_in_place(record: Record, text: str | None, vector: Any) -> bool:
     # Chroma normalises what it stores: the last bit may differ.
     return text == record.text and np.allclose(vector, record.vector, atol=1e-5)
-
-
-def _sessions(client: Any) -> list[Any]:
-    """The HTTP sessions of a client: its own, and that of the admin client inside it."""
-    servers = [client._server, client._admin_client._server]
-    return [server._session for server in servers if hasattr(server, "_session")]
 
 
 def text_metadata(metadata: Metadata, key: str) -> str:
