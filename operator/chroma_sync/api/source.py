@@ -334,6 +334,12 @@ class CheckStatus(ApiModel):
         description="When the next check starts. Left out: none is planned.",
         json_schema_extra={"format": "date-time"},
     )
+    digest: str | None = Field(
+        default=None,
+        max_length=64,
+        description="Hash of what the check depends on, in the spec and in the installation's "
+        "settings. Another one brings another check.",
+    )
 
 
 class SourceStatus(ApiModel):

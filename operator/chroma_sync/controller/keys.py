@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from chroma_sync.cluster.interface import ListedKind
 from chroma_sync.controller.cache import Cache, Place
+from chroma_sync.reconcile import admission
 from chroma_sync.reconcile.observed import (
     InvocationState,
     JobState,
@@ -64,7 +65,7 @@ def invocation_changed(cache: Cache, invocation: Object, *, deleted: bool) -> li
         news = cache.invocations.remove(place, uid, version)
     else:
         news = cache.invocations.put(place, uid, version, state, source)
-    return _of_invocation(place, state) if news else []
+    return _of_invocation(cache, place, state) if news else []
 
 
 def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Key]:
@@ -114,7 +115,7 @@ def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) 
         return [key for place, _ in lost_sources for key in waiting(cache, place)]
     if kind == "Invocation":
         lost = cache.invocations.drop_missing(there, version)
-        return [key for place, state in lost for key in _of_invocation(place, state)]
+        return [key for place, state in lost for key in _of_invocation(cache, place, state)]
     if kind == "Pod":
         lost_pods = cache.pods.drop_missing(there, version)
         return [key for place, state in lost_pods for key in of_pod(cache, place[0], state)]
@@ -124,8 +125,11 @@ def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) 
     ]
 
 
-def _of_invocation(place: Place, state: InvocationState) -> list[Key]:
-    return [Key("Invocation", *place), Key("Source", place[0], state.source)]
+def _of_invocation(cache: Cache, place: Place, state: InvocationState) -> list[Key]:
+    """The run, its Source, and the run right behind it, which says whom it waits for."""
+    found = [Key("Invocation", *place), Key("Source", place[0], state.source)]
+    behind = admission.follower(state, cache.invocations_of(place[0], state.source))
+    return [*found, Key("Invocation", place[0], behind)] if behind else found
 
 
 def _of_job(cache: Cache, namespace: str, state: JobState, *, deleted: bool) -> list[Key]:

@@ -27,8 +27,8 @@ from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.remembered import Remembered
 from chroma_sync.controller.schemas import Schemas
 from chroma_sync.controller.workqueue import RetryError
+from chroma_sync.reconcile import admission, names, run, starting
 from chroma_sync.reconcile import invocation as invocation_pass
-from chroma_sync.reconcile import names, run, starting
 from chroma_sync.reconcile import source as source_pass
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import (
@@ -140,7 +140,6 @@ class Passes:
         uid, source_name = invocation.metadata.uid or "", invocation.spec.source_ref.name
         begun = invocation.status.start_time is not None
         finished = invocation_pass.is_finished(invocation.status)
-        expires = invocation.spec.ttl_seconds_after_finished is not None
         # Before any list of pods: a Job that has ended here has no pod that is not listed as ended.
         all_jobs = self._cache.jobs_of(key.namespace, source_name)
         jobs = [j for j in all_jobs if (j.owner_kind, j.owner_uid) == ("Invocation", uid)]
@@ -149,21 +148,32 @@ class Passes:
         pods = await self._owned(key.namespace, known)
         no_pods = await self._why_no_pods(key, jobs, pods) if not finished else {}
 
-        def decide(source: Source | None, pods: list[PodState]) -> Plan[InvocationStatus]:
-            own = [pod for pod in pods if pod.invocation_uid == uid]
+        queue = self._cache.invocations_of(key.namespace, source_name)
+        holder = self._cache.sources.get((key.namespace, source_name))
+        stops = invocation.spec.cancel or invocation.metadata.deletion_timestamp is not None
+        # What has begun, or is to end, needs nothing of its Source.
+        waits = not (begun or finished or stops)
+        source = await self._read_source(key.namespace, source_name) if waits else None
+
+        def decide(pods: list[PodState]) -> Plan[InvocationStatus]:
             seen = run.Seen(
-                invocation, self._installation, source, jobs, own, self._told, refused, no_pods
+                invocation,
+                self._installation,
+                source,
+                jobs,
+                [pod for pod in pods if pod.invocation_uid == uid],
+                self._told,
+                refused,
+                no_pods,
+                admitted=holder is not None and holder.active_uid == uid,
+                ahead=admission.ahead(uid, queue) if waits else None,
+                remains=admission.remains(uid, all_jobs, pods) if waits else "",
             )
             return invocation_pass.reconcile(seen, self._now())
 
-        # A run that goes needs nothing of its Source.
-        needs_source = expires if finished else not begun
-        source = await self._read_source(key.namespace, source_name) if needs_source else None
-        plan = decide(source, pods)
+        plan = decide(pods)
         if begun and not finished and invocation_pass.is_finished(plan.status):
-            source = await self._read_source(key.namespace, source_name) if expires else None
-            selector = f"{names.LABEL_INVOCATION_UID}={uid}"
-            plan = decide(source, await self._listed_pods(key, selector))
+            plan = decide(await self._listed_pods(key, f"{names.LABEL_INVOCATION_UID}={uid}"))
         raw = await self._executor.carry_out(key, raw, plan)
         self._remembered.written(key, raw)
         if not finished and invocation_pass.is_finished(plan.status):

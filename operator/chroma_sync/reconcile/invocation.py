@@ -10,7 +10,7 @@ from chroma_sync.api.conditions import READY, SUCCEEDED, find, timestamp
 from chroma_sync.api.configuration import ModelNotServedError, resolve
 from chroma_sync.api.invocation import InvocationStatus
 from chroma_sync.api.reasons import Reason
-from chroma_sync.api.source import Source
+from chroma_sync.api.source import ActiveInvocation, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
 from chroma_sync.reconcile import conditions, counts, run
 from chroma_sync.reconcile.conditions import State
@@ -118,8 +118,7 @@ def _wait(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | No
         return conditions.unfinished(Reason.SOURCE_NOT_READY, message)
     active = source.status.active_invocation
     if active is None or active.uid != seen.invocation.metadata.uid:
-        message = f"Other runs of Source {name} go first, in the order of their creation."
-        return conditions.unfinished(Reason.PENDING, message)
+        return conditions.unfinished(Reason.PENDING, _whom_it_waits_for(seen, active, name))
     try:
         configuration = resolve(source, seen.installation, seen.invocation)
     except ModelNotServedError as error:
@@ -128,6 +127,17 @@ def _wait(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | No
     run.store(plan.status, configuration.model_copy(update={"worker_image": image}))
     plan.status.start_time = timestamp(now)
     return None
+
+
+def _whom_it_waits_for(seen: Seen, active: ActiveInvocation | None, source: str) -> str:
+    if seen.ahead is not None:
+        since = timestamp(seen.ahead.created)
+        return f"Invocation {seen.ahead.name} of Source {source} goes first, made at {since}."
+    if active is not None:
+        return f"Invocation {active.name} of Source {source} goes first."
+    if seen.remains:
+        return f"{seen.remains} is left of an earlier run of Source {source}. It ends first."
+    return f"The run is the next one of Source {source}, which has not admitted it yet."
 
 
 _STEPS: Final[tuple[_Step, ...]] = (_cancel, _hold, _refuse, _wait, run.advance)
@@ -140,7 +150,9 @@ def _why_not_ready(source: Source) -> str:
     ready = find(source.status.conditions, READY)
     if ready is None or source.status.observed_generation != source.metadata.generation:
         return "it was not checked yet."
-    return "" if ready.status == "True" else f"{ready.reason}: {ready.message}"
+    if ready.status == "True":
+        return ""
+    return f"{ready.reason} since {ready.last_transition_time}: {ready.message}"
 
 
 def _clear_up(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> None:
@@ -160,13 +172,7 @@ def _clear_up(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> None:
     wait = (moment(plan.status.completion_time) + timedelta(seconds=ttl) - now).total_seconds()
     if wait > 0:
         plan.again_in(wait)
-    elif _is_active(seen):
+    elif seen.admitted:  # the Source has not yet taken notice of the end
         plan.again_in(TTL_LOOK_AGAIN)
     else:
         plan.actions.append(DeleteInvocation())
-
-
-def _is_active(seen: Seen) -> bool:
-    """Whether the Source has not yet taken notice of the end."""
-    active = seen.source.status.active_invocation if seen.source is not None else None
-    return active is not None and active.uid == seen.invocation.metadata.uid

@@ -27,7 +27,7 @@ from chroma_sync.api.source import Source
 from chroma_sync.reconcile import conditions, counts, jobs, pods, starting
 from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.installation import Installation
-from chroma_sync.reconcile.observed import JobState, PodState, moment
+from chroma_sync.reconcile.observed import InvocationState, JobState, PodState, moment
 from chroma_sync.reconcile.plan import CreateJob, Plan, Refusal
 
 # Each change of a Job, a pod or the counts wakes the operator: this is for news that got lost.
@@ -45,7 +45,9 @@ DOING: Final = {
 class Seen:
     """All that a pass over an Invocation looks at. Jobs and pods are its own only. `progress` is
     what pods told last, by their uid. `refused`: the last Job that the API server did not take.
-    `no_pods`: why a Job has no pod, as its controller told last, by the Job's name."""
+    `no_pods`: why a Job has no pod, as its controller told last, by the Job's name. `admitted`: its
+    Source names it as its active run. `ahead` is the run before it in the queue, and `remains` what
+    is still at work of one that is gone."""
 
     invocation: Invocation
     installation: Installation
@@ -55,6 +57,9 @@ class Seen:
     progress: Mapping[str, Result] = field(default_factory=dict)
     refused: Refusal | None = None
     no_pods: Mapping[str, str] = field(default_factory=dict)
+    admitted: bool = False
+    ahead: InvocationState | None = None
+    remains: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +27,14 @@ RETRY_FIRST: Final = 10.0
 RETRY_LAST: Final = 300.0
 # Each change of a check's Job and pod wakes the operator: this is for news that got lost.
 LOOK_AGAIN: Final = 30.0
+# What a run reads of a repository, which a check does not.
+NOT_CHECKED: Final = (
+    "include_globs",
+    "exclude_globs",
+    "max_file_size_bytes",
+    "include_generated",
+    "include_vendored",
+)
 REQUESTED_AT_MAX: Final = 256
 Manifest = dict[str, Any]
 CHECKING: Final = "The Source is being checked."
@@ -97,6 +107,22 @@ def needs_all_pods(before: SourceStatus, after: SourceStatus) -> bool:
     return admitted or (after.check is not None and after.check.attempts > failures)
 
 
+def digest_of(configuration: Configuration) -> str:
+    """A hash of what a check depends on: the servers, how the repository is reached, and what the
+    API server may refuse of a run's Job. A new field of these counts, until it is left out here."""
+    template = configuration.job_template
+    depends = {
+        "servers": configuration.model_dump(
+            mode="json", include={"database": True, "chroma": True, "embedding": True}
+        ),
+        "github": configuration.github.model_dump(mode="json", exclude=set(NOT_CHECKED)),
+        "job": template.model_dump(
+            mode="json", include={"resources", "service_account_name", "image_pull_secrets"}
+        ),
+    }
+    return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def backoff(attempts: int) -> float:
     """Seconds from the failed check number `attempts` to the next one."""
     return min(RETRY_FIRST * 2.0 ** min(attempts - 1, 10), RETRY_LAST)
@@ -123,8 +149,12 @@ def _check(seen: Seen, plan: Plan[SourceStatus], now: datetime) -> State:
     check = status.check
     new_spec = status.observed_generation != source.metadata.generation
     state = _current(source)
-    if state is None or check is None or new_spec or asked:
-        check = status.check = CheckStatus()
+    digest = digest_of(configuration)
+    other = check is None or check.digest != digest
+    # Of a Source that failed, the check's pod may need what a check of a usable one does not.
+    edited = new_spec and (state is None or state.status != "True")
+    if state is None or check is None or other or edited or asked:
+        check = status.check = CheckStatus(digest=digest)
         state = conditions.checking(CHECKING)
     if state.status == "True":
         _delete_checks(seen, plan, keep=None)
@@ -147,7 +177,9 @@ def _advance(
     name = manifest["metadata"]["name"]
     job = next((j for j in seen.jobs if j.name == name and j.owner_uid == owner.uid), None)
     if job is None:
-        trial = _trial(seen, plan.status, owner, configuration)
+        first = _attempt(seen, plan.status, CheckStatus(digest=check.digest))
+        # All checks of one spec ask for the same Job of a run.
+        trial = jobs.trial_job(owner, first, configuration, seen.installation)
         return _begin(seen, plan, (trial, manifest), check, state, now)
     _delete_checks(seen, plan, keep=name)
     plan.again_in(LOOK_AGAIN)
@@ -156,7 +188,7 @@ def _advance(
     pod = pods.latest((p for p in seen.pods if p.job_uid == job.uid), Step.CHECK).get(0)
     if job.complete or (pod is not None and pods.succeeded(pod)):
         plan.actions.append(DeleteJob(job.name, job.uid))
-        plan.status.check = CheckStatus()
+        plan.status.check = CheckStatus(digest=check.digest)
         return conditions.available("The check found the repository, the database and the model.")
     if job.failure is not None or (pod is not None and pod.terminated is not None):
         # The Job stays until the next one is made: people want to look at its pod and its log.
@@ -164,7 +196,9 @@ def _advance(
         attempts = check.attempts + 1
         wait = max(backoff(attempts), _asked_to_wait(pod))
         due = now + timedelta(seconds=wait)
-        plan.status.check = CheckStatus(attempts=attempts, next_attempt_time=timestamp(due))
+        plan.status.check = CheckStatus(
+            attempts=attempts, next_attempt_time=timestamp(due), digest=check.digest
+        )
         plan.again_in(wait)
         return conditions.retrying(trouble.reason, trouble.message)
     return _going(seen, plan, job, pod, state, now)
@@ -254,7 +288,8 @@ def _learn(seen: Seen, plan: Plan[SourceStatus], state: State, now: datetime) ->
             name=ended.collection, revision=ended.revision or None
         )
     elif ended.reason in SOURCE_REASONS and state.status == "True":
-        status.check = CheckStatus(attempts=1, next_attempt_time=timestamp(now))
+        digest = status.check.digest if status.check is not None else None
+        status.check = CheckStatus(attempts=1, next_attempt_time=timestamp(now), digest=digest)
         plan.again_in(0.0)
         message = f"Run {ended.name} failed: {ended.message}"
         return conditions.retrying(Reason(ended.reason), message)
@@ -304,15 +339,7 @@ def _attempt(seen: Seen, status: SourceStatus, check: CheckStatus) -> str:
     of the old one may never come to run."""
     requested = status.last_handled_requested_at or ""
     generation, image = seen.source.metadata.generation, seen.installation.worker_image
-    return f"check/{generation}/{check.attempts}/{requested}/{image}"
-
-
-def _trial(
-    seen: Seen, status: SourceStatus, owner: jobs.Owner, configuration: Configuration
-) -> Manifest:
-    """The Job of a run, to ask for. All checks of one spec ask for the same."""
-    attempt = _attempt(seen, status, CheckStatus())
-    return jobs.trial_job(owner, attempt, configuration, seen.installation)
+    return f"check/{generation}/{check.attempts}/{requested}/{image}/{check.digest}"
 
 
 def _delete_checks(seen: Seen, plan: Plan[SourceStatus], *, keep: str | None) -> None:

@@ -1,4 +1,5 @@
-"""The API server does not take a Job, or makes no pod of it: what passes make of that."""
+"""What keeps runs from starting or ending: Jobs that the API server refuses, runs in front, and a
+Source that can't be read."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import pytest
 from chroma_sync.api.contract import Step
 from chroma_sync.cluster.errors import ClusterError, InvalidError, WrongFieldsError
 from chroma_sync.cluster.interface import Object
+from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key
 from chroma_sync.controller.metrics import Metrics
@@ -125,5 +127,54 @@ def test_the_events_of_a_job_are_read_only_when_it_has_no_pod() -> None:
         await passes.reconcile(SOURCE)
         assert ready(cluster, "Source", "docs") == ("Unknown", "Checking")
         assert cluster.requests["list", "Event"] == 1
+
+    asyncio.run(scenario())
+
+
+def test_the_run_behind_says_whom_it_waits_for() -> None:
+    """Also after the one in front of it is gone."""
+    cluster = MemoryCluster(Cache())
+    cluster.put(as_json(ready_source()))
+    for number, name in enumerate(("first", "second", "third")):
+        run = invocation(name=name, uid=f"uid-{name}", created=later(number))
+        cluster.put(as_json(run))
+    passes = passes_over(cluster)
+    third = Key("Invocation", "team", "third")
+
+    def waits_for() -> str:
+        return str(cluster.objects["Invocation", "third"]["status"]["conditions"][0]["message"])
+
+    async def scenario() -> None:
+        await passes.reconcile(SOURCE)
+        await passes.reconcile(third)
+        assert "Invocation second of Source docs" in waits_for()
+        second = cluster.objects["Invocation", "second"]
+        version = str(int(second["metadata"]["resourceVersion"]) + 100)
+        gone = {**second, "metadata": {**second["metadata"], "resourceVersion": version}}
+        assert third in keys.invocation_changed(cluster.cache, gone, deleted=True)
+        await passes.reconcile(third)
+        assert "Invocation first of Source docs" in waits_for()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_run_is_cancelled_whatever_became_of_its_source(begun: bool) -> None:
+    cluster = MemoryCluster(Cache())
+    cluster.put(as_json(ready_source()))
+    cluster.put(as_json(invocation(name="first", uid="u", spec={"ttlSecondsAfterFinished": 9})))
+    passes = passes_over(cluster)
+
+    async def scenario() -> None:
+        await passes.reconcile(SOURCE)
+        if begun:
+            await passes.reconcile(RUN)
+        run = cluster.objects["Invocation", "first"]
+        cluster.put({**run, "spec": {**run["spec"], "cancel": True}})
+        docs = cluster.objects["Source", "docs"]
+        cluster.put({**docs, "spec": {}, "status": {**docs["status"], "check": "unreadable"}})
+        await passes.reconcile(RUN)
+        await passes.reconcile(RUN)
+        assert ready(cluster, "Invocation", "first") == ("False", "Cancelled")
 
     asyncio.run(scenario())

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from chroma_sync.api.configuration import resolve
 from chroma_sync.api.contract import Result, Step, encode_result
 from chroma_sync.api.invocation import Invocation, InvocationStatus
 from chroma_sync.api.meta import API_VERSION
@@ -128,7 +129,9 @@ def state(obj: Invocation) -> InvocationState:
 
 def check_job_name(obj: Source, attempts: int = 0) -> str:
     requested = obj.status.last_handled_requested_at or ""
-    attempt = f"check/{obj.metadata.generation}/{attempts}/{requested}/{INSTALLATION.worker_image}"
+    digest = source_pass.digest_of(resolve(obj, INSTALLATION, None))
+    image = INSTALLATION.worker_image
+    attempt = f"check/{obj.metadata.generation}/{attempts}/{requested}/{image}/{digest}"
     return names.job_name(obj.metadata.name, obj.metadata.uid or "", attempt)
 
 

@@ -53,7 +53,7 @@ def changed(run: Invocation, **spec: Any) -> Invocation:
         (None, "SourceNotFound", "docs"),
         (source(), "SourceNotReady", "not checked yet"),
         (ready_source(spec={"suspend": True}), "Suspended", "spec.suspend"),
-        (ready_source(), "Pending", "go first"),
+        (ready_source(), "Pending", "has not admitted it yet"),
     ],
 )
 def test_what_a_run_waits_for(src: Any, reason: str, words: str) -> None:
@@ -289,10 +289,9 @@ def test_the_time_to_live() -> None:
     after, plan = pass_invocation(run, source=src, jobs=[job], pods=[ended(job, 0, DONE)])
     assert plan.requeue_after == 60
     # The Source takes notice of the end first.
-    _, plan = pass_invocation(after, later(60), source=src)
+    _, plan = pass_invocation(after, later(60), admitted=True)
     assert DeleteInvocation() not in plan.actions
-    free, _ = pass_source(ready_source())
-    _, plan = pass_invocation(after, later(60), source=free)
+    _, plan = pass_invocation(after, later(60))
     assert plan.actions == [DeleteInvocation()]
 
 

@@ -8,10 +8,13 @@ import pytest
 
 from chroma_sync.api.contract import Result
 from chroma_sync.api.meta import REQUESTED_AT
+from chroma_sync.api.source import Source
+from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.plan import CreateJob, DeleteJob, TryJob
 from chroma_sync.reconcile.source import backoff
 from unit.reconcile.build import (
     INSTALLATION,
+    MODEL,
     check_job,
     ended,
     invocation,
@@ -150,14 +153,80 @@ def test_what_needs_a_person_is_stalled(spec: dict[str, object], reason: str, wo
     assert plan.actions == []
 
 
-def test_a_changed_spec_is_checked_again() -> None:
-    ready = ready_source()
-    changed = ready.model_copy(
-        update={"metadata": ready.metadata.model_copy(update={"generation": 2})}
-    )
-    after, plan = pass_source(changed)
+def edited(src: Source, **spec: Any) -> Source:
+    """The Source after an edit of its spec."""
+    whole = source(spec=spec, status=src.status, generation=src.metadata.generation + 1)
+    return src.model_copy(update={"spec": whole.spec, "metadata": whole.metadata})
+
+
+LOGIN = {"repository": "acme/docs", "credentialsSecretRef": {"name": "login"}}
+GLOBS = {"repository": "acme/docs", "includeGlobs": ["*.md"]}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"github": LOGIN},
+        {"jobTemplate": {"resources": {"requests": {"cpu": "1"}}}},
+        {"jobTemplate": {"serviceAccountName": "other"}},
+    ],
+)
+def test_what_a_check_depends_on_is_checked_again(spec: dict[str, Any]) -> None:
+    after, plan = pass_source(edited(ready_source(), **spec))
     assert summary(after) == ("Unknown", "Checking")
     assert len(made(plan)) == 1
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"suspend": True},
+        {"jobTemplate": {"tolerations": [{"operator": "Exists"}]}},
+        {"jobTemplate": {"parallelism": 3, "startTimeoutSeconds": 60}},
+        {"github": GLOBS},
+        {"chunking": {"maxSizeBytes": 100}},
+    ],
+)
+def test_what_a_check_does_not_depend_on_leaves_a_source_ready(spec: dict[str, Any]) -> None:
+    after, plan = pass_source(edited(ready_source(), **spec))
+    assert summary(after) == ("True", "Available")
+    assert after.status.observed_generation == 2
+    assert plan.actions == []
+
+
+def test_of_a_source_in_trouble_each_edit_is_checked() -> None:
+    asked, _ = pass_source(source())
+    job = check_job(asked)
+    stuck, _ = pass_source(asked, jobs=[job], pods=[pod(job, unschedulable="a taint")])
+    tolerant = edited(stuck, jobTemplate={"tolerations": [{"operator": "Exists"}]})
+    after, plan = pass_source(tolerant, jobs=[job])
+    assert summary(after) == ("Unknown", "Checking")
+    assert plan.actions[0] == DeleteJob(job.name, job.uid)
+    assert len(made(plan)) == 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"chroma": {"url": "http://other.test:8000"}},
+        {"chroma": {"url": "http://chroma.test:8000", "tokenSecret": "new"}},
+        {"endpoints": [{"model": MODEL, "url": "http://other.test"}]},
+        {"teiTokenSecret": "new"},
+    ],
+)
+def test_other_servers_of_the_installation_bring_another_check(settings: dict[str, Any]) -> None:
+    old = INSTALLATION.model_dump(mode="json", by_alias=True, exclude_none=True)
+    installation = Installation.model_validate(old | settings)
+    after, plan = pass_source(ready_source(), installation=installation)
+    assert summary(after) == ("Unknown", "Checking")
+    assert len(made(plan)) == 1
+
+
+def test_what_only_runs_are_told_brings_no_check() -> None:
+    installation = INSTALLATION.model_copy(update={"failed_jobs_ttl_seconds": 5})
+    after, plan = pass_source(ready_source(), installation=installation)
+    assert summary(after) == ("True", "Available")
+    assert plan.actions == []
 
 
 def test_a_check_on_request() -> None:
