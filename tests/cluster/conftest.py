@@ -20,6 +20,7 @@ IN_ONE_PROCESS = {
     "test_mid_run.py": "slow TEI",
     "test_runs.py": "runs",
     "test_invalid_objects.py": "objects",
+    "test_model_agrees.py": "objects",
 }
 
 

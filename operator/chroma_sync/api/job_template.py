@@ -18,18 +18,21 @@ from chroma_sync.api.meta import (
     shape,
 )
 
-# Source: k8s.io/apimachinery/pkg/api/resource. No sign, for no resource is negative.
-_QUANTITY: Final = re.compile(
-    r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?"
-)
+# Source: k8s.io/apimachinery/pkg/api/resource, of which CEL's isQuantity takes more ("E", "+."). No
+# sign, for no resource is negative.
+_QUANTITY: Final = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,2})?"
+_QUANTITY_RE: Final = re.compile(_QUANTITY)
+_INT64_MAX: Final = 2**63 - 1
 _QUANTITY_MAX: Final = 32
 
 
 def _is_quantity(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | str):
         return False
+    if isinstance(value, int) and value > _INT64_MAX:
+        return False
     text = str(value)
-    return len(text) <= _QUANTITY_MAX and bool(_QUANTITY.fullmatch(text))
+    return len(text) <= _QUANTITY_MAX and bool(_QUANTITY_RE.fullmatch(text))
 
 
 _PREFIXES: Final = {"n": -3, "u": -2, "m": -1, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
@@ -37,16 +40,15 @@ _PREFIXES: Final = {"n": -3, "u": -2, "m": -1, "k": 1, "M": 2, "G": 3, "T": 4, "
 
 def amount(quantity: int | str) -> Decimal:
     """What a quantity amounts to. Raises ValueError when it is none."""
-    match = _QUANTITY.fullmatch(str(quantity))
+    match = _QUANTITY_RE.fullmatch(str(quantity))
     if match is None:
         raise ValueError(f"{quantity!r} is no quantity")
-    number, suffix = Decimal(match[1]), match[3] or ""
+    number, suffix = Decimal(match[1]), match[2] or ""
     if suffix.endswith("i"):
         return number * Decimal(2 ** (10 * "KMGTPE".index(suffix[0]) + 10))
     if suffix in _PREFIXES:
         return number * Decimal(1000) ** _PREFIXES[suffix]
-    # No resource is larger or smaller, and Decimal takes no exponent of a million.
-    return number.scaleb(max(-99, min(int(suffix[1:]), 99))) if suffix else number
+    return number.scaleb(int(suffix[1:])) if suffix else number
 
 
 Quantity = Annotated[
@@ -54,7 +56,7 @@ Quantity = Annotated[
     WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": _QUANTITY_MAX}),
     ValueRule(
         "must be a quantity as Kubernetes writes them, such as 500m, 2 or 4Gi",
-        "isQuantity(string(self)) && !string(self).startsWith('-')",
+        f"string(self).matches(r'^(?:{_QUANTITY})$')",
         _is_quantity,
     ),
 ]

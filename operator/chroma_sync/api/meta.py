@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Final, Self
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Final, Self, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -154,11 +156,15 @@ class ApiModel(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _drop_nulls(cls, data: Any) -> Any:
-        # As the API server does: a null stands for a field that is left out.
+    def _as_the_server_reads(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        return {key: value for key, value in data.items() if value is not None}
+        whole = _whole_numbers(cls)
+        return {
+            key: int(value) if key in whole and _is_whole(value) else _without_nulls(value)
+            for key, value in data.items()
+            if value is not None
+        }
 
     @model_validator(mode="after")
     def _obey_rules(self) -> Self:
@@ -193,6 +199,39 @@ class ApiObject(ApiModel):
         copy = self.model_copy()
         copy._not_understood = problem
         return copy
+
+
+def _without_nulls(value: Any) -> Any:
+    """A null in a map stands for a key that is left out, as a null for a field does."""
+    if not isinstance(value, dict):
+        return value
+    return {key: inner for key, inner in value.items() if inner is not None}
+
+
+def _is_whole(value: Any) -> bool:
+    """7.0 is a whole number, as JSON schema has it."""
+    return isinstance(value, float) and value.is_integer()
+
+
+@cache
+def _whole_numbers(model: type[BaseModel]) -> frozenset[str]:
+    """The fields, by their names in YAML, that hold a whole number."""
+    fields = model.model_fields.items()
+    return frozenset(f.alias or name for name, f in fields if _types_of(f.annotation) == {int})
+
+
+def _types_of(annotation: Any) -> set[Any]:
+    """The types that a field's annotation allows beside None."""
+    inner = get_args(annotation)
+    if not inner:
+        return {annotation} - {type(None)}
+    if get_origin(annotation) is Annotated:
+        return _types_of(inner[0])
+    return set().union(*map(_types_of, inner)) if _is_union(annotation) else {annotation}
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, UnionType)
 
 
 def _validation(rule: Rule) -> dict[str, str]:

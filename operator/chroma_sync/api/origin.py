@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,11 +13,11 @@ from chroma_sync.api.meta import (
     Rule,
     SecretReference,
     Unique,
-    ValueRule,
     never_changes,
     shape,
     shape_not,
 )
+from chroma_sync.api.path_regex import PathRegex
 
 _ADDRESS = "never changes: make another Source for another address"
 
@@ -41,30 +40,6 @@ Glob = Annotated[
         r"(^|/)[.][.]?(/|$)",
         "must not hold ./ or ../: no file of a repository has such a path. Patterns begin at its "
         "root: write vendor/, not ./vendor/",
-    ),
-]
-
-_PERL_ONLY: Final = re.compile(r"\(\?(=|!|<=|<!|>|\(|P=|#)|\\[1-9]|[*+?}]\+")
-
-
-def _is_regex(text: str) -> bool:
-    """Whether a text is a regular expression of RE2: no looking around, no back references."""
-    try:
-        re.compile(text)
-    except re.error:
-        return False
-    return not _PERL_ONLY.search(text)
-
-
-PathRegex = Annotated[
-    str,
-    Field(min_length=1, max_length=256),
-    ValueRule(
-        "must be a regular expression of RE2 (no looking around, no back references), such as "
-        "^/docs/",
-        # An expression that RE2 refuses is an error of evaluation, which is a refusal too.
-        "''.matches(self) in [true, false]",
-        _is_regex,
     ),
 ]
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client import ApiException, CustomObjectsApi
 
 from cluster.api.invalid_objects import (
@@ -25,6 +22,7 @@ from cluster.api.invalid_objects import (
     Update,
     changed,
 )
+from cluster.api.server import Api, refusal
 
 # All share the CRDs, which one of them installs.
 pytestmark = pytest.mark.cluster
@@ -35,89 +33,6 @@ SAMPLES = [
     for path in sorted((CRDS / "samples").glob("*.yaml"))
     for number, document in enumerate(yaml.safe_load_all(path.read_text()), start=1)
 ]
-ESTABLISHED_SECONDS = 30.0
-
-
-class Api:
-    """Both kinds in one namespace, with the strict decoding that kubectl asks for."""
-
-    def __init__(self, connection: client.ApiClient, namespace: str) -> None:
-        self._objects = CustomObjectsApi(connection)
-        self.namespace = namespace
-
-    def create(self, obj: Object) -> Object:
-        """What the API server would store, were this not a dry run."""
-        made: Object = self._objects.create_namespaced_custom_object(
-            **self._place(obj), field_validation="Strict", dry_run="All"
-        )
-        return made
-
-    def apply(self, obj: Object) -> Object:
-        """Server-side apply: what the object says no more goes."""
-        applied: Object = self._objects.patch_namespaced_custom_object(
-            **self._place(obj),
-            name=obj["metadata"]["name"],
-            field_validation="Strict",
-            field_manager="test",
-            force=True,
-            _content_type="application/apply-patch+yaml",
-        )
-        return applied
-
-    def _place(self, obj: Object) -> Object:
-        return {
-            "group": "chromasync.dev",
-            "version": "v1alpha1",
-            "namespace": self.namespace,
-            "plural": f"{obj['kind'].lower()}s",
-            "body": obj,
-        }
-
-
-@pytest.fixture(scope="module")
-def connection() -> Iterator[client.ApiClient]:
-    """The cluster that KUBECONFIG names, with the CRDs of this checkout."""
-    with config.new_client_from_config() as connected:
-        for path in sorted(CRDS.glob("*.yaml")):
-            _install(client.ApiextensionsV1Api(connected), yaml.safe_load(path.read_text()))
-        yield connected
-
-
-def _install(api: client.ApiextensionsV1Api, crd: Object) -> None:
-    name = crd["metadata"]["name"]
-    try:
-        api.create_custom_resource_definition(crd)
-    except ApiException as error:
-        if error.status != 409:
-            raise
-        old = api.read_custom_resource_definition(name).metadata.resource_version
-        metadata = {**crd["metadata"], "resourceVersion": old}
-        api.replace_custom_resource_definition(name, {**crd, "metadata": metadata})
-    deadline = time.monotonic() + ESTABLISHED_SECONDS
-    while not _established(api, name):
-        assert time.monotonic() < deadline, f"{name} is not established"
-        time.sleep(0.1)
-
-
-def _established(api: client.ApiextensionsV1Api, name: str) -> bool:
-    found = api.read_custom_resource_definition(name).status.conditions or []
-    return any(c.type == "Established" and c.status == "True" for c in found)
-
-
-@pytest.fixture
-def api(connection: client.ApiClient) -> Iterator[Api]:
-    """A namespace of its own for one test."""
-    core = client.CoreV1Api(connection)
-    name = f"api-{uuid.uuid4().hex[:8]}"
-    core.create_namespace({"metadata": {"name": name}})
-    yield Api(connection, name)
-    core.delete_namespace(name)
-
-
-def refusal(error: ApiException) -> str:
-    """What the API server says to a person."""
-    assert error.status in (400, 422), error
-    return str(json.loads(error.body)["message"])
 
 
 def names(field: str, message: str) -> bool:

@@ -75,6 +75,11 @@ def test_only_what_a_structural_schema_knows() -> None:
         assert node.get("default", "") is not None, f"{kind}{path}"
 
 
+def test_no_default_is_filled_into_an_item_of_a_list() -> None:
+    """Argo CD would show it as a difference for ever."""
+    assert [f"{k}{p}" for k, p, n in EVERY if "[]" in p and "default" in n] == []
+
+
 def test_only_free_maps_keep_unknown_fields() -> None:
     keep = [f"{k}{p}" for k, p, n in EVERY if "x-kubernetes-preserve-unknown-fields" in n]
     assert keep == ["Invocation.spec.s3.metadata[]", "Invocation.status.configuration"]

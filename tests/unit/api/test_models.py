@@ -204,6 +204,12 @@ def test_cron(cron: str, good: bool) -> None:
         ("4GB", False),
         ("-1", False),
         (["1"], False),
+        (2**63, False),
+        ("+2Gi", False),
+        ("E", False),
+        (".", False),
+        ("1e99", True),
+        ("1e100", False),
     ],
 )
 def test_quantities(quantity: object, good: bool) -> None:
@@ -252,3 +258,51 @@ def test_the_samples_show_every_field() -> None:
         walk(f"{crd['spec']['names']['kind']}.spec", schema["properties"]["spec"])
     # A sample that is cancelled would be of no use.
     assert fields - seen == {"Invocation.spec.cancel"}
+
+
+@pytest.mark.parametrize(
+    ("regex", "good"),
+    [
+        ("^/docs/", True),
+        (r"/(en|de)/[0-9]{4}(-draft)?\.html?$", True),
+        (r"(?i)guide|[\w\-]+\b", True),
+        ("(", False),
+        ("[z-a]", False),
+        ("a{2,1}", False),
+        # What only one of RE2 and Python takes, or both with another meaning.
+        (r"\z", False),
+        (r"\Z", False),
+        (r"\pL", False),
+        (r"\u0041", False),
+        (r"\Qa.b\E", False),
+        ("[[:alpha:]]", False),
+        ("^*", False),
+        ("a{,2}", False),
+        ("a++", False),
+        ("a(?i)b", False),
+        ("(a{100}){100}", False),
+    ],
+)
+def test_path_regexes(regex: str, good: bool) -> None:
+    document = changed("web", {"spec.web.includePathRegexes": [regex]})
+    if good:
+        Source.model_validate(document)
+    else:
+        with pytest.raises(ValidationError):
+            Source.model_validate(document)
+
+
+def test_a_null_in_a_map_stands_for_a_key_that_is_left_out() -> None:
+    limits = {"cpu": None, "memory": "1Gi"}
+    document = changed("github", {"spec.jobTemplate.resources.limits": limits})
+    resources = Source.model_validate(document).spec.job_template.resources
+    assert resources is not None
+    assert resources.limits == {"memory": "1Gi"}
+
+
+def test_a_whole_number_may_have_a_point() -> None:
+    """The API server takes it, and stores the number without."""
+    document = changed("github", {"spec.jobTemplate.parallelism": 7.0})
+    assert Source.model_validate(document).spec.job_template.parallelism == 7
+    with pytest.raises(ValidationError):
+        Source.model_validate(changed("github", {"spec.jobTemplate.parallelism": 7.5}))

@@ -119,11 +119,11 @@ def test_what_does_not_fit_the_source(
     ("metadata", "problem"),
     [
         ({"a": [1, 2], "b": "x", "c": 0.5, "d": True, "k" * 36: 1}, None),
+        ({"a": None}, None),  # as if it were left out
         ({"a": [1, "x"]}, "spec.s3.metadata[a]: must be a string"),
         ({"a": [1, True]}, "spec.s3.metadata[a]: must be a string"),
         ({"a": []}, "spec.s3.metadata[a]: must be a string"),
         ({"a": {"b": 1}}, "spec.s3.metadata[a]: must be a string"),
-        ({"a": None}, "spec.s3.metadata[a]: must be a string"),
         ({"chroma:x": 1}, "spec.s3.metadata[chroma:x]: a key must have"),
         ({"k" * 37: 1}, f"spec.s3.metadata[{'k' * 36}]: a key must have"),
     ],

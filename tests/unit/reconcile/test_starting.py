@@ -282,9 +282,10 @@ def test_amount(quantity: int | str, expected: Any) -> None:
 
 
 def test_an_amount_of_no_end_is_no_fault() -> None:
-    assert amount("1e99999999") > amount("1Ei")
-    with pytest.raises(ValueError, match="no quantity"):
-        amount("one")
+    assert amount("1e99") > amount("1Ei")
+    for none in ("one", "1e99999999"):
+        with pytest.raises(ValueError, match="no quantity"):
+            amount(none)
 
 
 def test_the_time_to_start_of_an_old_configuration_is_the_default() -> None:
