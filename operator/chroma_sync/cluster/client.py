@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from chroma_sync.api.contract import Result
-from chroma_sync.api.meta import GROUP, VERSION
+from chroma_sync.api.meta import API_VERSION, GROUP, VERSION
 from chroma_sync.cluster import paths
 from chroma_sync.cluster.errors import ClusterError, ConflictError, InvalidError, NotFoundError
 from chroma_sync.cluster.events import EventRecorder
@@ -117,17 +117,30 @@ class KubernetesCluster:
     async def list_all(self, kind: ListedKind) -> Listing:
         """What exists of a kind in all namespaces; of Jobs and pods, our own."""
         selector = LABEL_SOURCE if kind in ("Job", "Pod") else ""
-        version, found = 0, []
+        version = 0
+        places, uids = set[tuple[str, str]](), set[str]()
         async for page in self._pages(EVERYWHERE[kind], selector, accept=METADATA_ONLY):
             # All pages show the state of the first one.
             version = version or int(page["metadata"]["resourceVersion"])
             # Of nothing, a list of metadata holds null.
-            found += [item["metadata"] for item in page["items"] or []]
-        return Listing(
-            version,
-            frozenset((m["namespace"], m["name"]) for m in found),
-            frozenset(m["uid"] for m in found),
-        )
+            found = [item["metadata"] for item in page["items"] or []]
+            # Page by page: most of what metadata hold are managed fields, which nobody needs.
+            places.update((m["namespace"], m["name"]) for m in found)
+            uids.update(m["uid"] for m in found)
+        return Listing(version, frozenset(places), frozenset(uids))
+
+    async def unserved(self) -> frozenset[str]:
+        """Our kinds that the API server does not serve (yet), by their plurals. It is asked for
+        what kopf looks at when its watches begin."""
+        wanted = frozenset(PLURALS.values())
+        groups = (await self._rest.get(paths.GROUPS))["groups"]
+        if API_VERSION not in {v["groupVersion"] for g in groups for v in g["versions"]}:
+            return wanted
+        try:
+            listed = await self._rest.get(paths.OUR_KINDS)
+        except NotFoundError:
+            return wanted
+        return wanted - {resource["name"] for resource in listed["resources"]}
 
     async def _pages(
         self, path: Path, selector: str, *, accept: str = JSON

@@ -29,5 +29,17 @@ class WrongFieldsError(InvalidError):
     refuse the same object again. A policy that says no names none."""
 
 
+class NamespaceTerminatingError(ClusterError):
+    """Nothing can be made any more in a namespace that is being deleted (403)."""
+
+
+class ThrottledError(ClusterError):
+    """The API server has too much to do (429), and wants to be left alone for `seconds`."""
+
+    def __init__(self, status: int, message: str, seconds: float) -> None:
+        super().__init__(status, message)
+        self.seconds = seconds
+
+
 class LeaseLostError(Exception):
     """Another holder has the Lease, or it could not be renewed in time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,9 +11,15 @@ from time import monotonic
 from typing import Any, Final, Literal
 
 from chroma_sync.cluster import paths
-from chroma_sync.cluster.errors import ConflictError, NotFoundError
+from chroma_sync.cluster.errors import (
+    ConflictError,
+    NamespaceTerminatingError,
+    NotFoundError,
+)
 from chroma_sync.cluster.rest import Rest
 from chroma_sync.reconcile.plan import Event
+
+logger = logging.getLogger(__name__)
 
 COMPONENT: Final = "chroma-sync"
 MESSAGE_MAX: Final = 1024  # the API server's own limit
@@ -34,10 +41,19 @@ class EventRecorder:
     async def post(
         self, kind: Literal["Source", "Invocation"], obj: dict[str, Any], event: Event
     ) -> None:
-        """Raises `ClusterError`."""
+        """In a namespace that is going away nobody is left to read it. Raises `ClusterError`."""
         metadata = obj["metadata"]
         if not self._allowed(metadata["uid"]):
             return
+        try:
+            await self._post(kind, obj, event)
+        except (NamespaceTerminatingError, NotFoundError) as error:
+            logger.debug("no event: %s", error)
+
+    async def _post(
+        self, kind: Literal["Source", "Invocation"], obj: dict[str, Any], event: Event
+    ) -> None:
+        metadata = obj["metadata"]
         namespace, name = metadata["namespace"], _name(metadata, event)
         folder = paths.collection(paths.CORE, namespace, "events")
         count = self._counts.get(name)

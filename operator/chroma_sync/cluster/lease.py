@@ -47,6 +47,7 @@ class Leadership:
         self._clock = clock
         self._seen: tuple[Any, ...] = ()
         self._seen_at = 0.0
+        self._missing_since: float | None = None
         self._lease: dict[str, Any] | None = None
         self._renewed = 0.0
 
@@ -83,19 +84,31 @@ class Leadership:
             return
         try:
             async with asyncio.timeout(RETRY_PERIOD):
-                await self._write({"holderIdentity": "", "leaseDurationSeconds": 1})
+                await self._release()
+        except (LeaseLostError, NotFoundError):
+            pass  # there is nothing left to give up
         except (ClusterError, TimeoutError) as error:
             logger.warning("the Lease could not be released: %s", _said(error))
         self._lease = None
+
+    async def _release(self) -> None:
+        given_up = {"holderIdentity": "", "leaseDurationSeconds": 1}
+        try:
+            await self._write(given_up)
+        except ConflictError:
+            # Often our own last renewal, whose answer nobody waited for any more.
+            await self._check_still_ours()
+            await self._write(given_up)
 
     async def _try_acquire(self) -> bool:
         try:
             lease = await self._rest.get(self._path)
         except NotFoundError:
-            return await self._create()
+            return self._is_long_missing() and await self._create()
         except ClusterError as error:
             logger.warning("the Lease could not be read: %s", error)
             return False
+        self._missing_since = None
         spec = lease.get("spec") or {}
         seen = (spec.get("holderIdentity"), spec.get("renewTime"), spec.get("leaseTransitions"))
         if seen != self._seen:
@@ -112,6 +125,13 @@ class Leadership:
             logger.info("the Lease could not be taken: %s", _said(error))
             self._lease = None
         return self._lease is not None
+
+    def _is_long_missing(self) -> bool:
+        """Whether the Lease can be made: if somebody deleted it, its holder has found that by now.
+        The chart makes one too, so that an installation waits for nothing."""
+        if self._missing_since is None:
+            self._missing_since = self._clock()
+        return self._clock() - self._missing_since >= RENEW_DEADLINE
 
     async def _create(self) -> bool:
         body = {
@@ -137,11 +157,11 @@ class Leadership:
         """Write once. Raises `LeaseLostError` for another holder."""
         try:
             await self._write(self._spec(acquired=None))
-        except ConflictError:
+        except (ConflictError, NotFoundError):
             await self._check_still_ours()
 
     async def _check_still_ours(self) -> None:
-        """After a conflict: somebody wrote. That is harmless only if the holder is still us."""
+        """Somebody else wrote, or deleted. That is harmless only if the holder is still us."""
         try:
             lease = await self._rest.get(self._path)
         except NotFoundError:

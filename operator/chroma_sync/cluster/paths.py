@@ -14,6 +14,9 @@ API: Final = "/apis/chromasync.dev/v1alpha1"
 BATCH: Final = "/apis/batch/v1"
 CORE: Final = "/api/v1"
 COORDINATION: Final = "/apis/coordination.k8s.io/v1"
+# What the API server serves: all groups, and the kinds of ours.
+GROUPS: Final = Path("/apis")
+OUR_KINDS: Final = Path(API)
 EXTENSIONS: Final = "/apis/apiextensions.k8s.io/v1"
 
 

@@ -6,7 +6,9 @@ cost memory and time for each of the others.
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import aiohttp
@@ -17,7 +19,9 @@ from chroma_sync.cluster.errors import (
     ClusterError,
     ConflictError,
     InvalidError,
+    NamespaceTerminatingError,
     NotFoundError,
+    ThrottledError,
     WrongFieldsError,
 )
 from chroma_sync.cluster.paths import Path
@@ -25,6 +29,13 @@ from chroma_sync.cluster.paths import Path
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 TIMEOUT: Final = 15.0  # seconds for one request
+# For how many seconds, and how often, a 429 is waited for before it counts as an error. As in
+# client-go the wait holds up its caller: an API server that is flooded gets fewer requests.
+RETRY_AFTER_DEFAULT: Final = 1.0
+RETRY_AFTER_MAX: Final = 10.0
+THROTTLED_MAX: Final = 4
+# Source: Kubernetes, k8s.io/api/core/v1, NamespaceTerminatingCause.
+_NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
 
 Object = dict[str, Any]
 
@@ -43,8 +54,11 @@ async def connect() -> Rest:
 class Rest:
     """One connection pool to the API server. Errors are `ClusterError`s."""
 
-    def __init__(self, api: k8s.ApiClient) -> None:
+    def __init__(
+        self, api: k8s.ApiClient, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
         self._api = api
+        self._sleep = sleep
 
     async def close(self) -> None:
         await self._api.close()
@@ -66,7 +80,16 @@ class Rest:
     async def delete(self, path: Path, body: Object) -> Object:
         return await self._request("DELETE", path, body=body)
 
-    async def _request(
+    async def _request(self, method: str, path: Path, **options: Any) -> Object:
+        """Send a request; again, as often as is decent, while the API server asks to wait."""
+        for _ in range(THROTTLED_MAX):
+            try:
+                return await self._send(method, path, **options)
+            except ThrottledError as error:
+                await self._sleep(error.seconds)
+        return await self._send(method, path, **options)
+
+    async def _send(
         self,
         method: str,
         path: Path,
@@ -93,7 +116,8 @@ class Rest:
             what = str(error) or type(error).__name__
             raise ClusterError(0, f"{method} {path}: no answer: {what}") from error
         if response.status >= 400:
-            raise _error(response.status, f"{method} {path}", data)
+            retry_after = response.headers.get("Retry-After", "")
+            raise _error(response.status, f"{method} {path}", data, retry_after)
         return _parse(method, path, data)
 
 
@@ -107,21 +131,32 @@ def _parse(method: str, path: Path, data: bytes) -> Object:
     return parsed
 
 
-def _error(status: int, request: str, data: bytes) -> ClusterError:
+def _error(status: int, request: str, data: bytes, retry_after: str = "") -> ClusterError:
     """The error, with the API server's own sentence when it gave one."""
     try:
-        told = json.loads(data)
+        said = json.loads(data)
     except ValueError:
-        told = None
-    told = told if isinstance(told, dict) else {}
-    message = f"{request}: {status} {told.get('message') or ''}".rstrip()
-    if status == 422 and _names_fields(told):
+        said = None
+    said = said if isinstance(said, dict) else {}
+    message = f"{request}: {status} {said.get('message') or ''}".rstrip()
+    if status == 429:
+        return ThrottledError(status, message, _seconds(retry_after))
+    if status == 403 and _NAMESPACE_TERMINATING in {c.get("reason") for c in _causes(said)}:
+        return NamespaceTerminatingError(status, message)
+    if status == 422 and any(cause.get("field") for cause in _causes(said)):
         return WrongFieldsError(status, message)
     kinds = {404: NotFoundError, 409: ConflictError}
     kinds |= dict.fromkeys((400, 403, 422), InvalidError)
     return kinds.get(status, ClusterError)(status, message)
 
 
-def _names_fields(told: Object) -> bool:
-    causes = (told.get("details") or {}).get("causes") or []
-    return any(cause.get("field") for cause in causes)
+def _causes(said: Object) -> list[Object]:
+    """Why a request was refused, in the form that is made for programs."""
+    causes: list[Object] = (said.get("details") or {}).get("causes") or []
+    return causes
+
+
+def _seconds(retry_after: str) -> float:
+    """How long to wait. The API server gives whole seconds, never a date."""
+    whole = retry_after.isascii() and retry_after.isdecimal() and len(retry_after) <= 9
+    return min(float(retry_after), RETRY_AFTER_MAX) if whole else RETRY_AFTER_DEFAULT

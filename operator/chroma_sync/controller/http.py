@@ -14,10 +14,12 @@ PORT = 8080
 
 @dataclass
 class Health:
-    """`lost`: this process must go. `working`: it holds the Lease and reconciles."""
+    """`lost`: this process must go. `working`: it holds the Lease, its watches have shown what
+    there is, and it reconciles; until then it waits for `waits_for`."""
 
     lost: bool = False
     working: bool = False
+    waits_for: str = "the API server"
 
 
 async def serve(
@@ -31,7 +33,9 @@ async def serve(
         return _said("the Lease is lost", 503) if health.lost else _said("ok", 200)
 
     async def readyz(_: web.Request) -> web.Response:
-        return _said("ok", 200) if health.working else _said("waiting for the Lease", 503)
+        if health.working:
+            return _said("ok", 200)
+        return _said(f"waiting for {health.waits_for}", 503)
 
     async def read_metrics(_: web.Request) -> web.Response:
         refresh()

@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from chroma_sync.api.meta import GROUP
 from chroma_sync.cluster.client import KubernetesCluster
 from chroma_sync.cluster.errors import ClusterError, LeaseLostError
 from chroma_sync.cluster.interface import ListedKind
@@ -22,10 +23,11 @@ from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.passes import Passes
 from chroma_sync.controller.polling import Polling
 from chroma_sync.controller.settings import SettingsError, load
-from chroma_sync.controller.watch import watch
+from chroma_sync.controller.watch import Watched, on_signals, unwatched, watch
 from chroma_sync.controller.workqueue import WorkQueue
 from chroma_sync.reconcile.installation import Installation
 
+SERVED_PERIOD = 1.0  # seconds
 LEASE = "chroma-sync-operator"
 SYNC_PERIOD = 0.2
 LIST_PERIOD = 60.0
@@ -33,6 +35,10 @@ LISTED: tuple[ListedKind, ...] = ("Source", "Invocation", "Job", "Pod")
 SYNC_LOOKS = 25  # after so many, what exists is asked for once more
 
 logger = logging.getLogger(__name__)
+
+
+class UnwatchedError(Exception):
+    """A kind is not watched: this process would be blind for it."""
 
 
 def main(argv: list[str]) -> int:
@@ -59,7 +65,8 @@ async def _run(installation: Installation, host: str) -> int:
     rest = await connect()
     cluster = KubernetesCluster(rest)
     leadership = Leadership(rest, *_identity())
-    cache, metrics, health, stop = Cache(), Metrics(), Health(), asyncio.Event()
+    cache, metrics, health, watched = Cache(), Metrics(), Health(), Watched()
+    served, stop = asyncio.Event(), asyncio.Event()
     polling = Polling(cluster.read_progress, cache)
     passes = Passes(cluster, cache, installation, metrics, polling.told)
     queue: WorkQueue[Key] = WorkQueue(passes.reconcile)
@@ -74,13 +81,27 @@ async def _run(installation: Installation, host: str) -> int:
         metrics.count(metrics.invocations, (i.reason for i in cache.invocations.all()))
 
     server = await serve(health, metrics, refresh, host=host)
-    work = asyncio.create_task(
-        _work(cluster, leadership, cache, queue, polling, health), name="work"
-    )
+
+    async def work_when_served() -> None:
+        await _wait_until_served(cluster, health)
+        served.set()
+        await _work(cluster, leadership, cache, queue, polling, health, watched)
+
+    def end(_: object) -> None:
+        served.set()
+        stop.set()
+
+    work = asyncio.create_task(work_when_served(), name="work")
     # A signal ends the work, and the end of the work, whatever its cause, ends the watches.
-    work.add_done_callback(lambda _: stop.set())
+    work.add_done_callback(end)
+    on_signals(work.cancel)
     try:
-        await watch(cache, queue.add, stop, on_signal=work.cancel)
+        await served.wait()
+        if not stop.is_set():
+            await watch(cache, queue.add, stop, watched, on_signal=work.cancel)
+    except Exception as error:  # kopf's own, which has logged where it came from
+        logger.error("the operator ends, for a watch failed: %s", error)
+        return 1
     finally:
         work.cancel()
         ended = (await asyncio.gather(work, return_exceptions=True))[0]
@@ -99,13 +120,16 @@ async def _work(
     queue: WorkQueue[Key],
     polling: Polling,
     health: Health,
+    watched: Watched,
 ) -> None:
     """Reconcile while the Lease is held. Ends by an exception only."""
+    health.waits_for = "the Lease"
     await leadership.acquire()
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_keep(leadership, health))
-            await _synced(cluster, cache)
+            health.waits_for = "the watches"
+            await _synced(cluster, cache, watched)
             logger.info("reconciling")
             health.working = True
             group.create_task(queue.run())
@@ -124,9 +148,33 @@ async def _keep(leadership: Leadership, health: Health) -> None:
         raise
 
 
-async def _synced(cluster: KubernetesCluster, cache: Cache) -> None:
+async def _wait_until_served(cluster: KubernetesCluster, health: Health) -> None:
+    """Wait for the CRDs, which may come later than the operator: in a cluster that is restored, or
+    from another chart. A watch that began without them would never see an object."""
+    told: frozenset[str] | None = None
+    while True:
+        try:
+            missing = await cluster.unserved()
+        except ClusterError as error:
+            logger.warning("the API server could not be asked what it serves: %s", error)
+            await asyncio.sleep(SERVED_PERIOD)
+            continue
+        if not missing:
+            return
+        if missing != told:
+            health.waits_for = f"the CRDs of {' and '.join(sorted(missing))}.{GROUP}"
+            logger.warning("waiting for %s: install them, see crds/", health.waits_for)
+            told = missing
+        await asyncio.sleep(SERVED_PERIOD)
+
+
+async def _synced(cluster: KubernetesCluster, cache: Cache, watched: Watched) -> None:
     """Wait until the watches have shown all that existed when this was called. Without it the first
-    passes could take an object that was not listed yet for one that is gone."""
+    passes could take an object that was not listed yet for one that is gone. Raises
+    `UnwatchedError`."""
+    missing_kinds = await unwatched(watched)
+    if missing_kinds:
+        raise UnwatchedError(f"not served when the watches began: {', '.join(missing_kinds)}")
     while True:
         try:
             there = {kind: (await cluster.list_all(kind)).places for kind in LISTED}

@@ -14,15 +14,27 @@ from typing import Any, Final
 
 import kopf
 
+# kopf takes one, and exports no name for it.
+from kopf._cogs.structs.references import Insights
+
+from chroma_sync.api.meta import GROUP, VERSION
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key
 from chroma_sync.reconcile.names import LABEL_SOURCE
 
-GROUP: Final = "chromasync.dev"
-VERSION: Final = "v1alpha1"
+WATCHED: Final = frozenset(
+    {
+        (GROUP, VERSION, "sources"),
+        (GROUP, VERSION, "invocations"),
+        ("batch", "v1", "jobs"),
+        ("", "v1", "pods"),
+    }
+)
 
 _IDENTITY: Any = "chroma-sync"  # of a type that kopf does not export
+
+Watched = Insights  # where kopf keeps what it watches
 
 logger = logging.getLogger(__name__)
 
@@ -31,15 +43,20 @@ async def watch(
     cache: Cache,
     add: Callable[[Key], None],
     stop: asyncio.Event,
+    watched: Watched,
     *,
     on_signal: Callable[[], object],
 ) -> None:
     """Watch until `stop` is set. At its end kopf waits for each task that was started later than
-    this call, so these end before."""
+    this call, so these end before. What is watched stands in `watched`.
+
+    kopf looks once for the kinds that it shall watch. A watch whose kind goes away ends the call
+    with an exception."""
     mine = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=_registry(cache, add),
         settings=_settings(),
+        insights=watched,
         standalone=True,
         clusterwide=True,
         stop_flag=stop,
@@ -47,11 +64,24 @@ async def watch(
         # in the image there is none.
         identity=_IDENTITY,
     )
-    # kopf would end the watches first, and only then what depends on them.
+    # kopf has taken them. It would end the watches first, and only then what depends on them.
+    on_signals(on_signal)
+    await kopf.run_tasks(tasks, ignored=mine)
+
+
+def on_signals(call: Callable[[], object]) -> None:
+    """Call this when the process is asked to end."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
-    await kopf.run_tasks(tasks, ignored=mine)
+        loop.add_signal_handler(number, call)
+
+
+async def unwatched(watched: Watched) -> frozenset[str]:
+    """Wait until kopf has looked for the kinds. Returns those of ours that it did not find, and so
+    will never watch."""
+    await watched.ready_resources.wait()
+    found = {(r.group, r.version, r.plural) for r in watched.watched_resources}
+    return frozenset(plural for group, version, plural in WATCHED - found)
 
 
 def _registry(cache: Cache, add: Callable[[Key], None]) -> kopf.OperatorRegistry:

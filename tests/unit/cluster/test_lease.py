@@ -87,7 +87,9 @@ class Store:
 
     async def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         await self._answer()
-        stands = (self.lease or {}).get("metadata", {}).get("resourceVersion")
+        if self.lease is None:
+            raise NotFoundError(404, path)
+        stands = self.lease["metadata"]["resourceVersion"]
         if body["metadata"]["resourceVersion"] != stands:
             raise ConflictError(409, path)
         return await self._write(body["spec"])
@@ -197,6 +199,74 @@ def test_another_holder_ends_the_work() -> None:
         store.write({"holderIdentity": "second"})
         with pytest.raises(LeaseLostError, match="held by second"):
             await asyncio.wait_for(first.keep(), 2 * DURATION)
+
+    run(scenario())
+
+
+def test_a_renewal_whose_answer_nobody_waited_for_does_not_keep_the_lease() -> None:
+    """A signal comes at any moment: often between a write and its answer."""
+
+    async def scenario() -> None:
+        store = Store()
+        first, second = leadership(store, "first"), leadership(store, "second")
+        await first.acquire()
+        store.late = 1.0
+        keeping = asyncio.create_task(first.keep())
+        await asyncio.sleep(0.5)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        store.late = 0.0
+        await first.release()
+        assert holder(store) == ""
+        began = now()
+        await second.acquire()
+        assert now() == began
+
+    run(scenario())
+
+
+def test_a_lease_that_another_holds_is_not_given_up() -> None:
+    async def scenario() -> None:
+        store = Store()
+        first = leadership(store, "first")
+        await first.acquire()
+        store.write({"holderIdentity": "second"})
+        await first.release()
+        assert holder(store) == "second"
+        assert not first.held
+
+    run(scenario())
+
+
+def test_an_empty_lease_is_taken_at_once() -> None:
+    """The chart makes one, and takes it away with the installation."""
+
+    async def scenario() -> None:
+        store = Store()
+        store.write({})
+        began = now()
+        await leadership(store, "first").acquire()
+        assert now() == began
+        assert holder(store) == "first"
+
+    run(scenario())
+
+
+def test_a_lease_that_is_deleted_is_lost_before_another_makes_it() -> None:
+    async def scenario() -> None:
+        store = Store()
+        first, second = leadership(store, "first"), leadership(store, "second")
+        await first.acquire()
+        keeping = asyncio.create_task(first.keep())
+        following = asyncio.create_task(second.acquire())
+        await asyncio.sleep(1)
+        store.lease = None
+        with pytest.raises(LeaseLostError, match="held by nobody"):
+            await keeping
+        assert not following.done()
+        await first.release()
+        await asyncio.wait_for(following, DURATION)
+        assert holder(store) == "second"
 
     run(scenario())
 
