@@ -149,24 +149,6 @@ def test_what_belongs_to_a_deleted_run_is_forgotten(cluster: MemoryCluster) -> N
     asyncio.run(scenario())
 
 
-def test_a_run_that_a_foreign_finalizer_holds_is_stopped(cluster: MemoryCluster) -> None:
-    passes = passes_over(cluster)
-
-    async def scenario() -> None:
-        await begin(cluster, passes)
-        run = cluster.objects["Invocation", "first"]
-        marked = {**run["metadata"], "deletionTimestamp": "2026-11-24T12:00:09Z"}
-        cluster.put({**run, "metadata": marked})
-        await passes.reconcile(run_key("first"))
-        assert cluster.jobs == {}
-        await passes.reconcile(run_key("first"))
-        assert summary(cluster.objects["Invocation", "first"])[:2] == ("False", "Cancelled")
-        await passes.reconcile(SOURCE)
-        assert active(cluster) == "second"
-
-    asyncio.run(scenario())
-
-
 @pytest.mark.parametrize(
     ("error", "refused"), [(InvalidError(422, "no"), True), (ClusterError(500, "no"), False)]
 )

@@ -1,5 +1,5 @@
-"""What keeps runs from starting or ending: Jobs that the API server refuses, runs in front, and a
-Source that can't be read."""
+"""What keeps runs from starting or ending: Jobs that the API server refuses, runs in front, a
+Source that can't be read, finalizers of others."""
 
 from __future__ import annotations
 
@@ -176,5 +176,29 @@ def test_a_run_is_cancelled_whatever_became_of_its_source(begun: bool) -> None:
         await passes.reconcile(RUN)
         await passes.reconcile(RUN)
         assert ready(cluster, "Invocation", "first") == ("False", "Cancelled")
+
+    asyncio.run(scenario())
+
+
+def test_a_run_that_a_foreign_finalizer_holds_is_stopped_and_the_next_one_goes() -> None:
+    cluster = MemoryCluster(Cache())
+    cluster.put(as_json(ready_source()))
+    cluster.put(as_json(invocation(name="first", uid="uid-first")))
+    cluster.put(as_json(invocation(name="second", uid="uid-second", created=later(1))))
+    passes = passes_over(cluster)
+
+    async def scenario() -> None:
+        await passes.reconcile(SOURCE)
+        await passes.reconcile(RUN)
+        assert len(cluster.jobs) == 1
+        run = cluster.objects["Invocation", "first"]
+        marked = {**run["metadata"], "deletionTimestamp": "2026-11-24T12:00:09Z"}
+        cluster.put({**run, "metadata": marked})
+        await passes.reconcile(RUN)
+        assert cluster.jobs == {}
+        await passes.reconcile(RUN)
+        assert ready(cluster, "Invocation", "first") == ("False", "Cancelled")
+        await passes.reconcile(SOURCE)
+        assert cluster.objects["Source", "docs"]["status"]["activeInvocation"]["name"] == "second"
 
     asyncio.run(scenario())
