@@ -42,6 +42,7 @@ def reconcile(seen: Seen, now: datetime) -> Plan[InvocationStatus]:
     status.conditions = conditions.apply(status.conditions, state, generation, now)
     if state.status != "Unknown":
         status.completion_time = timestamp(now)
+        status.starting_since = None
         _clear_up(seen, plan, now)
     early = counts.hold_back(invocation.status, status, now)
     if early:

@@ -246,7 +246,6 @@ def _in_time(
     reason = Reason.POD_FAILED if calm else state.reason
     why = "No pod of the run's Job has started." if calm else state.message
     since = status.starting_since
-    status.starting_since = None
     return conditions.failed(
         reason,
         f"{why} The run waited for it since {since}, longer than "

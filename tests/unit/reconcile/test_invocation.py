@@ -145,6 +145,7 @@ def test_the_end() -> None:
     assert (status.documents, status.chunks, status.bytes) == (DONE.documents, DONE.chunks, 99)
     assert status.skipped == {"Binary": 1}
     assert status.completion_time == "2026-11-24T12:00:09Z"
+    assert status.starting_since is None
     assert plan.actions == [DeleteJob(job.name, job.uid)]
     # For ever: whatever becomes of the Source and the Jobs.
     again, plan = pass_invocation(after, later(99), source=None)
