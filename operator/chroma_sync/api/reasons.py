@@ -53,6 +53,7 @@ class Reason(StrEnum):
     CHROMA_UNAVAILABLE = "ChromaUnavailable"  # the Chroma server does not answer, or fails
     EMBEDDING_UNAVAILABLE = "EmbeddingUnavailable"  # the TEI server does not answer, or fails
     HOST_UNREACHABLE = "HostUnreachable"  # the host of the data does not answer, or fails
+    SCRATCH_FULL = "ScratchFull"  # the disk that a worker writes to has no room left
     RATE_LIMITED = "RateLimited"  # the host of the data asks to wait
     # What Kubernetes says of the pods.
     JOB_REFUSED = "JobRefused"  # the API server does not take the Job: a field, a quota, a policy

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
 from chroma_sync.cli import plan, query, run
-from chroma_sync.cli.outcome import UsageError, as_step_error, tell
+from chroma_sync.cli.outcome import UNKNOWN_EXIT_CODE, UsageError, as_step_error, fault, tell
 from chroma_sync.pipeline.embed import LOCAL_MODEL
 
 _DEFAULT_FOLDER = Path("chroma")
@@ -73,13 +74,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         tell(str(error), keep="\n")
         return 2
-    except Exception as error:
-        known = as_step_error(error)
-        if known is None:
-            raise
-        tell(f"{known.reason.value}: {known}")
-        return known.exit_code
+    except SystemExit:
+        raise
+    except BaseException as error:  # a library in Rust panics with one that is no Exception
+        return _told(error)
     return code
+
+
+def _told(error: BaseException) -> int:
+    """Say why a command broke off. Returns its exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        return run.INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        # Who read our output has seen enough. What is left of it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNKNOWN_EXIT_CODE
+    known = as_step_error(error)
+    if known is None:
+        tell(f"InternalError: a fault of the program: {fault(error)}. Please report this line.")
+        return UNKNOWN_EXIT_CODE
+    tell(f"{known.reason.value}: {known}")
+    return known.exit_code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import traceback
+from pathlib import PurePath
 
 from chroma_sync.api.contract import ExitCode
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.shown import visible
 from chroma_sync.pipeline.chunk import ParserUnavailable
 from chroma_sync.pipeline.errors import StepError, Temporary
+from chroma_sync.pipeline.scratch import is_full, scratch_full
 
 
 def as_step_error(error: BaseException) -> StepError | None:
@@ -17,9 +20,18 @@ def as_step_error(error: BaseException) -> StepError | None:
         return error
     if isinstance(error, ParserUnavailable):
         return Temporary(Reason.INTERNAL_ERROR, str(error))
-    return None
+    return scratch_full() if is_full(error) else None
 
 
+def fault(error: BaseException) -> str:
+    """What tells a fault of the program: its type, and the places that led to it, the innermost
+    first. Its own words may hold anything, so they are left out."""
+    frames = reversed(traceback.extract_tb(error.__traceback__)[-_PLACES:])
+    places = ", ".join(f"{PurePath(f.filename).name}:{f.lineno}" for f in frames)
+    return f"{type(error).__name__} at {places or 'no known place'}"
+
+
+_PLACES = 12
 UNKNOWN_EXIT_CODE = 1
 STOPPED_EXIT_CODE = ExitCode.TEMPORARY
 

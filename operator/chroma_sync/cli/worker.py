@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -36,8 +35,8 @@ from chroma_sync.api.contract import (
     secret_file,
 )
 from chroma_sync.api.reasons import Reason
-from chroma_sync.api.shown import json_line, visible
-from chroma_sync.cli.outcome import STOPPED_EXIT_CODE, UNKNOWN_EXIT_CODE, as_step_error
+from chroma_sync.api.shown import json_line
+from chroma_sync.cli.outcome import STOPPED_EXIT_CODE, UNKNOWN_EXIT_CODE, as_step_error, fault
 from chroma_sync.cli.serve import progress_server
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import TeiModel
@@ -68,10 +67,17 @@ def main(argv: list[str] | None = None) -> int:
     progress, stop = Progress(_print_line), StopSignal()
     signal.signal(signal.SIGTERM, lambda *_: stop.stop())
     signal.signal(signal.SIGINT, lambda *_: stop.stop())
-    with progress_server(PROGRESS_PORT, progress.result), _logged(step, progress):
-        code, result = _attempt(step, os.environ, progress, stop)
+    try:
+        with progress_server(PROGRESS_PORT, progress.result), _logged(step, progress):
+            code, result = _attempt(step, os.environ, progress, stop)
+    except OSError as error:  # the port is taken
+        code, result = _broken_off(error, progress)
     _log(step, "ended", result, code)
-    Path(TERMINATION_LOG).write_bytes(encode_result(result))
+    try:
+        Path(TERMINATION_LOG).write_bytes(encode_result(result))
+    except OSError as error:  # not in a pod
+        said = {"step": step.value, "event": "not reported", "message": str(error)}
+        _print_line(json_line(said))
     return code
 
 
@@ -85,16 +91,21 @@ def _attempt(
         return ExitCode.DONE, progress.result()
     except Stopped:
         return STOPPED_EXIT_CODE, progress.result(message="The pod was asked to stop.")
-    except Exception as error:
-        known = as_step_error(error)
-        if known is not None:
-            result = progress.result(known.reason.value, str(known))
-            if isinstance(known, RateLimited):
-                result.retry_after_seconds = math.ceil(known.seconds)
-            return known.exit_code, result
-        _print_line(visible(traceback.format_exc(), keep="\n"))
-        message = f"The worker broke off: {type(error).__name__}. Its log has the details."
+    except SystemExit:
+        raise
+    except BaseException as error:  # a library in Rust panics with one that is no Exception
+        return _broken_off(error, progress)
+
+
+def _broken_off(error: BaseException, progress: Progress) -> tuple[int, Result]:
+    known = as_step_error(error)
+    if known is None:
+        message = f"The worker broke off by a fault of the program: {fault(error)}."
         return UNKNOWN_EXIT_CODE, progress.result(Reason.INTERNAL_ERROR.value, message)
+    result = progress.result(known.reason.value, str(known))
+    if isinstance(known, RateLimited):
+        result.retry_after_seconds = math.ceil(known.seconds)
+    return known.exit_code, result
 
 
 def _do(step: Step, tools: steps.Toolbox) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 
 import pytest
 
-from chroma_sync.cli import main
+from chroma_sync.cli import main, plan, query, run
 from chroma_sync.pipeline.embed import LOCAL_MODEL
 
 
@@ -44,3 +46,53 @@ def test_the_examples_can_be_typed(capsys: pytest.CaptureFixture[str], command: 
         arguments = main._parser().parse_args(shlex.split(example)[1:])
         # The model of a Source that names none is served by no process here.
         assert command == "query" or arguments.tei or arguments.model
+
+
+class Panic(BaseException):
+    """As libraries in Rust raise it."""
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "query"])
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (ValueError("canary"), 1, "InternalError: a fault of the program: ValueError at test_main"),
+        (Panic("canary"), 1, "InternalError: a fault of the program: Panic at test_main"),
+        (OSError(28, "canary"), 75, "ScratchFull: The disk of the folder"),
+        (KeyboardInterrupt(), 130, ""),
+    ],
+)
+def test_no_command_ends_in_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    error: BaseException,
+    code: int,
+    says: str,
+) -> None:
+    def broken(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(run, "run_files", broken)
+    monkeypatch.setattr(plan, "plan_files", broken)
+    monkeypatch.setattr(query, "query", broken)
+    options = ["x", "--collection", "y"] if command == "query" else ["-f", "x"]
+    assert main.main([command, *options]) == code
+    said = capsys.readouterr().err
+    assert says in said
+    assert "Traceback" not in said and "canary" not in said
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    script = (
+        "import sys; from chroma_sync.cli import main\n"
+        "main.plan.plan_files = lambda _: print('x' * 1_000_000)\n"
+        "sys.exit(main.main(['plan', '-f', 'x']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as program:
+        assert program.stdout is not None and program.stderr is not None
+        program.stdout.close()
+        assert program.stderr.read() == b""
+    assert program.returncode == 1

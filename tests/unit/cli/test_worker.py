@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import token
 from unit.api.golden import golden
+
+
+class Panic(BaseException):
+    """As libraries in Rust raise it."""
+
 
 BAD_TOKENS = [b"canary-\xc3\xbc", b"canary-\xff", b"canary\nX-Header: canary", b"canary\x00"]
 
@@ -111,10 +117,12 @@ def test_a_configuration_of_another_release(value: str | None) -> None:
         (EmbeddingUnavailable("it is down"), ExitCode.TEMPORARY, "EmbeddingUnavailable"),
         (ParserUnavailable("no time to run"), ExitCode.TEMPORARY, "InternalError"),
         (ValueError("canary-1"), UNKNOWN_EXIT_CODE, "InternalError"),
+        (Panic("canary-1"), UNKNOWN_EXIT_CODE, "InternalError"),
+        (OSError(28, "canary-1"), ExitCode.TEMPORARY, "ScratchFull"),
     ],
 )
 def test_how_a_step_ends(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, reason: str
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, reason: str
 ) -> None:
     def broken(*_: object) -> None:
         raise error
@@ -148,3 +156,18 @@ def test_what_a_configuration_holds_besides_is_left_out() -> None:
     given = golden("next", "configuration")
     configuration = worker._configuration({CONFIGURATION_VARIABLE: json.dumps(given)})
     assert configuration == Configuration.model_validate(golden("v0.1.0", "configuration"))
+
+
+def test_a_worker_that_is_in_no_pod(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its port is taken, and nobody waits for its result."""
+    with socket.create_server(("", 0)) as taken:
+        monkeypatch.setattr(worker, "PROGRESS_PORT", taken.getsockname()[1])
+        monkeypatch.setattr(worker, "TERMINATION_LOG", tmp_path / "nowhere" / "log")
+        monkeypatch.setattr("signal.signal", lambda *_: None)
+        assert worker.main(["check"]) == UNKNOWN_EXIT_CODE
+    said = "".join(capfd.readouterr())
+    assert "OSError at" in said
+    assert "not reported" in said
+    assert "Traceback" not in said

@@ -23,6 +23,7 @@ from chroma_sync.pipeline.fetch.git_command import CA_SETTING, GitCommand, GitTi
 from chroma_sync.pipeline.fetch.http import Answer, Trust
 from chroma_sync.pipeline.fetch.patience import Patience
 from chroma_sync.pipeline.fetch.refusals import explained
+from chroma_sync.pipeline.scratch import git_found_it_full, scratch_full
 
 LIST_SECONDS: Final = 60
 FETCH_SECONDS: Final = 1800
@@ -108,6 +109,8 @@ class Remote:
     ) -> StepError | _AskAgain:
         """Why git failed. git itself shows little of what the host said, so it is asked again."""
         said = done.stderr.decode("utf-8", "replace")
+        if git_found_it_full(said):
+            return scratch_full()
         # The repository's own name must not look like a symptom.
         said_of_it = said.replace(self.url, "")
         if _NO_COMMIT.search(said_of_it):
