@@ -60,7 +60,7 @@ def trouble(pod: PodState) -> Trouble | None:
     if pod.terminated is not None:
         return None if succeeded(pod) else _how_it_ended(pod, pod.terminated)
     if pod.evicted:
-        return Trouble(Reason.POD_FAILED, cut(f"The pod was ended. {pod.evicted}{_hint(pod)}"))
+        return _evicted(pod)
     if pod.unschedulable:
         message = f"No node takes the pod: {pod.unschedulable}"
         return Trouble(Reason.UNSCHEDULABLE, cut(message))
@@ -103,7 +103,7 @@ def _how_it_ended(pod: PodState, end: Terminated) -> Trouble:
     if result is not None and result.reason:
         return Trouble(known(result.reason), cut(result.message))
     if pod.evicted:
-        return Trouble(Reason.POD_FAILED, cut(f"The pod was ended. {pod.evicted}{_hint(pod)}"))
+        return _evicted(pod)
     why = f" ({end.reason})" if end.reason not in ("", "Error") else ""
     said = f": {result.message}" if result is not None and result.message else "."
     message = f"The worker ended with exit code {end.exit_code}{why}{said}"
@@ -117,10 +117,12 @@ def _why_it_waits(reason: str, message: str) -> Trouble:
     return Trouble(Reason.POD_FAILED, cut(f"The pod can't start: {reason}: {message}"))
 
 
-def _hint(pod: PodState) -> str:
+def _evicted(pod: PodState) -> Trouble:
+    message = f"The pod was ended. {pod.evicted}"
     if '"scratch"' in pod.evicted:
-        return " Raise spec.jobTemplate.scratchSize of the Source."
-    return ""
+        advice = "Raise spec.jobTemplate.scratchSize of the Source."
+        return Trouble(Reason.SCRATCH_FULL, cut(f"{message} {advice}"))
+    return Trouble(Reason.POD_FAILED, cut(message))
 
 
 def known(reason: str) -> Reason:
