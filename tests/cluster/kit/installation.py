@@ -16,6 +16,7 @@ NAMESPACE = "chroma-sync-system"
 RELEASE = "chroma-sync"
 SERVICE_ACCOUNT = f"{RELEASE}-operator"
 DEPLOYMENT = f"deployment/{RELEASE}-operator"
+OPERATOR_POD = "app.kubernetes.io/name=chroma-sync"  # a label
 # Secrets with the tokens of the installation's servers. The tests' Chroma is sent one and looks at
 # none; their TEI demands it.
 CHROMA_SECRET, TEI_SECRET = "chroma-token", "tei-token"
@@ -68,9 +69,13 @@ def uninstall(cluster: Cluster) -> None:
 
 
 def scale(cluster: Cluster, replicas: int) -> None:
-    """Stop the operator (0), or start it again (1) and wait until it is Ready."""
-    cluster.kubectl("-n", NAMESPACE, "scale", DEPLOYMENT, f"--replicas={replicas}")
-    cluster.kubectl("-n", NAMESPACE, "rollout", "status", DEPLOYMENT, "--timeout=120s")
+    """Stop the operator (0), until it is gone, or start it (1), until it is Ready."""
+    namespace, timeout = ("-n", NAMESPACE), "--timeout=120s"
+    cluster.kubectl(*namespace, "scale", DEPLOYMENT, f"--replicas={replicas}")
+    if replicas:
+        cluster.kubectl(*namespace, "rollout", "status", DEPLOYMENT, timeout)
+    else:
+        cluster.kubectl(*namespace, "wait", "--for=delete", "pod", "-l", OPERATOR_POD, timeout)
 
 
 def helm(*arguments: str, stdin: str | None = None) -> str:
@@ -84,7 +89,7 @@ def helm(*arguments: str, stdin: str | None = None) -> str:
 
 def kill_operator(cluster: Cluster) -> None:
     """Kill the operator's pod at once, without a word to it."""
-    pods = cluster.list("Pod", NAMESPACE, "app.kubernetes.io/name=chroma-sync")
+    pods = cluster.list("Pod", NAMESPACE, OPERATOR_POD)
     for pod in pods:
         cluster.kubectl(
             *("-n", NAMESPACE, "delete", "pod", pod["metadata"]["name"]),
