@@ -21,6 +21,7 @@ IN_ONE_PROCESS = {
     "test_runs.py": "runs",
     "test_invalid_objects.py": "objects",
     "test_model_agrees.py": "objects",
+    "test_schema.py": "objects",
 }
 
 

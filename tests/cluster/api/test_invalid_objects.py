@@ -122,7 +122,7 @@ def test_defaults_are_filled_in(api: Api) -> None:
         },
         "suspend": False,
         "concurrencyPolicy": "Queue",
-        "jobTemplate": {"parallelism": 1},
+        "jobTemplate": {"parallelism": 1, "startTimeoutSeconds": 3600},
         "deletionPolicy": "Retain",
     }
     assert taken["status"] == {"observedGeneration": -1}
