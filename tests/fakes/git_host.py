@@ -38,6 +38,10 @@ class Handler(BaseHTTPRequestHandler):
         """Answer a request."""
         self.serve_git()
 
+    def protocol(self) -> str:
+        """The version of Git's protocol, as the client wants it."""
+        return self.headers.get("Git-Protocol", "")
+
     def serve_git(self) -> None:
         """Answer as git does."""
         length = int(self.headers.get("Content-Length") or 0)
@@ -55,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
             # As the large hosts do: commits can be had without their files.
             "GIT_CONFIG_KEY_1": "uploadpack.allowFilter",
             "GIT_CONFIG_VALUE_1": "true",
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": self.protocol(),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "REQUEST_METHOD": self.command,
             "PATH_INFO": unquote(url.path),
@@ -99,6 +103,13 @@ class Handler(BaseHTTPRequestHandler):
         """Tests look at results, not at access logs."""
 
 
+class ProtocolV0(Handler):
+    """A host of the old protocol: it gives no commit that is not the end of a branch or tag."""
+
+    def protocol(self) -> str:
+        return ""
+
+
 class Unwell(Handler):
     """Once `server.trouble` is set, answers each of the next so many requests with that status."""
 
@@ -125,9 +136,11 @@ class GitHost(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(root: Path, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def serving(
+    root: Path, host: str = "127.0.0.1", port: int = 0, handler: type[Handler] = Handler
+) -> Iterator[str]:
     """Serve the repositories under a folder until the block ends. Yields the base URL."""
-    with running(GitHost((host, port), root)) as server:
+    with running(GitHost((host, port), root, handler)) as server:
         yield f"http://{host}:{server.server_address[1]}"
 
 

@@ -293,12 +293,13 @@ def trap_files() -> dict[str, GeneratedFile]:
     }
 
 
-def write(repository: Path, commits: list[dict[str, GeneratedFile]]) -> list[str]:
-    """Make a bare repository whose branch `main` has these states, one commit each. Returns the
-    commits' ids."""
-    subprocess.run(
-        ["git", "init", "--quiet", "--bare", "--initial-branch=main", str(repository)], check=True
-    )
+def write(
+    repository: Path, commits: list[dict[str, GeneratedFile]], object_format: str = "sha1"
+) -> list[str]:
+    """Make a bare repository whose branch `main` has these states, one commit each, with ids of
+    sha1 or sha256. Returns the commits' ids."""
+    init = ["git", "init", "--quiet", "--bare", "--initial-branch=main"]
+    subprocess.run([*init, f"--object-format={object_format}", str(repository)], check=True)
     stream = bytearray()
     for number, files in enumerate(commits):
         stream += b"commit refs/heads/main\n"

@@ -65,17 +65,18 @@ class GithubRef(ApiModel):
     sha: (
         Annotated[
             str,
-            Field(max_length=40),
+            Field(max_length=64),
             shape(
-                "[0-9a-f]{7,40}",
-                "must be a commit's SHA: 7 to 40 digits of 0-9 and a-f, in lower case",
+                "[0-9a-f]{7,64}",
+                "must be a commit's SHA: 7 to 64 digits of 0-9 and a-f, in lower case",
             ),
         ]
         | None
     ) = Field(
         default=None,
-        description="A commit, by its SHA-1 of 40 hexadecimal digits, or by the first 7 or more "
-        "of them: then all commits of the host's branches and tags are looked through.",
+        description="A commit, by its SHA-1 of 40 hexadecimal digits or its SHA-256 of 64, or by "
+        "the first 7 or more of them: then all commits of the host's branches and tags are looked "
+        "through.",
     )
     tag: GitName | None = Field(
         default=None, description="A tag; the commit it points at is read. Example: v1.2.0."

@@ -41,6 +41,10 @@ class Temporary(StepError):
     exit_code = ExitCode.TEMPORARY
 
 
+class RevisionGone(Temporary):
+    """The revision that a branch or tag stood for is there no longer. It stands for another now."""
+
+
 class RateLimited(Temporary):
     """A host asks to be left alone for so many `seconds`."""
 

@@ -20,7 +20,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig, Limits
 from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION, Model
-from chroma_sync.pipeline.errors import Misconfigured, Temporary
+from chroma_sync.pipeline.errors import Misconfigured, RevisionGone, Temporary
 from chroma_sync.pipeline.fetch import Entry, Source
 from chroma_sync.pipeline.fetch.content import TEXT_RULE_VERSION
 from chroma_sync.pipeline.index.chroma import Collection, Database, text_metadata
@@ -99,17 +99,18 @@ def run(tools: Toolbox) -> None:
     finish(tools)
 
 
-def plan(tools: Toolbox) -> None:
-    """Resolve the revision and claim the collection. The later steps find it there."""
+def plan(tools: Toolbox, gone: str | None = None) -> None:
+    """Resolve the revision and claim the collection. The later steps find it there. A revision that
+    the run began with is kept, unless it is the one that is `gone`."""
     identity = identity_of(tools)
     standing = tools.database.find(identity.collection)
     if standing is not None and is_finished_by(standing, identity.uid):
         # A pod died between the mark and its exit: nothing else is asked for any more.
         return
     begun = begun_revision(standing.metadata, identity.uid) if standing is not None else None
-    revision = begun or tools.source.resolve()
+    revision = begun if begun and begun != gone else tools.source.resolve()
     claim = claim_of(tools, identity)
-    collection = claimed(tools.database, identity.collection, claim, revision)
+    collection = claimed(tools.database, identity.collection, claim, revision, gone)
     _revision(tools, collection)
 
 
@@ -121,7 +122,7 @@ def work(tools: Toolbox) -> None:
     if is_finished_by(collection, identity.uid):
         return
     _same_configs(tools, collection)
-    tools.source.open(revision)
+    _open(tools, revision)
     with target_state(tools.scratch / "work.sqlite") as state, _watched(tools, identity):
         state.load_listing(listed(_mine(tools.source.entries(), tools.shard)))
         tools.progress.note(tools.source.notes())
@@ -141,7 +142,7 @@ def finish(tools: Toolbox) -> None:
     revision = _revision(tools, collection)
     if not is_finished_by(collection, identity.uid):
         _same_configs(tools, collection)
-        tools.source.open(revision)
+        _open(tools, revision)
         with target_state(tools.scratch / "finish.sqlite") as state:
             state.load_listing(listed(tools.source.entries()))
             tools.progress.note(tools.source.notes())
@@ -162,6 +163,16 @@ def finish(tools: Toolbox) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         collection.replace_metadata(finished(collection.metadata, identity.uid, now))
     tools.progress.collection = _status(collection)
+
+
+def _open(tools: Toolbox, revision: str) -> None:
+    """Open the revision of the run. When it is gone it is planned again: nothing is finished yet,
+    and finish brings in what shards have brought from another revision."""
+    try:
+        tools.source.open(revision)
+    except RevisionGone:
+        plan(tools, gone=revision)
+        tools.source.open(_revision(tools, _own_collection(tools, identity_of(tools))))
 
 
 def _check_all_stand(collection: Collection, state: TargetState, progress: Progress) -> None:

@@ -155,6 +155,7 @@ def test_another_model_is_refused(make_tools: MakeTools) -> None:
 
 def test_a_stopped_run_marks_nothing_finished(make_tools: MakeTools) -> None:
     tools = make_tools()
+    steps.plan(tools)
     tools.stop.stop()
     with pytest.raises(Stopped):
         steps.run(tools)

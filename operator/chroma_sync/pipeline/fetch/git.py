@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason, Reason
-from chroma_sync.pipeline.errors import Misconfigured, Temporary
+from chroma_sync.pipeline.errors import Misconfigured, RevisionGone, Temporary
 from chroma_sync.pipeline.fetch.attributes import (
     ENCODING,
     GENERATED,
@@ -35,7 +35,9 @@ from chroma_sync.pipeline.fetch.remote import CHECK_REF, LIST_SECONDS, Remote
 from chroma_sync.pipeline.fetch.worth import judged
 
 _BRANCHES_SHOWN = 5
-_FULL_SHA = re.compile(r"[0-9a-f]{40}")
+# 40 digits; 64 in a repository of SHA-256.
+_SHA256_DIGITS = 64
+_FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class GitSource:
@@ -72,7 +74,8 @@ class GitSource:
 
     def resolve(self) -> str:
         if self._sha is not None:
-            return self._sha if _FULL_SHA.fullmatch(self._sha) else self._whole(self._sha)
+            is_full = _FULL_SHA.fullmatch(self._sha)
+            return self._present(self._sha) if is_full else self._whole(self._sha)
         ref = self._ref()
         # An annotated tag is an object of its own; what it points at is listed as `TAG^{}`.
         wanted = [f"{ref}^{{}}", ref] if self._tag is not None else [ref]
@@ -87,17 +90,21 @@ class GitSource:
             return f"refs/tags/{self._tag}"
         return "HEAD" if self._branch is None else f"refs/heads/{self._branch}"
 
+    def _present(self, sha: str) -> str:
+        """A commit that is there: it is brought here, without any file."""
+        options = ["--filter=tree:0", "--depth", "1"]
+        if self._found(sha, options, [sha], _object_format(sha)).returncode != 0:
+            raise self._no_ref(sha)
+        return sha
+
     def _whole(self, short: str) -> str:
         """The one commit that begins so. Git's protocol knows whole ids only, so all commits of
         branches and tags are brought here, without any file (partial clone; a host that can't do
         that sends the files too)."""
         # Under names of our own: a branch may be called as the commit begins.
         everything = [f"+refs/{kind}/*:refs/all/{kind}/*" for kind in ("heads", "tags")]
-        name = f"{short}^{{commit}}"
-        with tempfile.TemporaryDirectory(dir=self._scratch) as commits:
-            self._init(Path(commits))
-            self._remote.fetch(Path(commits), "--filter=tree:0", wanted=everything)
-            found = self._local("-C", commits, "rev-parse", "--verify", name)
+        any_id = next(iter(self._remote.refs().values()), "")
+        found = self._found(short, ["--filter=tree:0"], everything, _object_format(any_id))
         whole = found.stdout.decode("ascii", "replace").strip()
         if b"ambiguous" in found.stderr:
             message = f"more than one commit that begins with {short!r}. Write more of its digits."
@@ -105,6 +112,15 @@ class GitSource:
         if found.returncode != 0 or not whole.startswith(short):
             raise self._no_commit(f"no commit that begins with {short!r}. {CHECK_REF}")
         return whole
+
+    def _found(
+        self, name: str, options: list[str], wanted: list[str], object_format: str
+    ) -> subprocess.CompletedProcess[bytes]:
+        """What git says of a commit's name where all that is wanted was brought."""
+        with tempfile.TemporaryDirectory(dir=self._scratch) as commits:
+            self._init(Path(commits), object_format)
+            self._remote.fetch(Path(commits), *options, wanted=wanted)
+            return self._local("-C", commits, "rev-parse", "--verify", f"{name}^{{commit}}")
 
     def check(self) -> None:
         # A repository without a commit is there all the same, so no ref is asked for.
@@ -115,12 +131,19 @@ class GitSource:
             raise self._no_ref(revision)
         if self._revision == revision:
             return
-        self._init(self._repository)
-        self._remote.fetch(self._repository, "--depth", "1", wanted=[revision])
+        self._init(self._repository, _object_format(revision))
+        try:
+            self._remote.fetch(self._repository, "--depth", "1", wanted=[revision])
+        except Misconfigured as error:
+            if error.reason is not Reason.REF_NOT_FOUND or self._sha is not None:
+                raise
+            # It was there a moment ago: the branch or tag was moved, and the host tidied up.
+            raise RevisionGone(error.reason, str(error)) from None
         commit = f"{revision}^{{commit}}"
         if self._local("-C", str(self._repository), "cat-file", "-e", commit).returncode != 0:
             raise self._no_ref(revision)
         self._revision = revision
+        self._has_attributes, self._given_up = False, []
 
     def entries(self) -> Iterator[Entry]:
         attributes = self._attributes_of_all()
@@ -205,9 +228,10 @@ class GitSource:
         encoding = text(attributes[ENCODING]) or text(attributes[WORKING_TREE_ENCODING])
         return Entry(record.path, record.blob, record.size, verdict, despite, encoding)
 
-    def _init(self, repository: Path) -> None:
+    def _init(self, repository: Path, object_format: str) -> None:
         repository.mkdir(parents=True, exist_ok=True)
-        if self._local("init", "--quiet", "--bare", str(repository)).returncode != 0:
+        init = ("init", "--quiet", "--bare", f"--object-format={object_format}", str(repository))
+        if self._local(*init).returncode != 0:
             raise Temporary(Reason.INTERNAL_ERROR, "git could not make a repository on scratch")
 
     def _local(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -247,6 +271,11 @@ class GitSource:
     def _no_commit(self, what: str) -> Misconfigured:
         message = f"{self._remote.url}: the repository has {what}"
         return Misconfigured(Reason.REF_NOT_FOUND, message)
+
+
+def _object_format(id_: str) -> str:
+    """The hash that a repository's ids are made with."""
+    return "sha256" if len(id_) == _SHA256_DIGITS else "sha1"
 
 
 def _advice(name: str, folder: str) -> str:

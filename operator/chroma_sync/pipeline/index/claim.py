@@ -110,19 +110,23 @@ def _begun(standing: Metadata, claim: Claim, revision: str) -> Metadata:
     return {**standing, **claim.metadata(before), "updating_to": revision}
 
 
-def claimed(database: Database, name: str, claim: Claim, revision: str) -> Collection:
+def claimed(
+    database: Database, name: str, claim: Claim, revision: str, gone: str | None = None
+) -> Collection:
     """Create the collection, or take up one of the same Source: an unfinished one, or, with
     `claim.update`, a finished one too.
 
     A retry of the same run keeps the revision that it began with, which then stands in the
-    collection's metadata. Raises `Misconfigured` when the collection is another's or finished."""
+    collection's metadata, unless that is the one that is `gone`. Raises `Misconfigured` when the
+    collection is another's or finished."""
     collection = database.find(name)
     if collection is None:
         collection = database.create(name, claim.metadata(revision))
     check_ownership(collection, claim)
     if not is_finished_by(collection, claim.run):
-        begun = begun_revision(collection.metadata, claim.run) or revision
-        kept = _begun(collection.metadata, claim, begun)
+        begun = begun_revision(collection.metadata, claim.run)
+        wanted = begun if begun and begun != gone else revision
+        kept = _begun(collection.metadata, claim, wanted)
         if collection.metadata != kept:
             collection.replace_metadata(kept)
     return collection
