@@ -13,10 +13,11 @@ from cluster.kit import installation
 from cluster.kit.cluster import Cluster, kubectl_proxy
 from cluster.kit.world import World
 
-# Files whose tests go one after another, and which of them share a process: two use the slow TEI
+# Files whose tests go one after another, and which of them share a process: three use the slow TEI
 # server and the gate, the others what was made for the whole file.
 IN_ONE_PROCESS = {
     "test_crashes.py": "slow TEI",
+    "test_hostile_objects.py": "slow TEI",
     "test_mid_run.py": "slow TEI",
     "test_runs.py": "runs",
     "test_invalid_objects.py": "objects",
