@@ -108,6 +108,7 @@ def test_the_finished_mark_and_the_counts(
         "removed": 0,
         "skipped": len(traps),
         "failed": 0,
+        "kept": 0,
     }
     assert status["skipped"] == {"Binary": 1, "NotUtf8": 1, "Empty": 1, "TooLarge": 1, "Symlink": 1}
     assert status["chunks"] == {

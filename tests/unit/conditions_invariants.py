@@ -101,7 +101,8 @@ def _check_invocation(status: dict[str, Any], summary: dict[str, Any]) -> None:
     )
     if summary["status"] == "True":
         assert "startTime" in status, "a success that never began"
-        failed = status.get("documents", {}).get("failed", 0)
+        documents = status.get("documents", {})
+        failed = documents.get("failed", 0) + documents.get("kept", 0)
         with_failures = summary["reason"] == Reason.COMPLETE_WITH_FAILURES
         assert with_failures == (failed > 0), "CompleteWithFailures means failed documents"
 

@@ -214,6 +214,10 @@ class DocumentCounts(ApiModel):
     )
     skipped: Count = Field(default=0, description="Documents left out, such as binary files.")
     failed: Count = Field(default=0, description="Documents that could not be indexed.")
+    kept: Count = Field(
+        default=0,
+        description="Documents that could not be indexed, and stand as an earlier run left them.",
+    )
 
 
 class ChunkCounts(ApiModel):

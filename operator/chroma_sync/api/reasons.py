@@ -49,6 +49,7 @@ class Reason(StrEnum):
     COLLECTION_OWNED_BY_ANOTHER = "CollectionOwnedByAnother"  # the target is not this Source's
     COLLECTION_MODEL_MISMATCH = "CollectionModelMismatch"  # the target is made by another model
     RUN_LOST = "RunLost"  # another run took the collection, or someone deleted it
+    TOO_MANY_REFUSED = "TooManyRefused"  # the embedding server takes too few of the documents
     # What is down for now.
     CHROMA_UNAVAILABLE = "ChromaUnavailable"  # the Chroma server does not answer, or fails
     EMBEDDING_UNAVAILABLE = "EmbeddingUnavailable"  # the TEI server does not answer, or fails

@@ -325,7 +325,8 @@ def _summary(result: Result) -> str:
     records = result.collection.records if result.collection else 0
     return (
         f"{documents.indexed} documents indexed, {documents.unchanged} unchanged, "
-        f"{documents.removed} removed, {documents.skipped} skipped, {documents.failed} failed; "
+        f"{documents.removed} removed, {documents.skipped} skipped, "
+        f"{documents.failed} failed, {documents.kept} kept; "
         f"{chunks.embedded} chunks embedded, {chunks.reused} reused; "
         f"the collection has {records} records"
     )

@@ -87,7 +87,7 @@ class Display:
     def _draw(self, bars: Any, documents: Any, chunks: Any) -> None:
         result = self._snapshot()
         d, c = result.documents, result.chunks
-        done = d.indexed + d.unchanged + d.skipped + d.failed
+        done = d.indexed + d.unchanged + d.skipped + d.failed + d.kept
         bars.update(documents, completed=done, total=d.discovered or None)
         bars.update(chunks, completed=c.written, total=c.produced or None)
         if result.message != self._told.message:

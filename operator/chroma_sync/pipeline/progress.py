@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from chroma_sync.api.contract import FAILURES_MAX, NAME_MAX, NOTES_MAX, Result
 from chroma_sync.api.invocation import ChunkCounts, CollectionStatus, DocumentCounts, Failure
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.api.shown import json_line
+
+_VERDICTS: Final = ("indexed", "unchanged", "skipped", "failed", "kept")
 
 
 class Progress:
@@ -57,15 +60,23 @@ class Progress:
         self._verdict(document, "skipped", reason=reason.value)
 
     def failed(self, document: str, reason: DocumentReason, message: str) -> None:
-        """A document could not be indexed, and the same bytes would fail again."""
+        """A document could not be indexed, and the same bytes would fail again. Nothing of it
+        stands."""
+        self._refused("failed", document, reason, message)
+
+    def kept(self, document: str, reason: DocumentReason, message: str) -> None:
+        """As `failed`, but what stands of the document from an earlier run stays."""
+        self._refused("kept", document, reason, message)
+
+    def _refused(self, verdict: str, document: str, reason: DocumentReason, message: str) -> None:
         with self._lock:
-            self._documents["failed"] += 1
+            self._documents[verdict] += 1
             if len(self._failures) < FAILURES_MAX:
                 failure = Failure(
                     document=document[:NAME_MAX], reason=reason.value, message=message[:NAME_MAX]
                 )
                 self._failures.append(failure)
-        self._verdict(document, "failed", reason=reason.value, message=message)
+        self._verdict(document, verdict, reason=reason.value, message=message)
 
     def removed(self, count: int, gone: Sequence[str]) -> None:
         """So many more documents went from the target. Those that are `gone` from the source have
@@ -95,6 +106,11 @@ class Progress:
         with self._lock:
             return self._documents["indexed"] + self._documents["unchanged"]
 
+    def refused(self) -> int:
+        """How many documents could not be indexed."""
+        with self._lock:
+            return self._documents["failed"] + self._documents["kept"]
+
     def waits(self, reason: Reason) -> Callable[[str], None]:
         """A function to tell of a server: the trouble while it is waited for, an empty text when it
         is back."""
@@ -112,7 +128,7 @@ class Progress:
         """Raise `RuntimeError` when a document was listed of which nothing became. It would be a
         fault of the program, and a collection that lacks it must not be marked finished."""
         with self._lock:
-            became = sum(self._documents[k] for k in ("indexed", "unchanged", "skipped", "failed"))
+            became = sum(self._documents[verdict] for verdict in _VERDICTS)
             listed = self._documents["discovered"]
         if became != listed:
             raise RuntimeError(f"{listed} documents were listed, but {became} accounted for")

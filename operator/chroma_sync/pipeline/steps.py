@@ -231,6 +231,7 @@ def _stages(
         configs=tools.configs,
         document_prompt=configuration.embedding.document_prompt,
         progress=progress,
+        scratch=tools.scratch,
     )
 
 

@@ -7,7 +7,9 @@ ones before it. What a kill can cost is what is embedded and not yet acknowledge
 each embedding thread, `RECORDS_BOUND`, one write, and as many chunks 0 that wait for them.
 
 Every document ends with exactly one verdict in `Progress`. Chunk 0 of a document is written last,
-after all its others are acknowledged, so a document whose chunk 0 stands is whole.
+after all its others are acknowledged, so a document whose chunk 0 stands is whole. Of one that
+stands from an earlier run nothing is written over before all its chunks are embedded: when one is
+refused, what stands is kept.
 """
 
 from __future__ import annotations
@@ -15,15 +17,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
-from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.chunk import Chunk, Chunked, Chunker
 from chroma_sync.pipeline.embed import EmbeddingRejected, Model, embed_long
-from chroma_sync.pipeline.errors import Stopped
+from chroma_sync.pipeline.errors import Stopped, Unusable
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.fetch.content import as_text
 from chroma_sync.pipeline.index.chroma import Collection
+from chroma_sync.pipeline.index.held import HeldRecords
 from chroma_sync.pipeline.index.records import (
     Configs,
     Record,
@@ -41,19 +46,24 @@ DOCUMENTS_BOUND = 8 * 1024 * 1024  # bytes of documents read and not yet chunked
 _DOCUMENT_MIN = 64 * 1024  # what the smallest one counts, for all that comes with it
 CHUNKS_BOUND = 256  # chunks not yet taken by an embedding thread
 RECORDS_BOUND = 100  # records not yet taken by the index thread
+# A run that more documents than this are refused to, and more than this share, ends.
+REFUSED_MAX = 20
+REFUSED_SHARE_MAX = 0.05
 # How long the index thread lets a write fill up.
 _FILL_SECONDS = 0.5
 
 
 @dataclass(eq=False)
 class Pending:
-    """A document on its way. `outstanding` and `first` belong to the index thread alone."""
+    """A document on its way. `outstanding`, `first` and `held` belong to the index thread alone."""
 
     entry: Entry
     chunked: Chunked
     has_old: bool
+    stands: bool  # whole from an earlier run: written over only once all chunks are embedded
     outstanding: int  # chunks other than 0 that are not acknowledged yet
     first: Record | None = None  # chunk 0, held back
+    held: int = 0  # chunks that wait for the others
     failed: bool = False
 
 
@@ -107,6 +117,7 @@ class Stages:
     configs: Configs
     document_prompt: str
     progress: Progress
+    scratch: Path
 
 
 class Stream:
@@ -122,6 +133,7 @@ class Stream:
         self._records: BoundedQueue[Embedded] = BoundedQueue(RECORDS_BOUND, stop)
         self._embedders_left = stages.embed_threads
         self._lock = threading.Lock()
+        self._listed = stages.state.size()
 
     def run(self, entries: Iterable[Entry]) -> None:
         """Let all entries flow through. Raises the first error of any stage; `Stopped` when the
@@ -200,7 +212,8 @@ class Stream:
         for document in documents:
             chunks = document.chunked.chunks
             is_old = found.is_old(document.key_sha)
-            pending = Pending(document.entry, document.chunked, is_old, len(chunks) - 1)
+            stands = found.stands(document.key_sha)
+            pending = Pending(document.entry, document.chunked, is_old, stands, len(chunks) - 1)
             for chunk in (*chunks[1:], chunks[0]):
                 text_sha = document.text_shas[chunk.n]
                 self._hand_on(Item(pending, chunk), found.get(document.key_sha, chunk.n, text_sha))
@@ -251,7 +264,20 @@ class Stream:
             if pending.failed:
                 return
             pending.failed = True
-        self._s.progress.failed(pending.entry.key, reason, message)
+        key, progress = pending.entry.key, self._s.progress
+        if pending.stands:
+            self._s.state.keep(key)
+        tell = progress.kept if pending.stands else progress.failed
+        tell(key, reason, message)
+        refused, listed = progress.refused(), self._listed
+        if refused > REFUSED_MAX and refused > listed * REFUSED_SHARE_MAX:
+            raise Unusable(
+                Reason.TOO_MANY_REFUSED,
+                f"{refused} of {listed} documents are refused, the last with: {message}. Nothing "
+                "was deleted, and the collection is not marked as finished. See what stands "
+                "between the worker and its servers, such as a firewall, or leave the documents "
+                "out by spec.github.excludeGlobs.",
+            )
 
     def _send(self, item: Item, vector: Vector, windows: int, in_place: bool = False) -> None:
         pending = item.pending
@@ -267,6 +293,10 @@ class Stream:
     # index
 
     def _index(self) -> None:
+        with closing(HeldRecords(self._s.scratch / "held.sqlite")) as held:
+            self._write_all(held)
+
+    def _write_all(self, held: HeldRecords) -> None:
         ready: list[Embedded] = []
         while True:
             # With something ready, wait only as long as a write may take to fill up.
@@ -275,18 +305,29 @@ class Stream:
                 return
             full_at = time.monotonic() + _FILL_SECONDS
             while got is not None:
-                self._admit(got, ready)
+                ready = self._admit(got, ready, held)
                 left = full_at - time.monotonic()
                 full = len(ready) >= self._s.write_limit or left <= 0
                 got = None if full else self._records.get(within=left)
             ready = self._write(ready)
 
-    def _admit(self, item: Embedded, ready: list[Embedded]) -> None:
-        """Let a record be written now, or hold it back when it is a chunk 0 that must wait."""
-        if item.n == 0 and item.pending.outstanding > 0:
-            item.pending.first = item.record
-        else:
-            ready.append(item)
+    def _admit(self, item: Embedded, ready: list[Embedded], held: HeldRecords) -> list[Embedded]:
+        """Let a record be written now, or hold it back: a chunk of a document that stands waits for
+        all its others, so that one that is refused finds nothing written over. Returns what is to
+        be written next."""
+        pending = item.pending
+        if not pending.stands:
+            _queue(item, ready)
+            return ready
+        key_sha = document_sha(pending.entry.key)
+        held.hold(key_sha, item.n, item.record)
+        pending.held += 1
+        if pending.held == len(pending.chunked.chunks):
+            for n, record in held.taken(key_sha, pending.chunked):
+                _queue(Embedded(pending, n, record), ready)
+                if len(ready) >= self._s.write_limit:
+                    ready = self._write(ready)
+        return ready
 
     def _write(self, ready: list[Embedded]) -> list[Embedded]:
         """Write up to one batch. Returns what is to be written next: the rest, and each chunk 0
@@ -314,3 +355,11 @@ class Stream:
                 rest.append(Embedded(pending, 0, pending.first))
                 pending.first = None
         return rest
+
+
+def _queue(item: Embedded, ready: list[Embedded]) -> None:
+    """Let a record be written, or hold it back when it is a chunk 0 that must wait."""
+    if item.n == 0 and item.pending.outstanding > 0:
+        item.pending.first = item.record
+    else:
+        ready.append(item)

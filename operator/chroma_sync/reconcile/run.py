@@ -257,9 +257,10 @@ def _completed(status: InvocationStatus) -> State:
     documents = status.documents
     written = f"{status.chunks.written} chunks written."
     told = f"{documents.indexed} documents indexed, {documents.unchanged} unchanged"
-    if documents.failed:
+    if documents.failed or documents.kept:
+        not_indexed = f"{documents.failed} failed, {documents.kept} kept as they stood"
         return conditions.complete(
-            Reason.COMPLETE_WITH_FAILURES, f"{told}, {documents.failed} failed; {written}"
+            Reason.COMPLETE_WITH_FAILURES, f"{told}, {not_indexed}; {written}"
         )
     return conditions.complete(Reason.COMPLETE, f"{told}; {written}")
 

@@ -15,6 +15,7 @@ from chroma_sync.api.configuration import (
     RunIdentity,
 )
 from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
+from chroma_sync.pipeline.embed import Model
 from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.progress import Progress
@@ -72,7 +73,7 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
         source: str = "default/shop",
         collection: str = "target",
         run: str | None = None,
-        model: HashModel | None = None,
+        model: Model | None = None,
         shard: tuple[int, int] = (0, 1),
         model_name: str = "hash",
         max_file_size: int = 1_000_000,

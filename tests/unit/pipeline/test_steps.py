@@ -39,6 +39,7 @@ def test_a_run_from_nothing(make_tools: MakeTools) -> None:
         "removed": 0,
         "skipped": 1,
         "failed": 0,
+        "kept": 0,
     }
     assert result.skipped == {"Binary": 1}
     assert result.chunks.written == result.chunks.embedded == len(found)

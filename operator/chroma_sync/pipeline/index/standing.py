@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Collection, Stored
-from chroma_sync.pipeline.index.records import Vector, record_id
+from chroma_sync.pipeline.index.records import Vector, is_first, record_id
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,17 @@ class Found:
 
     def __init__(self) -> None:
         self._old: set[str] = set()
+        self._standing: set[str] = set()
         self._ids: set[tuple[str, str]] = set()
         self._texts: dict[tuple[str, str], Stored] = {}
 
     def is_old(self, key_sha: str) -> bool:
         """Whether the target has any record of the document."""
         return key_sha in self._old
+
+    def stands(self, key_sha: str) -> bool:
+        """Whether the target has chunk 0 of the document: it was whole once, in some version."""
+        return key_sha in self._standing
 
     def get(self, key_sha: str, n: int, text_sha: str) -> Reusable | None:
         """What stands of chunk `n` of a document."""
@@ -44,9 +49,11 @@ class Found:
         in_place = (record_id(key_sha, n), text_sha) in self._ids
         return Reusable(stored.vector, windows, in_place)
 
-    def add_old(self, key_sha: str) -> None:
-        """Take in that the target has a record of a document."""
+    def add_old(self, key_sha: str, id_: str) -> None:
+        """Take in that the target has a record of a document, under this id."""
         self._old.add(key_sha)
+        if is_first(id_):
+            self._standing.add(key_sha)
 
     def add(self, key_sha: str, text_sha: str, stored: Stored, in_target: bool) -> None:
         """Take in a record whose vector may be taken over."""
@@ -79,7 +86,7 @@ class Standing:
         found = Found()
         if self._target is not None:
             for stored in self._target.of_documents(list(wanted), vectors=self._vectors):
-                found.add_old(_key_sha(stored))
+                found.add_old(_key_sha(stored), stored.id)
                 self._add(found, wanted, stored, in_target=True)
         for stored in self._donated(list(wanted)):
             self._add(found, wanted, stored, in_target=False)

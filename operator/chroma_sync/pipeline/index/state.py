@@ -11,13 +11,15 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from chroma_sync.pipeline.index.records import document_sha, id_parts, record_id
 
 _SCHEMA = """
 CREATE TABLE listed (
   document BLOB PRIMARY KEY, version TEXT NOT NULL,
-  chunk_count INTEGER -- of a document that stands whole in this version
+  chunk_count INTEGER, -- of a document that stands whole in this version
+  kept INTEGER NOT NULL DEFAULT 0 -- what stands of it stays, in whatever version
 ) WITHOUT ROWID;
 CREATE TABLE leftover (document BLOB, n INTEGER, PRIMARY KEY (document, n)) WITHOUT ROWID;
 """
@@ -33,7 +35,7 @@ class Leftover:
 
 
 class TargetState:
-    """What stands in the target. Used by one thread at a time."""
+    """What stands in the target. Used by one thread at a time, but for `keep`."""
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -41,6 +43,7 @@ class TargetState:
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.executescript(_SCHEMA)
+        self._keeping = Lock()
 
     def close(self) -> None:
         """Close the file."""
@@ -49,7 +52,7 @@ class TargetState:
     def load_listing(self, documents: Iterable[tuple[str, str]]) -> None:
         """Take in the keys and versions that the source has."""
         rows = ((bytes.fromhex(document_sha(key)), version) for key, version in documents)
-        self._do("INSERT OR REPLACE INTO listed VALUES (?, ?, NULL)", rows)
+        self._do("INSERT OR REPLACE INTO listed (document, version) VALUES (?, ?)", rows)
 
     def drop_listed(self, key: str) -> None:
         """A document of the listing turns out to be none that is indexed."""
@@ -83,6 +86,17 @@ class TargetState:
         """How many listed documents stand whole."""
         return self._number("SELECT COUNT(chunk_count) FROM listed")
 
+    def size(self) -> int:
+        """How many documents are listed."""
+        return self._number("SELECT COUNT(*) FROM listed")
+
+    def keep(self, key: str) -> None:
+        """What stands of a listed document is no leftover, though it is not whole. May be called
+        from several threads."""
+        with self._keeping:
+            update = "UPDATE listed SET kept = 1 WHERE document = ?"
+            self._do(update, [(bytes.fromhex(document_sha(key)),)])
+
     def standing(self) -> int:
         """How many records they have together."""
         return self._number("SELECT TOTAL(chunk_count) FROM listed")
@@ -97,7 +111,7 @@ class TargetState:
         )
         self._do(
             "INSERT OR IGNORE INTO leftover SELECT ?1, ?2 WHERE NOT EXISTS"
-            " (SELECT 1 FROM listed WHERE document = ?1 AND chunk_count > ?2)",
+            " (SELECT 1 FROM listed WHERE document = ?1 AND (chunk_count > ?2 OR kept))",
             rows,
         )
 

@@ -1,0 +1,60 @@
+"""Records that must not be written yet, in a SQLite file on the scratch folder: memory does not
+grow with the document that they belong to."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from chroma_sync.pipeline.chunk import Chunked
+from chroma_sync.pipeline.index.records import Record, record_id
+
+_SCHEMA: Final = """
+CREATE TABLE held (
+  document TEXT, n INTEGER, metadata TEXT, vector BLOB, in_place INTEGER,
+  PRIMARY KEY (document, n)
+) WITHOUT ROWID;
+"""
+_PAGE: Final = 300
+
+
+class HeldRecords:
+    """Records by the hash of their document's key and their number. Used by one thread."""
+
+    def __init__(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def hold(self, key_sha: str, n: int, record: Record) -> None:
+        """Keep a record, but for its text, which its document has."""
+        vector = record.vector.astype(np.float32).tobytes()
+        row = (key_sha, n, json.dumps(dict(record.metadata)), vector, record.in_place)
+        self._db.execute("INSERT INTO held VALUES (?, ?, ?, ?, ?)", row)
+
+    def taken(self, key_sha: str, chunked: Chunked) -> Iterator[tuple[int, Record]]:
+        """Give all records of a document back, the last one first."""
+        while rows := self._db.execute(
+            "SELECT n, metadata, vector, in_place FROM held WHERE document = ?"
+            " ORDER BY n DESC LIMIT ?",
+            (key_sha, _PAGE),
+        ).fetchall():
+            for n, metadata, vector, in_place in rows:
+                text = chunked.chunks[n].text.decode("utf-8")
+                numbers = np.frombuffer(vector, np.float32)
+                metadata = json.loads(metadata)
+                yield n, Record(record_id(key_sha, n), text, metadata, numbers, bool(in_place))
+            self._db.execute(
+                "DELETE FROM held WHERE document = ? AND n >= ?", (key_sha, rows[-1][0])
+            )
