@@ -262,7 +262,8 @@ def test_a_report_that_cannot_be_written(git_url: str, tmp_path: Path) -> None:
     assert "--report: no/such/folder can't be written" in done.stderr
 
 
-def test_ctrl_c_and_on(git_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_on(git_url: str, tmp_path: Path, number: signal.Signals) -> None:
     files = written(tmp_path, objects(git_url, "acme/many"))
     command = [*COMMAND, "run", *files]
     process = subprocess.Popen(
@@ -273,7 +274,7 @@ def test_ctrl_c_and_on(git_url: str, tmp_path: Path) -> None:
     deadline = time.monotonic() + 60
     while '"written"' not in process.stdout.readline():
         assert time.monotonic() < deadline
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "start it again" in errors

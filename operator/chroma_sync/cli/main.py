@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from chroma_sync.cli import plan, query, run
+from chroma_sync.cli.interrupts import INTERRUPTED
 from chroma_sync.cli.outcome import UNKNOWN_EXIT_CODE, UsageError, as_step_error, fault, tell
 from chroma_sync.pipeline.embed import LOCAL_MODEL
 
@@ -84,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _told(error: BaseException) -> int:
     """Say why a command broke off. Returns its exit code."""
     if isinstance(error, KeyboardInterrupt):
-        return run.INTERRUPTED
+        return INTERRUPTED
     if isinstance(error, BrokenPipeError):
         # Who read our output has seen enough. What is left of it goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

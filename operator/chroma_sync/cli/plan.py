@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from chroma_sync.api.shown import visible
+from chroma_sync.cli.interrupts import INTERRUPTED
 from chroma_sync.cli.places import DATABASE_FILE, require_folder
 from chroma_sync.cli.run import (
-    INTERRUPTED,
     Job,
     for_each,
     open_toolbox,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 import uuid
@@ -31,6 +30,7 @@ from chroma_sync.api.secret import Secret
 from chroma_sync.api.source import DenseEmbedding, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
 from chroma_sync.cli.file_secrets import FileSecrets
+from chroma_sync.cli.interrupts import INTERRUPTED, interruptible
 from chroma_sync.cli.outcome import UsageError, as_step_error, tell
 from chroma_sync.cli.places import (
     LOCAL_URL,
@@ -50,7 +50,6 @@ from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
 from chroma_sync.pipeline.secrets import Secrets
 
-INTERRUPTED = 130
 _STANDARD = "-"  # in place of a file: stdin or stdout
 
 
@@ -330,18 +329,3 @@ def _summary(result: Result) -> str:
         f"{chunks.embedded} chunks embedded, {chunks.reused} reused; "
         f"the collection has {records} records"
     )
-
-
-@contextmanager
-def interruptible(stop: StopSignal) -> Iterator[None]:
-    """Let Ctrl-C stop the run cleanly. A second Ctrl-C breaks it off."""
-
-    def interrupt(*_: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        stop.stop()
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

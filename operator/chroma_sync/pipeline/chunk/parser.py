@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chroma_sync.pipeline import children
 from chroma_sync.pipeline.chunk.cuts import are_sound
 from chroma_sync.pipeline.chunk.memory import parser_memory
 from chroma_sync.pipeline.chunk.model import Fallback
@@ -63,7 +64,7 @@ class ParserProcess:
         # A new program and not a fork: the chunker may live in a process with threads.
         with theirs:
             try:
-                self._process = subprocess.Popen(
+                self._process = children.start(
                     _command(limits),
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
@@ -134,7 +135,7 @@ class ParserProcess:
     def kill(self) -> None:
         """Ends the process at once."""
         self._connection.close()
-        self._process.kill()
+        children.kill(self._process)
         self._process.wait()
         if self._process.stderr is not None:
             self._process.stderr.close()
@@ -148,7 +149,7 @@ class ParserProcess:
             why = f"gave no sign of life within {_START_SECONDS:g} s"
         except ConnectionError:
             why = "ended at once"
-        self._process.kill()
+        children.kill(self._process)
         self._process.wait()
         stderr = self._process.stderr
         said = b"" if stderr is None else stderr.read()[-_STDERR_BYTES:]

@@ -4,14 +4,13 @@ when the run stops."""
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import suppress
 from typing import Final
 
 from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline import children
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
 from chroma_sync.pipeline.fetch.listing import split_nul
 from chroma_sync.pipeline.queues import StopSignal
@@ -38,8 +37,7 @@ class GitTimeout(Exception):
 
 
 class GitCommand:
-    """Starts git. Each command has a session of its own, so that Ctrl-C at a terminal reaches only
-    the run itself, which then ends git with all that git has started."""
+    """Starts git."""
 
     def __init__(self, stop: StopSignal) -> None:
         self._stop = stop
@@ -56,7 +54,7 @@ class GitCommand:
             try:
                 output, errors = self._outcome(process, time.monotonic() + seconds)
             except BaseException:
-                _kill_session(process)
+                children.kill(process)
                 raise
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
@@ -93,13 +91,12 @@ class GitCommand:
         settings: Mapping[str, str] | None,
     ) -> subprocess.Popen[bytes]:
         try:
-            return subprocess.Popen(
+            return children.start(
                 ["git", *arguments],
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 env=_environment(settings),
-                start_new_session=True,
             )
         except FileNotFoundError:
             raise Misconfigured(Reason.INTERNAL_ERROR, "git is not installed here") from None
@@ -112,12 +109,6 @@ class GitCommand:
             except subprocess.TimeoutExpired:
                 if time.monotonic() > give_up_at:
                     raise GitTimeout from None
-
-
-def _kill_session(process: subprocess.Popen[bytes]) -> None:
-    """Kill git and its helpers: one that lived on would hold the pipes open."""
-    with suppress(ProcessLookupError):  # it ended by itself just now
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _environment(own: Mapping[str, str] | None) -> dict[str, str]:
