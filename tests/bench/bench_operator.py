@@ -93,12 +93,13 @@ def apply_to_job(world: World, namespace: str) -> list[float]:
 def memory(world: World) -> tuple[int, int]:
     """MiB that the operator holds, and its peak, after it has seen many objects."""
     cluster = world.cluster
+    settings = many_runs.installed(cluster)
     installation.scale(cluster, 0)
     for i in range(MANY):
         source = world.source("bench", f"many-{i:04}")
         run = world.invocation("bench", f"many-{i:04}", name=f"many-{i:04}", source=f"many-{i:04}")
         made = cluster.create("Source", "bench", source)
-        cluster.patch_status("Source", "bench", f"many-{i:04}", usable(made))
+        cluster.patch_status("Source", "bench", f"many-{i:04}", many_runs.usable(made, settings))
         made = cluster.create("Invocation", "bench", run)
         cluster.patch_status("Invocation", "bench", f"many-{i:04}", complete(made))
     installation.scale(cluster, 1)
@@ -153,10 +154,6 @@ def requests(cluster: Cluster) -> int:
         ):
             counted += int(float(line.rpartition(" ")[2]))
     return counted
-
-
-def usable(item: Object) -> Object:
-    return many_runs.status(item, "Ready", "True", "Available") | {"check": {"attempts": 0}}
 
 
 def complete(item: Object) -> Object:

@@ -32,6 +32,7 @@ from chroma_sync.api.contract import PROGRESS_PORT, Result, Step, encode_result 
 from chroma_sync.api.invocation import DocumentCounts, Invocation  # noqa: E402
 from chroma_sync.api.source import Source  # noqa: E402
 from chroma_sync.reconcile import jobs  # noqa: E402
+from chroma_sync.reconcile import source as source_pass  # noqa: E402
 from chroma_sync.reconcile.installation import Installation  # noqa: E402
 from chroma_sync.reconcile.observed import CONTAINER  # noqa: E402
 from cluster.kit import installation  # noqa: E402
@@ -50,7 +51,7 @@ def going(world: World, namespace: str, silent: int, answering: int) -> Iterator
     """So many runs go until the block ends. Their Sources are Ready."""
     cluster = world.cluster
     with _node(cluster), _addresses(), _server():
-        settings = _settings(cluster)
+        settings = installed(cluster)
 
         def make(n: int) -> None:
             block, number = (78, n) if n < silent else (77, n - silent)
@@ -77,8 +78,8 @@ def _make(world: World, namespace: str, name: str, settings: Installation, addre
     asked = world.invocation(namespace, name, name=name, source=name)
     run = cluster.create("Invocation", namespace, asked)
     active = {"name": name, "uid": run["metadata"]["uid"]}
-    ready = status(source, "Ready", "True", "Available") | {"check": {"attempts": 0}}
-    cluster.patch_status("Source", namespace, name, ready | {"activeInvocation": active})
+    ready = usable(source, settings) | {"activeInvocation": active}
+    cluster.patch_status("Source", namespace, name, ready)
     configuration = resolve(
         Source.model_validate(source), settings, Invocation.model_validate(run)
     ).model_copy(update={"worker_image": settings.worker_image})
@@ -124,7 +125,7 @@ def _pod(job: Object) -> Object:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": own, "spec": spec}
 
 
-def _settings(cluster: Cluster) -> Installation:
+def installed(cluster: Cluster) -> Installation:
     """What the operator is set up with."""
     path = "jsonpath={.data.settings\\.yaml}"
     name = ("configmap", installation.SERVICE_ACCOUNT)
@@ -202,6 +203,13 @@ def answer() -> None:
     app = web.Application()
     app.router.add_get("/progress", progress)
     web.run_app(app, port=PROGRESS_PORT, access_log=None, print=None)
+
+
+def usable(source: Object, settings: Installation) -> dict[str, Any]:
+    """The status of a Source after a check of it as it stands: so none follows."""
+    configuration = resolve(Source.model_validate(source), settings, None)
+    check = {"attempts": 0, "digest": source_pass.digest_of(configuration)}
+    return status(source, "Ready", "True", "Available") | {"check": check}
 
 
 def status(
