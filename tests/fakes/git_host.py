@@ -11,15 +11,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedReader
 from itertools import takewhile
 from pathlib import Path
-from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from fakes.running import running
 
 _BODY_MAX = 10 * 1024 * 1024
 _CHUNK = 64 * 1024
+_PARTS = ((0, "KEY"), (1, "VALUE"))
+# As the large hosts do: commits can be had without their files.
+_SETTINGS = {"safe.directory": "*", "uploadpack.allowFilter": "true"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,6 +45,10 @@ class Handler(BaseHTTPRequestHandler):
         """The version of Git's protocol, as the client wants it."""
         return self.headers.get("Git-Protocol", "")
 
+    def settings(self) -> dict[str, str]:
+        """More settings of git."""
+        return {}
+
     def serve_git(self) -> None:
         """Answer as git does."""
         length = int(self.headers.get("Content-Length") or 0)
@@ -53,12 +60,7 @@ class Handler(BaseHTTPRequestHandler):
             "PATH": os.environ["PATH"],
             "GIT_PROJECT_ROOT": str(self.server.root),
             "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_CONFIG_COUNT": "2",
-            "GIT_CONFIG_KEY_0": "safe.directory",
-            "GIT_CONFIG_VALUE_0": "*",
-            # As the large hosts do: commits can be had without their files.
-            "GIT_CONFIG_KEY_1": "uploadpack.allowFilter",
-            "GIT_CONFIG_VALUE_1": "true",
+            **_as_environment(_SETTINGS | self.settings()),
             "GIT_PROTOCOL": self.protocol(),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "REQUEST_METHOD": self.command,
@@ -80,10 +82,10 @@ class Handler(BaseHTTPRequestHandler):
                 stderr=subprocess.DEVNULL,
                 env=environment,
             ) as process:
-                assert process.stdout is not None
+                assert isinstance(process.stdout, BufferedReader)
                 self._pass_on(process.stdout)
 
-    def _pass_on(self, answer: IO[bytes]) -> None:
+    def _pass_on(self, answer: BufferedReader) -> None:
         """Send on what git says, in chunks: it does not tell the length."""
         lines = (line.decode("latin-1").strip() for line in iter(answer.readline, b""))
         headers = [line.partition(": ") for line in takewhile(bool, lines)]
@@ -95,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        while data := answer.read(_CHUNK):
+        while data := answer.read1(_CHUNK):
             self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
         self.wfile.write(b"0\r\n\r\n")
 
@@ -121,6 +123,25 @@ class Unwell(Handler):
             self.serve_git()
 
 
+class PacksSlowly(Handler):
+    """Needs six seconds to make a pack, and sends nothing meanwhile but a sign of life (five bytes)
+    each second."""
+
+    keep_alive = 1
+
+    def settings(self) -> dict[str, str]:
+        return {
+            "uploadpack.packObjectsHook": "sleep 6; exec",
+            "uploadpack.keepAlive": str(self.keep_alive),
+        }
+
+
+class PacksInSilence(PacksSlowly):
+    """As that one, without a sign of life."""
+
+    keep_alive = 0
+
+
 class GitHost(ThreadingHTTPServer):
     """The server. `root` holds the repositories; `trouble` the statuses that an `Unwell` handler
     answers next."""
@@ -133,6 +154,13 @@ class GitHost(ThreadingHTTPServer):
         super().__init__(address, handler)
         self.root = root
         self.trouble: list[int] = []
+
+
+def _as_environment(settings: dict[str, str]) -> dict[str, str]:
+    """Settings of git, as git-config(1) takes them from the environment."""
+    numbered = enumerate(settings.items())
+    pairs = {f"GIT_CONFIG_{part}_{i}": pair[p] for i, pair in numbered for p, part in _PARTS}
+    return {"GIT_CONFIG_COUNT": str(len(settings)), **pairs}
 
 
 @contextmanager

@@ -9,9 +9,10 @@ import pytest
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
+from chroma_sync.pipeline.fetch import git_command
 from chroma_sync.pipeline.fetch import patience as patience_module
 from chroma_sync.pipeline.fetch.patience import Patience
-from fakes.git_host import GitHost, Unwell
+from fakes.git_host import GitHost, PacksInSilence, PacksSlowly, Unwell
 from fakes.running import running
 from fakes.trees import commit_of, tree_of
 from unit.pipeline.git_kit import source
@@ -88,3 +89,22 @@ def test_a_host_that_was_well_before_is_in_trouble(
     host.trouble = [status, status]
     git.open(commit)
     assert told.words[-1] == "" and len(told.words) == 2
+
+
+@pytest.mark.parametrize("handler", [PacksSlowly, PacksInSilence])
+def test_a_host_that_packs_lives_while_it_gives_a_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handler: type[PacksSlowly]
+) -> None:
+    monkeypatch.setitem(git_command._SETTINGS, "http.lowSpeedTime", "3")
+    shop = tmp_path / "root" / "acme" / "shop"
+    shop.parent.mkdir(parents=True)
+    commit_of(shop, tree_of(shop, {"a.py": b"x = 1\n"}))
+    with running(GitHost(("127.0.0.1", 0), tmp_path / "root", handler)) as server:
+        git = source(url_of(server), tmp_path, branch="main")
+        revision = git.resolve()
+        if handler is PacksSlowly:
+            git.open(revision)
+            assert [e.key for e in git.entries()] == ["a.py"]
+        else:
+            with pytest.raises(Temporary, match="Less than 1 bytes/sec"):
+                git.open(revision)

@@ -18,8 +18,10 @@ from chroma_sync.pipeline.queues import StopSignal
 _TICK_SECONDS: Final = 0.2
 _SETTINGS: Final = {
     "http.followRedirects": "false",
-    # Give up on a host that sends less than 1 kB/s for a minute.
-    "http.lowSpeedLimit": "1000",
+    # Give up on a host that sends nothing for a minute. One that is still packing sends its sign of
+    # life, five bytes, every five seconds (uploadpack.keepAlive in git-config(1)): curl takes that
+    # for 1 byte/s. How slow a host may be, the time for the whole command bounds.
+    "http.lowSpeedLimit": "1",
     "http.lowSpeedTime": "60",
     "gc.auto": "0",
     # Nothing is checked out, so names that other systems read as `.git` do no harm.
