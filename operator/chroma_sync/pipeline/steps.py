@@ -7,8 +7,8 @@ looks at what stands, and only what is missing is done.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -207,7 +207,9 @@ def _bring_in(
     """Index this shard's documents, but for those that `state` knows to stand already."""
     standing = Standing(collection, donor, tools.configs.embedding)
     stages = _stages(tools, collection, state, progress, standing)
-    Stream(stages, tools.stop).run(_mine(tools.source.entries(), tools.shard))
+    # Closed here, and not when memory is tidied up: a listing holds a process and files.
+    with closing(_mine(tools.source.entries(), tools.shard)) as entries:
+        Stream(stages, tools.stop).run(entries)
     progress.check_all_accounted_for()
 
 
@@ -367,7 +369,7 @@ def _watched(tools: Toolbox, identity: RunIdentity) -> Iterator[None]:
         thread.join()
 
 
-def _mine(entries: Iterator[Entry], shard: tuple[int, int]) -> Iterator[Entry]:
+def _mine(entries: Iterator[Entry], shard: tuple[int, int]) -> Generator[Entry, None, None]:
     """The entries whose hash falls to this shard. The choice never depends on the listing."""
     index, count = shard
     return (e for e in entries if int(document_sha(e.key)[:8], 16) % count == index)

@@ -265,10 +265,12 @@ class Stream:
                 return
             pending.failed = True
         key, progress = pending.entry.key, self._s.progress
-        if pending.stands:
+        # What Chroma refuses it refuses in the midst of a write: what stands is not whole by then.
+        if pending.stands and reason is DocumentReason.EMBEDDING_REJECTED:
             self._s.state.keep(key)
-        tell = progress.kept if pending.stands else progress.failed
-        tell(key, reason, message)
+            progress.kept(key, reason, message)
+        else:
+            progress.failed(key, reason, message)
         refused, listed = progress.refused(), self._listed
         if refused > REFUSED_MAX and refused > listed * REFUSED_SHARE_MAX:
             raise Unusable(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import EmbeddingUnavailable, TeiModel
 from chroma_sync.pipeline.errors import Unusable
-from chroma_sync.pipeline.index.records import document_sha
+from chroma_sync.pipeline.index.chroma import Collection
+from chroma_sync.pipeline.index.records import Record, document_sha
+from chroma_sync.pipeline.index.writes import RefusedRecord
 from chroma_sync.pipeline.steps import Toolbox
 from fakes import repository
 from fakes.git_host import serving
@@ -205,3 +207,29 @@ def test_a_run_whose_documents_are_refused_in_number_ends_before_it_deletes(
     now = contents(first)
     kept = {f"{document_sha(f'{i}.txt')}-0" for i in range(refused)}
     assert {i: now[i] for i in kept} == {i: stood[i] for i in kept}
+
+
+def test_a_document_of_which_chroma_refuses_a_record_is_not_left_half_written(
+    make_tools: MakeTools, host: MakeRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its other records are written over by then: it goes, for it is whole no more."""
+    made = host([{"big.py": functions("f"), "b.md": "b"}, {"big.py": functions("g"), "b.md": "b"}])
+    steps.run(make_tools(run="first", **read(made, 0)))
+    real = Collection.upsert
+
+    def refusing(self: Collection, records: Sequence[Record]) -> list[RefusedRecord]:
+        good = [record for record in records if "def g57(" not in record.text]
+        bad = [RefusedRecord(record, "no") for record in records if "def g57(" in record.text]
+        return [*real(self, good), *bad]
+
+    monkeypatch.setattr(Collection, "upsert", refusing)
+    update = make_tools(run="second", policy="Update", **read(made, 1))
+    steps.run(update)
+    documents = update.progress.result().documents
+    assert (documents.unchanged, documents.kept, documents.failed) == (1, 0, 1)
+    assert {values["document_key"] for values in stored_metadata(update)} == {"b.md"}
+    assert metadata(update)["finished_by"] == "second"
+
+
+def stored_metadata(tools: Toolbox) -> list[dict[str, Any]]:
+    return [dict(values) for _, values, _ in contents(tools).values()]
