@@ -150,10 +150,10 @@ def test_a_key_that_tei_does_not_take(world: World, namespace: str) -> None:
     world.cluster.apply(world.source(namespace))
     missing = world.reason("Source", namespace, "shop", "Ready", "SecretNotFound")
     assert repr(key) in missing["message"]
-    world.cluster.apply(secret(namespace, key, token="canary-c0d8"))
+    world.cluster.apply(secret(namespace, key, installationToken="canary-c0d8"))
     refused = world.reason("Source", namespace, "shop", "Ready", "CredentialsRejected")
     assert servers.TEI_URL in refused["message"]
-    world.cluster.apply(secret(namespace, key, token=servers.TEI_KEY))
+    world.cluster.apply(secret(namespace, key, installationToken=servers.TEI_KEY))
     world.ready(namespace, seconds=120)
     assert "canary" not in world.describe(namespace)
 
