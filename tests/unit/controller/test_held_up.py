@@ -13,18 +13,10 @@ from chroma_sync.cluster.interface import Object
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key
-from chroma_sync.controller.metrics import Metrics
-from chroma_sync.controller.passes import Passes
 from chroma_sync.controller.workqueue import RetryError
 from unit.controller.memory_cluster import MemoryCluster
-from unit.reconcile.build import INSTALLATION, as_json, invocation, later, ready_source, source
-
-SOURCE = Key("Source", "team", "docs")
-RUN = Key("Invocation", "team", "first")
-
-
-def passes_over(cluster: MemoryCluster) -> Passes:
-    return Passes(cluster, cluster.cache, INSTALLATION, Metrics(), {}, now=lambda: later(20))
+from unit.controller.passing import FIRST, SOURCE, Clock, passes_over, summary
+from unit.reconcile.build import as_json, invocation, later, ready_source, source
 
 
 def refuse(cluster: MemoryCluster, verb: str, error: ClusterError) -> None:
@@ -35,24 +27,19 @@ def refuse(cluster: MemoryCluster, verb: str, error: ClusterError) -> None:
     cluster.refuse = no
 
 
-def ready(cluster: MemoryCluster, kind: str, name: str) -> tuple[str, str]:
-    first = cluster.objects[kind, name]["status"]["conditions"][0]
-    return first["status"], first["reason"]
-
-
 def test_wrong_fields_end_the_run_and_the_queue_goes_on() -> None:
     cluster = MemoryCluster(Cache())
     cluster.put(as_json(ready_source()))
     cluster.put(as_json(invocation(name="first", uid="uid-first")))
-    passes = passes_over(cluster)
+    passes = passes_over(cluster, clock=Clock(20))
     refuse(cluster, "create", WrongFieldsError(422, "spec.x: Invalid value"))
 
     async def scenario() -> None:
         await passes.reconcile(SOURCE)
         with pytest.raises(RetryError):
-            await passes.reconcile(RUN)
-        await passes.reconcile(RUN)
-        assert ready(cluster, "Invocation", "first") == ("False", "JobRefused")
+            await passes.reconcile(FIRST)
+        await passes.reconcile(FIRST)
+        assert summary(cluster) == ("False", "JobRefused")
         await passes.reconcile(SOURCE)
         assert "activeInvocation" not in cluster.objects["Source", "docs"]["status"]
 
@@ -66,20 +53,20 @@ def test_what_may_pass_is_told_and_tried_again(error: ClusterError) -> None:
     cluster = MemoryCluster(Cache())
     cluster.put(as_json(ready_source()))
     cluster.put(as_json(invocation(name="first", uid="uid-first")))
-    passes = passes_over(cluster)
+    passes = passes_over(cluster, clock=Clock(20))
 
     async def scenario() -> None:
         await passes.reconcile(SOURCE)
         refuse(cluster, "create", error)
         for _ in range(2):
             with pytest.raises(RetryError):
-                await passes.reconcile(RUN)
-        assert ready(cluster, "Invocation", "first") == ("Unknown", "JobRefused")
+                await passes.reconcile(FIRST)
+        assert summary(cluster) == ("Unknown", "JobRefused")
         cluster.refuse = lambda *_: None
-        await passes.reconcile(RUN)
+        await passes.reconcile(FIRST)
         cluster.show(cluster.pod(cluster.made(Step.RUN)))
-        await passes.reconcile(RUN)
-        assert ready(cluster, "Invocation", "first") == ("Unknown", "Processing")
+        await passes.reconcile(FIRST)
+        assert summary(cluster) == ("Unknown", "Processing")
 
     asyncio.run(scenario())
 
@@ -94,7 +81,7 @@ def test_what_may_pass_is_told_and_tried_again(error: ClusterError) -> None:
 def test_no_check_is_made_while_the_job_of_a_run_is_refused(error: ClusterError, pair: str) -> None:
     cluster = MemoryCluster(Cache())
     cluster.put(as_json(source()))
-    passes = passes_over(cluster)
+    passes = passes_over(cluster, clock=Clock(20))
     refuse(cluster, "try", error)
 
     async def scenario() -> None:
@@ -105,7 +92,7 @@ def test_no_check_is_made_while_the_job_of_a_run_is_refused(error: ClusterError,
         else:
             with pytest.raises(RetryError):
                 await passes.reconcile(SOURCE)
-        assert ready(cluster, "Source", "docs") == ("False", "JobRefused")
+        assert summary(cluster, SOURCE) == ("False", "JobRefused")
         assert cluster.objects["Source", "docs"]["status"]["conditions"][1]["type"] == pair
         assert cluster.jobs == {}
 
@@ -115,17 +102,17 @@ def test_no_check_is_made_while_the_job_of_a_run_is_refused(error: ClusterError,
 def test_the_events_of_a_job_are_read_only_when_it_has_no_pod() -> None:
     cluster = MemoryCluster(Cache())
     cluster.put(as_json(source()))
-    passes = passes_over(cluster)
+    passes = passes_over(cluster, clock=Clock(20))
     cluster.why = 'pods "x" is forbidden: maximum memory usage per Container is 64Mi'
 
     async def scenario() -> None:
         await passes.reconcile(SOURCE)
         await passes.reconcile(SOURCE)
-        assert ready(cluster, "Source", "docs") == ("False", "PodRefused")
+        assert summary(cluster, SOURCE) == ("False", "PodRefused")
         assert cluster.requests["list", "Event"] == 1
         cluster.show(cluster.pod(cluster.made(Step.CHECK)))
         await passes.reconcile(SOURCE)
-        assert ready(cluster, "Source", "docs") == ("Unknown", "Checking")
+        assert summary(cluster, SOURCE) == ("Unknown", "Checking")
         assert cluster.requests["list", "Event"] == 1
 
     asyncio.run(scenario())
@@ -138,7 +125,7 @@ def test_the_run_behind_says_whom_it_waits_for() -> None:
     for number, name in enumerate(("first", "second", "third")):
         run = invocation(name=name, uid=f"uid-{name}", created=later(number))
         cluster.put(as_json(run))
-    passes = passes_over(cluster)
+    passes = passes_over(cluster, clock=Clock(20))
     third = Key("Invocation", "team", "third")
 
     def waits_for() -> str:
@@ -163,19 +150,19 @@ def test_a_run_is_cancelled_whatever_became_of_its_source(begun: bool) -> None:
     cluster = MemoryCluster(Cache())
     cluster.put(as_json(ready_source()))
     cluster.put(as_json(invocation(name="first", uid="u", spec={"ttlSecondsAfterFinished": 9})))
-    passes = passes_over(cluster)
+    passes = passes_over(cluster, clock=Clock(20))
 
     async def scenario() -> None:
         await passes.reconcile(SOURCE)
         if begun:
-            await passes.reconcile(RUN)
+            await passes.reconcile(FIRST)
         run = cluster.objects["Invocation", "first"]
         cluster.put({**run, "spec": {**run["spec"], "cancel": True}})
         docs = cluster.objects["Source", "docs"]
         cluster.put({**docs, "spec": {}, "status": {**docs["status"], "check": "unreadable"}})
-        await passes.reconcile(RUN)
-        await passes.reconcile(RUN)
-        assert ready(cluster, "Invocation", "first") == ("False", "Cancelled")
+        await passes.reconcile(FIRST)
+        await passes.reconcile(FIRST)
+        assert summary(cluster) == ("False", "Cancelled")
 
     asyncio.run(scenario())
 
@@ -185,19 +172,19 @@ def test_a_run_that_a_foreign_finalizer_holds_is_stopped_and_the_next_one_goes()
     cluster.put(as_json(ready_source()))
     cluster.put(as_json(invocation(name="first", uid="uid-first")))
     cluster.put(as_json(invocation(name="second", uid="uid-second", created=later(1))))
-    passes = passes_over(cluster)
+    passes = passes_over(cluster, clock=Clock(20))
 
     async def scenario() -> None:
         await passes.reconcile(SOURCE)
-        await passes.reconcile(RUN)
+        await passes.reconcile(FIRST)
         assert len(cluster.jobs) == 1
         run = cluster.objects["Invocation", "first"]
         marked = {**run["metadata"], "deletionTimestamp": "2026-11-24T12:00:09Z"}
         cluster.put({**run, "metadata": marked})
-        await passes.reconcile(RUN)
+        await passes.reconcile(FIRST)
         assert cluster.jobs == {}
-        await passes.reconcile(RUN)
-        assert ready(cluster, "Invocation", "first") == ("False", "Cancelled")
+        await passes.reconcile(FIRST)
+        assert summary(cluster) == ("False", "Cancelled")
         await passes.reconcile(SOURCE)
         assert cluster.objects["Source", "docs"]["status"]["activeInvocation"]["name"] == "second"
 

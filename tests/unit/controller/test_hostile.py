@@ -7,44 +7,25 @@ from typing import Any
 
 import pytest
 
-from chroma_sync.api.contract import Result, Step
+from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import CollectionStatus
 from chroma_sync.cluster.interface import Kind, Object
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key
-from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.passes import Passes
 from chroma_sync.controller.polling import Polling
 from chroma_sync.controller.workqueue import RetryError
 from unit.controller.memory_cluster import MemoryCluster, ended
-from unit.reconcile.build import INSTALLATION, as_json, invocation, later, ready_source
+from unit.controller.passing import FIRST, SOURCE, begin, passes_over
 
-SOURCE, FIRST = Key("Source", "team", "docs"), Key("Invocation", "team", "first")
 OURS = "chromasync.dev/v1alpha1"
 INVENTED = Result(collection=CollectionStatus(name="docs", id="1", records=999))
 
 
 @pytest.fixture
-def cluster() -> MemoryCluster:
-    """A ready Source with two Invocations."""
-    cluster = MemoryCluster(Cache())
-    cluster.put(as_json(ready_source()))
-    cluster.put(as_json(invocation(name="first", uid="uid-first")))
-    cluster.put(as_json(invocation(name="second", uid="uid-second", created=later(1))))
-    return cluster
-
-
-@pytest.fixture
 def passes(cluster: MemoryCluster) -> Passes:
-    return Passes(cluster, cluster.cache, INSTALLATION, Metrics(), {}, now=lambda: later(10))
-
-
-async def begin(cluster: MemoryCluster, passes: Passes) -> Object:
-    """Bring the first run so far that it has a Job. Returns the Job."""
-    for key in (SOURCE, FIRST, FIRST):
-        await passes.reconcile(key)
-    return cluster.made(Step.RUN)
+    return passes_over(cluster)
 
 
 def job(*owners: Object, name: str = "job", **labels: str) -> Object:

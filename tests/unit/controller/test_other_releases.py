@@ -16,17 +16,13 @@ from chroma_sync.api.source import Source
 from chroma_sync.cluster.interface import Kind, Object
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key
-from chroma_sync.controller.metrics import Metrics
-from chroma_sync.controller.passes import Passes
 from chroma_sync.controller.workqueue import RetryError
 from unit.api.golden import golden
 from unit.api.test_stored import next_schema
 from unit.conditions_invariants import check
 from unit.controller.memory_cluster import MemoryCluster, ended
-from unit.reconcile.build import INSTALLATION, as_json, invocation, later, ready_source, source
-
-SOURCE = Key("Source", "team", "docs")
-RUN = Key("Invocation", "team", "first")
+from unit.controller.passing import FIRST, SOURCE, passes_over
+from unit.reconcile.build import as_json, invocation, later, ready_source, source
 
 
 @pytest.fixture
@@ -36,10 +32,6 @@ def cluster() -> MemoryCluster:
         "Invocation": next_schema(Invocation),
     }
     return MemoryCluster(Cache(), schemas)
-
-
-def passes_over(cluster: MemoryCluster) -> Passes:
-    return Passes(cluster, cluster.cache, INSTALLATION, Metrics(), {}, now=lambda: later(10))
 
 
 def run_passes(cluster: MemoryCluster, *keys: Key) -> None:
@@ -72,7 +64,7 @@ def test_a_source_that_only_we_refuse_is_stalled_and_its_runs_wait(cluster: Memo
     bad = {"github": {"repository": "acme/docs"}, "jobTemplate": {"scratchSize": "2 Gi"}}
     cluster.put(with_spec(as_json(source()), **bad))
     cluster.put(as_json(invocation()))
-    run_passes(cluster, SOURCE, RUN, SOURCE)
+    run_passes(cluster, SOURCE, FIRST, SOURCE)
     sentence = (
         "spec.jobTemplate.scratchSize: must be a quantity as Kubernetes writes them, such as 500m, "
         "2 or 4Gi."
@@ -96,7 +88,7 @@ def test_a_source_that_is_understood_no_more_starts_nothing_even_before_its_pass
     active = {"activeInvocation": {"name": "first", "uid": "run-uid"}}
     cluster.put({**with_spec(ready, engine="fast"), "status": ready["status"] | active})
     cluster.put(as_json(run))
-    run_passes(cluster, RUN)
+    run_passes(cluster, FIRST)
     assert conditions(stored_run(cluster))["Succeeded"][1] == "SourceNotReady"
     assert cluster.jobs == {}
 
@@ -119,7 +111,7 @@ def test_an_invocation_that_only_we_refuse_is_held_and_lets_the_next_one_go(
     cluster.put(as_json(second))
     run_passes(cluster, SOURCE)
     assert stored_source(cluster)["status"]["activeInvocation"]["name"] == "second"
-    run_passes(cluster, RUN)
+    run_passes(cluster, FIRST)
     said = conditions(stored_run(cluster))
     sentence = "spec.targetPolicy: must be one of 'Create' or 'Update'."
     assert said["Succeeded"] == ("Unknown", "InvalidSpec", sentence)
@@ -127,7 +119,7 @@ def test_an_invocation_that_only_we_refuse_is_held_and_lets_the_next_one_go(
     check(stored_run(cluster))
     # A release that understands it goes on.
     cluster.put({**as_json(invocation()), "status": stored_run(cluster)["status"]})
-    run_passes(cluster, RUN)
+    run_passes(cluster, FIRST)
     assert conditions(stored_run(cluster))["Succeeded"][1] == "Pending"
 
 
@@ -135,7 +127,7 @@ def test_an_invocation_with_a_newer_field_leaves_the_queue(cluster: MemoryCluste
     cluster.put(as_json(ready_source()))
     cluster.put(with_spec(as_json(invocation()), engine="fast"))
     cluster.put(as_json(invocation(name="second", uid="uid-second", created=later(1))))
-    run_passes(cluster, SOURCE, RUN, SOURCE)
+    run_passes(cluster, SOURCE, FIRST, SOURCE)
     assert conditions(stored_run(cluster))["Succeeded"][:2] == ("Unknown", "InvalidSpec")
     assert stored_source(cluster)["status"]["activeInvocation"]["name"] == "second"
 
@@ -146,7 +138,7 @@ def test_crds_that_are_upgraded_first_stop_nothing(cluster: MemoryCluster) -> No
     spec = {"github": {**ready["spec"]["github"], "submodules": False}}
     cluster.put(with_spec(ready, **spec, retries={"limit": 3, "backoff": {"seconds": 10}}))
     cluster.put(with_spec(as_json(invocation()), priority=0))
-    run_passes(cluster, SOURCE, RUN)
+    run_passes(cluster, SOURCE, FIRST)
     assert conditions(stored_run(cluster))["Succeeded"][:2] == ("Unknown", "Processing")
     assert len(cluster.jobs) == 1
 
@@ -171,7 +163,7 @@ def test_a_run_goes_on_with_the_configuration_that_it_began_with(
     cluster: MemoryCluster, release: str
 ) -> None:
     before = put_run_of(cluster, release)
-    run_passes(cluster, RUN)
+    run_passes(cluster, FIRST)
     environment = cluster.made(Step.PLAN)["spec"]["template"]["spec"]["containers"][0]["env"]
     (given,) = (v["value"] for v in environment if v["name"] == CONFIGURATION_VARIABLE)
     assert json.loads(given) == before["configuration"]
@@ -180,7 +172,7 @@ def test_a_run_goes_on_with_the_configuration_that_it_began_with(
 
 def test_what_a_newer_operator_wrote_stays(cluster: MemoryCluster) -> None:
     before = put_run_of(cluster, "next")
-    run_passes(cluster, RUN, SOURCE)
+    run_passes(cluster, FIRST, SOURCE)
     after = stored_run(cluster)["status"]
     assert after["phase"] == "Indexing"
     assert after["documents"]["queued"] == 4
@@ -194,12 +186,12 @@ def test_what_a_newer_operator_wrote_stays(cluster: MemoryCluster) -> None:
 def test_a_result_of_a_newer_worker_is_read(cluster: MemoryCluster) -> None:
     cluster.put(as_json(ready_source()))
     cluster.put(as_json(invocation()))
-    run_passes(cluster, SOURCE, RUN)
+    run_passes(cluster, SOURCE, FIRST)
     job = cluster.made(Step.RUN)
     status = ended_with(golden("next", "result"), 1)
     cluster.pods_there = [cluster.pod(job, **status)]
     cluster.end_job(job["metadata"]["name"], "Failed", reason="BackoffLimitExceeded")
-    run_passes(cluster, RUN)
+    run_passes(cluster, FIRST)
     after = stored_run(cluster)
     assert after["status"]["documents"]["indexed"] == 2
     assert after["status"]["failures"][0]["document"] == "a.txt"
@@ -226,12 +218,12 @@ def test_a_run_that_is_not_understood_is_held_and_nothing_of_it_is_killed(
     cluster: MemoryCluster, changed: Any
 ) -> None:
     put_run_of(cluster, "next")
-    run_passes(cluster, RUN)
+    run_passes(cluster, FIRST)
     cluster.end_job(cluster.made(Step.PLAN)["metadata"]["name"], "Complete")
     status = stored_run(cluster)["status"]
     configuration = changed(status["configuration"])
     cluster.put({**stored_run(cluster), "status": status | {"configuration": configuration}})
-    run_passes(cluster, RUN)
+    run_passes(cluster, FIRST)
     said = conditions(stored_run(cluster))
     assert said["Succeeded"][:2] == ("Unknown", "NewerRelease")
     assert said["Stalled"][0] == "True"
@@ -244,12 +236,12 @@ def test_a_run_that_is_not_understood_is_held_and_nothing_of_it_is_killed(
 def test_a_newer_run_whose_last_job_is_done_is_complete(cluster: MemoryCluster) -> None:
     cluster.put(as_json(ready_source()))
     cluster.put(as_json(invocation()))
-    run_passes(cluster, SOURCE, RUN)
+    run_passes(cluster, SOURCE, FIRST)
     raw = stored_run(cluster)
     configuration = unreadable(raw["status"]["configuration"])
     cluster.put({**raw, "status": raw["status"] | {"configuration": configuration}})
     cluster.end_job(cluster.made(Step.RUN)["metadata"]["name"], "Complete")
-    run_passes(cluster, RUN)
+    run_passes(cluster, FIRST)
     assert conditions(stored_run(cluster))["Succeeded"][0] == "True"
 
 
@@ -258,7 +250,7 @@ def test_a_run_that_is_not_understood_can_be_cancelled(cluster: MemoryCluster) -
     raw = with_spec(stored_run(cluster), cancel=True)
     configuration = unreadable(raw["status"]["configuration"])
     cluster.put({**raw, "status": raw["status"] | {"configuration": configuration}})
-    run_passes(cluster, RUN)
+    run_passes(cluster, FIRST)
     assert conditions(stored_run(cluster))["Succeeded"][:2] == ("False", "Cancelled")
 
 
@@ -266,7 +258,7 @@ def test_a_spec_that_is_not_understood_keeps_no_run_from_going_on(cluster: Memor
     put_run_of(cluster, "next")
     cluster.put(with_spec(stored_source(cluster), engine="fast"))
     cluster.put(with_spec(stored_run(cluster), engine="fast"))
-    run_passes(cluster, SOURCE, RUN)
+    run_passes(cluster, SOURCE, FIRST)
     assert conditions(stored_source(cluster))["Ready"][1] == "InvalidSpec"
     assert stored_source(cluster)["status"]["activeInvocation"]["name"] == "first"
     assert conditions(stored_run(cluster))["Succeeded"][:2] == ("Unknown", "Processing")
@@ -278,17 +270,17 @@ def test_a_finished_run_that_is_not_understood_is_not_deleted(cluster: MemoryClu
     put_run_of(cluster, "next")
     raw = with_spec(stored_run(cluster), cancel=True)
     cluster.put(raw)
-    run_passes(cluster, RUN)
+    run_passes(cluster, FIRST)
     done = with_spec(stored_run(cluster), engine="fast", ttlSecondsAfterFinished=0)
     cluster.put(done)
-    run_passes(cluster, RUN)
+    run_passes(cluster, FIRST)
     assert ("Invocation", "first") in cluster.objects
     cluster.put(
         with_spec(
             golden("next", "invocation") | {"status": done["status"]}, ttlSecondsAfterFinished=0
         )
     )
-    run_passes(cluster, SOURCE, RUN)
+    run_passes(cluster, SOURCE, FIRST)
     assert ("Invocation", "first") not in cluster.objects
 
 
@@ -299,7 +291,7 @@ def test_a_status_that_must_be_known_and_can_not_be_read_is_left_alone(
     odd = stored_run(cluster)["status"] | {"startTime": 1_700_000_000}
     cluster.put({**stored_run(cluster), "status": odd})
     with pytest.raises(RetryError, match=r"status\.startTime") as raised:
-        run_passes(cluster, RUN)
+        run_passes(cluster, FIRST)
     assert raised.value.refused
     assert stored_run(cluster)["status"] == odd
     assert cluster.jobs == {}

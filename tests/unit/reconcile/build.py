@@ -204,15 +204,19 @@ def ended(
     )
 
 
+def _obeys_laws(before: T, after: T, again: Plan[Any]) -> None:
+    conditions_invariants.check_step(as_json(before), as_json(after))
+    assert dump(again.status) == dump(after.status), "a second pass changed the status"
+    assert again.events == []
+
+
 def pass_source(obj: Source, now: datetime = NOW, **seen: Any) -> tuple[Source, Plan[SourceStatus]]:
     """One pass. Checks the invariants, and that a second pass right after changes nothing."""
     given = source_pass.Seen(obj, seen.pop("installation", INSTALLATION), **seen)
     plan = source_pass.reconcile(given, now)
     after = obj.model_copy(update={"status": plan.status})
-    conditions_invariants.check_step(as_json(obj), as_json(after))
     again = source_pass.reconcile(replace(given, source=after), now)
-    assert dump(again.status) == dump(plan.status), "a second pass changed the status"
-    assert again.events == []
+    _obeys_laws(obj, after, again)
     return after, plan
 
 
@@ -223,10 +227,8 @@ def pass_invocation(
     given = run.Seen(obj, seen.pop("installation", INSTALLATION), **seen)
     plan = invocation_pass.reconcile(given, now)
     after = obj.model_copy(update={"status": plan.status})
-    conditions_invariants.check_step(as_json(obj), as_json(after))
     again = invocation_pass.reconcile(replace(given, invocation=after), now)
-    assert dump(again.status) == dump(plan.status), "a second pass changed the status"
-    assert again.events == []
+    _obeys_laws(obj, after, again)
     return after, plan
 
 
@@ -253,6 +255,17 @@ def begun(
     src = admitting(ready_source(spec=spec), run_)
     after, plan = pass_invocation(run_, source=src)
     return src, after, plan
+
+
+def going(spec: dict[str, Any] | None = None, **job: Any) -> tuple[Source, Invocation, JobState]:
+    """A run that has begun, and its Job as it stands. `spec` is of the Source."""
+    src, run_, _ = begun(**(spec or {}))
+    return src, run_, step_job(run_, **job)
+
+
+def waiting(name: str, seconds: float = 0) -> InvocationState:
+    """What admission sees of a run that was made so many seconds after `NOW`."""
+    return state(invocation(name=name, uid=f"uid-{name}", created=later(seconds)))
 
 
 def summary(obj: Source | Invocation) -> tuple[str, str]:

@@ -11,18 +11,13 @@ from chroma_sync.api.source import ActiveInvocation
 from chroma_sync.reconcile.observed import InvocationState
 from unit.reconcile.build import (
     invocation,
-    later,
     pass_source,
     pod,
     ready_source,
     source,
-    state,
     step_job,
+    waiting,
 )
-
-
-def waiting(name: str, seconds: float = 0) -> InvocationState:
-    return state(invocation(name=name, uid=f"uid-{name}", created=later(seconds)))
 
 
 def chosen(invocations: list[InvocationState], **options: Any) -> str | None:

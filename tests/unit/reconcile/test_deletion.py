@@ -17,6 +17,7 @@ from unit.reconcile.build import (
     check_job,
     deleting,
     ended,
+    going,
     invocation,
     later,
     message,
@@ -26,14 +27,12 @@ from unit.reconcile.build import (
     ready_source,
     source,
     state,
-    step_job,
     summary,
 )
 
 
 def test_a_run_is_stopped_as_by_a_cancel() -> None:
-    src, run, _ = begun()
-    job = step_job(run)
+    src, run, job = going()
     after, plan = pass_invocation(deleting(run), source=src, jobs=[job], pods=[pod(job)])
     assert summary(after) == ("Unknown", "Processing")
     assert "is being deleted" in message(after)
@@ -52,8 +51,7 @@ def test_a_run_that_has_not_begun_never_does() -> None:
 
 
 def test_success_beats_a_deletion() -> None:
-    src, run, _ = begun()
-    job = step_job(run, complete=True, over=True, active=0)
+    src, run, job = going(complete=True, over=True, active=0)
     pods = [ended(job, 0, Result())]
     after, _ = pass_invocation(deleting(run), source=src, jobs=[job], pods=pods)
     assert summary(after) == ("True", "Complete")

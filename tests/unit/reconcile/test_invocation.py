@@ -19,6 +19,7 @@ from unit.reconcile.build import (
     INSTALLATION,
     begun,
     ended,
+    going,
     invocation,
     later,
     message,
@@ -104,8 +105,7 @@ def test_an_edited_source_does_not_change_the_run() -> None:
 
 
 def test_counts_come_from_the_pods() -> None:
-    src, run, _ = begun()
-    job = step_job(run)
+    src, run, job = going()
     at_work = pod(job)
     told = Result(documents=DocumentCounts(discovered=2, indexed=1), chunks=ChunkCounts(written=4))
     after, plan = pass_invocation(
@@ -136,8 +136,7 @@ def test_counts_come_from_the_pods() -> None:
 
 
 def test_the_end() -> None:
-    src, run, _ = begun()
-    job = step_job(run, complete=True, over=True, active=0)
+    src, run, job = going(complete=True, over=True, active=0)
     after, plan = pass_invocation(run, later(9), source=src, jobs=[job], pods=[ended(job, 0, DONE)])
     assert summary(after) == ("True", "Complete")
     status = after.status
@@ -154,8 +153,7 @@ def test_the_end() -> None:
 
 
 def test_failed_documents_are_told() -> None:
-    src, run, _ = begun()
-    job = step_job(run, complete=True, over=True, active=0)
+    src, run, job = going(complete=True, over=True, active=0)
     failure = Failure(document="a.txt", reason="EmbeddingRejected", message="no")
     result = DONE.model_copy(
         update={
@@ -199,8 +197,7 @@ def test_failed_documents_are_told() -> None:
 def test_a_failed_run_is_stalled(
     code: int, result: Result | None, job_reason: str, reason: str
 ) -> None:
-    src, run, _ = begun()
-    job = step_job(run, failure=(job_reason, "x"), over=True, active=0, failed=1)
+    src, run, job = going(failure=(job_reason, "x"), over=True, active=0, failed=1)
     pods = [ended(job, code, result)] if code else []
     after, plan = pass_invocation(run, source=src, jobs=[job], pods=pods)
     assert summary(after) == ("False", reason)
@@ -224,8 +221,7 @@ def test_of_a_failed_run_only_the_failed_job_stays() -> None:
 
 
 def test_an_installation_may_keep_no_failed_jobs() -> None:
-    src, run, _ = begun()
-    job = step_job(run, failure=("BackoffLimitExceeded", "x"), over=True, active=0)
+    src, run, job = going(failure=("BackoffLimitExceeded", "x"), over=True, active=0)
     installation = INSTALLATION.model_copy(update={"failed_jobs_ttl_seconds": 0})
     _, plan = pass_invocation(run, source=src, jobs=[job], installation=installation)
     assert plan.actions == [DeleteJob(job.name, job.uid)]
@@ -239,8 +235,7 @@ def test_an_installation_may_keep_no_failed_jobs() -> None:
     ],
 )
 def test_trouble_is_told_while_it_lasts(fields: dict[str, Any], reason: str) -> None:
-    src, run, _ = begun()
-    job = step_job(run)
+    src, run, job = going()
     after, _ = pass_invocation(run, source=src, jobs=[job], pods=[pod(job, **fields)])
     assert summary(after) == ("Unknown", reason)
     again, _ = pass_invocation(after, source=src, jobs=[job], pods=[pod(job)])
@@ -248,8 +243,7 @@ def test_trouble_is_told_while_it_lasts(fields: dict[str, Any], reason: str) -> 
 
 
 def test_memory_is_told_between_two_tries() -> None:
-    src, run, _ = begun()
-    job = step_job(run, failed=1)
+    src, run, job = going(failed=1)
     killed = ended(job, 137, None, reason="OOMKilled")
     after, _ = pass_invocation(run, source=src, jobs=[job], pods=[killed])
     assert summary(after) == ("Unknown", "OutOfMemory")
@@ -270,8 +264,7 @@ def test_a_cancel_ends_the_pods_first() -> None:
 
 
 def test_success_beats_a_cancel() -> None:
-    src, run, _ = begun()
-    job = step_job(run, complete=True, over=True, active=0)
+    src, run, job = going(complete=True, over=True, active=0)
     after, _ = pass_invocation(
         changed(run, cancel=True), source=src, jobs=[job], pods=[ended(job, 0, DONE)]
     )
@@ -384,8 +377,7 @@ def test_an_upgrade_in_mid_run_changes_the_next_run_only() -> None:
 
 
 def test_a_job_without_pods_says_so() -> None:
-    src, run, _ = begun()
-    job = step_job(run)
+    src, run, job = going()
     after, _ = pass_invocation(run, later(60), source=src, jobs=[job])
     assert summary(after) == ("Unknown", "PodFailed")
     assert f"kubectl describe job {job.name}" in message(after)

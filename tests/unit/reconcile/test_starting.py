@@ -17,6 +17,7 @@ from unit.reconcile.build import (
     begun,
     check_job,
     ended,
+    going,
     invocation,
     later,
     made,
@@ -85,8 +86,7 @@ def test_a_refusal_of_another_job_says_nothing() -> None:
     ],
 )
 def test_a_pod_that_never_starts_ends_the_run(fields: dict[str, Any], reason: str) -> None:
-    src, run, _ = begun(jobTemplate={"startTimeoutSeconds": 60})
-    job = step_job(run)
+    src, run, job = going({"jobTemplate": {"startTimeoutSeconds": 60}})
     seen: dict[str, Any] = {"source": src, "jobs": [job], "pods": [pod(job, phase="Pending")]}
     seen["pods"] = [pod(job, phase="Pending", **fields)]
     waits, _ = pass_invocation(run, later(59), **seen)
@@ -99,18 +99,16 @@ def test_a_pod_that_never_starts_ends_the_run(fields: dict[str, Any], reason: st
 
 def test_time_at_work_is_not_time_to_start() -> None:
     """After hours of work the pod is drained with its node, and the next one waits for another."""
-    src, run, _ = begun()
-    job = step_job(run)
-    going, _ = pass_invocation(run, later(60), source=src, jobs=[job], pods=[pod(job)])
-    assert going.status.starting_since is None
-    again, _ = pass_invocation(going, later(9_000), source=src, jobs=[job])
+    src, run, job = going()
+    at_work, _ = pass_invocation(run, later(60), source=src, jobs=[job], pods=[pod(job)])
+    assert at_work.status.starting_since is None
+    again, _ = pass_invocation(at_work, later(9_000), source=src, jobs=[job])
     assert summary(again)[0] == "Unknown"
     assert again.status.starting_since == "2026-11-24T14:30:00Z"
 
 
 def test_a_pause_between_two_tries_is_not_time_to_start() -> None:
-    src, run, _ = begun(jobTemplate={"startTimeoutSeconds": 60})
-    job = step_job(run, failed=1)
+    src, run, job = going({"jobTemplate": {"startTimeoutSeconds": 60}}, failed=1)
     seen: dict[str, Any] = {"source": src, "jobs": [job], "pods": [ended(job, 75)]}
     pausing, _ = pass_invocation(run, later(500), **seen)
     assert summary(pausing)[0] == "Unknown"
@@ -127,8 +125,7 @@ def test_each_step_has_its_own_time() -> None:
 
 
 def test_why_a_run_has_no_pod() -> None:
-    src, run, _ = begun()
-    job = step_job(run)
+    src, run, job = going()
     seen: dict[str, Any] = {"source": src, "jobs": [job], "no_pods": {job.name: QUOTA}}
     after, _ = pass_invocation(run, later(20), **seen)
     assert summary(after) == ("Unknown", "PodRefused")
@@ -157,8 +154,7 @@ def test_why_a_check_has_no_pod() -> None:
     [{"suspended": True, "suspended_since": "2026-11-24T12:00:00Z"}, {"suspended": True}],
 )
 def test_a_run_in_a_queue_is_calm_and_has_time(fields: dict[str, Any]) -> None:
-    src, run, _ = begun()
-    job = step_job(run, active=0, **fields)
+    src, run, job = going(active=0, **fields)
     after, plan = pass_invocation(run, later(9 * LIMIT), source=src, jobs=[job])
     assert summary(after) == ("Unknown", "Queued")
     assert fields.get("suspended_since", "suspended") in message(after)
@@ -168,8 +164,7 @@ def test_a_run_in_a_queue_is_calm_and_has_time(fields: dict[str, Any]) -> None:
 
 
 def test_a_pod_in_a_queue_is_calm_and_has_time() -> None:
-    src, run, _ = begun()
-    job = step_job(run)
+    src, run, job = going()
     pods = [pod(job, phase="Pending", gated=True)]
     after, _ = pass_invocation(run, later(9 * LIMIT), source=src, jobs=[job], pods=pods)
     assert summary(after) == ("Unknown", "Queued")

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from chroma_sync.reconcile import admission
-from chroma_sync.reconcile.observed import InvocationState
 from unit.reconcile.build import (
     check_job,
     ended,
@@ -18,13 +17,9 @@ from unit.reconcile.build import (
     pod,
     ready_source,
     source,
-    state,
     step_job,
+    waiting,
 )
-
-
-def waiting(name: str, seconds: float = 0) -> InvocationState:
-    return state(invocation(name=name, uid=f"uid-{name}", created=later(seconds)))
 
 
 def test_the_run_in_front_is_named() -> None:

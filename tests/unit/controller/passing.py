@@ -1,0 +1,72 @@
+"""Passes over a cluster in memory, and what its objects say after them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from chroma_sync.api.contract import Result, Step
+from chroma_sync.api.invocation import CollectionStatus
+from chroma_sync.cluster.interface import Object
+from chroma_sync.controller.keys import Key
+from chroma_sync.controller.metrics import Metrics
+from chroma_sync.controller.passes import Passes
+from unit.controller.memory_cluster import MemoryCluster
+from unit.reconcile.build import INSTALLATION, later
+
+SOURCE = Key("Source", "team", "docs")
+FIRST = Key("Invocation", "team", "first")
+SECOND = Key("Invocation", "team", "second")
+DONE = Result(collection=CollectionStatus(name="docs", id="1", records=7))
+
+
+class Clock:
+    """The time of passes: so many seconds after the Jobs and pods were made, until it is set."""
+
+    def __init__(self, seconds: float = 10) -> None:
+        self.now = later(seconds)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def passes_over(
+    cluster: MemoryCluster,
+    told: dict[str, Result] | None = None,
+    clock: Callable[[], datetime] | None = None,
+) -> Passes:
+    """The passes of an operator that has just started. `told` is what pods told last."""
+    told = told if told is not None else {}
+    now = clock or Clock()
+    return Passes(cluster, cluster.cache, INSTALLATION, Metrics(), told, now=now)
+
+
+async def begin(cluster: MemoryCluster, passes: Passes) -> Object:
+    """Bring the first run so far that it has a Job, which has no pod yet. Returns the Job."""
+    for key in (SOURCE, FIRST, FIRST):
+        await passes.reconcile(key)
+    cluster.requests.clear()
+    return cluster.made(Step.RUN)
+
+
+def active(cluster: MemoryCluster) -> str:
+    """The name of the run that the Source has admitted; empty when there is none."""
+    status: dict[str, Any] = cluster.objects["Source", "docs"]["status"]
+    return str((status.get("activeInvocation") or {}).get("name", ""))
+
+
+def status(cluster: MemoryCluster, key: Key = FIRST) -> Any:
+    """The status of an object."""
+    return cluster.objects[key.kind, key.name]["status"]
+
+
+def summary(cluster: MemoryCluster, key: Key = FIRST) -> tuple[str, str]:
+    """Status and reason of an object's summary condition."""
+    first = status(cluster, key)["conditions"][0]
+    return first["status"], first["reason"]
+
+
+def message(cluster: MemoryCluster, key: Key = FIRST) -> str:
+    """The message of an object's summary condition."""
+    return str(status(cluster, key)["conditions"][0]["message"])
