@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from chroma_sync.api.contract import (
     FAILURES_MAX,
     NOTES_MAX,
+    PROGRESS_MAX_BYTES,
     RESULT_MAX_BYTES,
     Result,
     decode_result,
@@ -64,14 +66,80 @@ def test_a_result_stays_within_its_limit(text: str) -> None:
         b"Killed",
         b'{"reason":"Ref',
         b"[]",
-        b'{"bytes":-1.5}',
-        b'{"chunks":{"written":-1}}',
+        b"7",
         b"\xff\xfe",
-        json.dumps({"failures": [{"document": "a", "reason": "b"}] * 21}).encode(),
+        b"[" * 4_000,
+        b'{"a":' * 10_000,
     ],
 )
 def test_what_is_no_result_is_none(data: bytes) -> None:
     assert decode_result(data) is None
+
+
+COUNTED: dict[str, Any] = {"documents": {"discovered": 30, "failed": 21}, "bytes": 7}
+FAILED = {"document": "a", "reason": "EmbeddingRejected"}
+
+
+def read(**more: Any) -> Result:
+    """What is read of a result that counts `COUNTED` and says more."""
+    result = decode_result(json.dumps({**COUNTED, **more}))
+    assert result is not None
+    return result
+
+
+@pytest.mark.parametrize(
+    ("more", "kept"),
+    [
+        ({"failures": [FAILED] * 21}, {"failures": [Failure.model_validate(FAILED)] * 20}),
+        ({"notes": [str(n) for n in range(11)]}, {"notes": [str(n) for n in range(10)]}),
+        (
+            {"skipped": {f"R{n}": n for n in range(40)}},
+            {"skipped": {f"R{n}": n for n in range(32)}},
+        ),
+        ({"failures": [FAILED, {"document": 7}, 7]}, {"failures": [Failure(**FAILED)]}),
+        ({"failures": 7, "notes": {}, "skipped": []}, {}),
+        ({"failures": [{**FAILED, "reason": "R" * 65}]}, {"failures": 1}),
+        ({"reason": "R" * 65, "message": 7}, {"reason": "R" * 64}),
+        ({"chunks": {"written": -1, "produced": 5}}, {"chunks": ChunkCounts(produced=5)}),
+        ({"skipped": {"Binary": -1, "A": False, "Empty": 2}}, {"skipped": {"Empty": 2}}),
+        ({"chunks": 7, "newer": {"field": 1}}, {}),
+    ],
+)
+def test_what_is_over_bounds_costs_itself(more: dict[str, Any], kept: dict[str, Any]) -> None:
+    """The counts say how the run ended. They are never lost with a list that is too long."""
+    if kept.get("failures") == 1:
+        kept = {"failures": [Failure(document="a", reason="R" * 64)]}
+    assert read(**more) == Result(
+        documents=DocumentCounts(discovered=30, failed=21), bytes=7, **kept
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"collection": {"name": "n" * 513, "id": "1"}},
+        {"collection": {"name": "docs", "id": "1" * 65}},
+        {"collection": {"id": "1", "records": 7}},
+        {"revision": "c" * 257},
+        {"revision": 7},
+    ],
+)
+def test_what_names_something_is_read_whole_or_not_at_all(more: dict[str, Any]) -> None:
+    """A part of it would name something else."""
+    assert read(**more) == read()
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(3_601, 3_600), (10**30, 3_600), (-1, 0), ("9", 0)])
+def test_no_server_is_waited_for_longer_than_its_hour(seconds: Any, kept: int) -> None:
+    assert read(retryAfterSeconds=seconds).retry_after_seconds == kept
+
+
+def test_many_faults_are_bounded_work() -> None:
+    data = json.dumps({**COUNTED, "skipped": {str(n): -n for n in range(1, 4_000)}}).encode()
+    assert len(data) < PROGRESS_MAX_BYTES
+    result = decode_result(data)
+    assert result is not None
+    assert (result.bytes, result.skipped) == (7, {})
 
 
 def test_shards_are_summed_up() -> None:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Any, Final, TypeGuard, TypeVar
 
 from pydantic import Field, ValidationError
+from pydantic_core import from_json
 
 from chroma_sync.api.invocation import (
     COUNT_MAX,
@@ -34,12 +35,16 @@ TERMINATION_LOG: Final = PurePosixPath("/dev/termination-log")
 # Kubernetes cuts a termination message at 4,096 bytes; ours stays well below.
 RESULT_MAX_BYTES: Final = 3_500
 NAME_MAX: Final = 200
+REASON_MAX: Final = 64
+REVISION_MAX: Final = 256
 FAILURES_MAX: Final = 20
 NOTES_MAX: Final = 10
 SKIP_REASONS_MAX: Final = 32
 RETRY_AFTER_MAX: Final = 3_600  # seconds; no host's limit lasts longer than its hour
 SCRATCH: Final = PurePosixPath("/scratch")
 SECRETS: Final = PurePosixPath("/var/run/chroma-sync/secrets")
+
+C = TypeVar("C", DocumentCounts, ChunkCounts)
 
 
 class Step(StrEnum):
@@ -91,11 +96,11 @@ def secret_file(use: SecretUse, key: SecretKey) -> PurePosixPath:
 class Result(ApiModel):
     """What a step came to, or has come to so far."""
 
-    reason: str = Field(default="", max_length=64)  # a Reason; empty while all is well
+    reason: str = Field(default="", max_length=REASON_MAX)  # a Reason; empty while all is well
     message: str = ""
     # How long a server asks to be left alone; 0 when it asks nothing.
     retry_after_seconds: int = Field(default=0, ge=0, le=RETRY_AFTER_MAX)
-    revision: str | None = Field(default=None, max_length=256)
+    revision: str | None = Field(default=None, max_length=REVISION_MAX)
     documents: DocumentCounts = Field(default_factory=DocumentCounts)
     skipped: dict[str, Count] = Field(default_factory=dict, max_length=SKIP_REASONS_MAX)
     chunks: ChunkCounts = Field(default_factory=ChunkCounts)
@@ -139,13 +144,81 @@ def encode_result(result: Result) -> bytes:
 
 
 def decode_result(data: bytes | str) -> Result | None:
-    """Read a termination message or a progress answer. What another release's worker adds is left
-    out. None when it is not a whole `Result`: a pod that was killed leaves nothing, or the end of
-    its log."""
+    """Read a termination message or a progress answer. None when it is not a whole JSON object: a
+    pod that was killed leaves nothing, or the end of its log.
+
+    What another release's worker adds is left out. What is over its bounds costs itself: lists and
+    texts are cut, and what is no count counts nothing."""
     try:
-        return Result.model_validate_json(data, extra="ignore")
-    except ValidationError:
+        said = from_json(data)
+    except ValueError:
         return None
+    if not isinstance(said, dict):
+        return None
+    try:
+        return Result.model_validate(said, extra="ignore")
+    except ValidationError:
+        return _within_bounds(said)
+
+
+def _within_bounds(said: dict[str, Any]) -> Result:
+    """What can be used of a result. What names something is read whole or not at all, for a part of
+    it would name something else."""
+    skipped = _object(said.get("skipped")).items()
+    revision = said.get("revision")
+    try:
+        collection = CollectionStatus.model_validate(said.get("collection"), extra="ignore")
+    except ValidationError:
+        collection = None
+    return Result(
+        reason=_text(said.get("reason"))[:REASON_MAX],
+        message=_text(said.get("message")),
+        retry_after_seconds=min(_count(said.get("retryAfterSeconds")), RETRY_AFTER_MAX),
+        revision=revision if 0 < len(_text(revision)) <= REVISION_MAX else None,
+        documents=_counts(DocumentCounts, said.get("documents")),
+        skipped=dict([(k, _count(n)) for k, n in skipped if _is_count(n)][:SKIP_REASONS_MAX]),
+        chunks=_counts(ChunkCounts, said.get("chunks")),
+        bytes=_count(said.get("bytes")),
+        collection=collection,
+        failures=[f for item in _list(said.get("failures")) if (f := _failure(item))][
+            :FAILURES_MAX
+        ],
+        notes=[note for note in _list(said.get("notes")) if isinstance(note, str)][:NOTES_MAX],
+    )
+
+
+def _failure(said: object) -> Failure | None:
+    fields = _object(said)
+    document, reason = _text(fields.get("document")), _text(fields.get("reason"))
+    if not document or not reason:
+        return None
+    message = _text(fields.get("message"))
+    return Failure(document=document, reason=reason[:REASON_MAX], message=message)
+
+
+def _counts(model: type[C], said: object) -> C:
+    fields = _object(said)
+    return model(**{name: _count(fields.get(name)) for name in model.model_fields})
+
+
+def _count(said: object) -> int:
+    return min(said, COUNT_MAX) if _is_count(said) else 0
+
+
+def _is_count(said: object) -> TypeGuard[int]:
+    return isinstance(said, int) and not isinstance(said, bool) and said >= 0
+
+
+def _object(said: object) -> dict[str, Any]:
+    return said if isinstance(said, dict) else {}
+
+
+def _list(said: object) -> list[Any]:
+    return said if isinstance(said, list) else []
+
+
+def _text(said: object) -> str:
+    return said if isinstance(said, str) else ""
 
 
 def merge_results(results: list[Result]) -> Result:

@@ -313,6 +313,12 @@ class InvocationStatus(ApiModel):
         description="When the run was admitted.",
         json_schema_extra={"format": "date-time"},
     )
+    waiting_since: str | None = Field(
+        default=None,
+        max_length=32,
+        description="Since when the run, which has not begun, waits for what its conditions tell.",
+        json_schema_extra={"format": "date-time"},
+    )
     starting_since: str | None = Field(
         default=None,
         max_length=32,

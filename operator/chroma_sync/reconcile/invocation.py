@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,6 +22,9 @@ from chroma_sync.reconcile.run import Seen
 # While the pods of a cancelled run end, which is a matter of seconds.
 CANCEL_LOOK_AGAIN: Final = 0.5
 TTL_LOOK_AGAIN: Final = 1.0
+WAITING: Final = frozenset(
+    {Reason.SOURCE_NOT_FOUND, Reason.SUSPENDED, Reason.SOURCE_NOT_READY, Reason.PENDING}
+)
 
 _Step = Callable[[Seen, Plan[InvocationStatus], datetime], State | None]
 
@@ -38,6 +42,7 @@ def reconcile(seen: Seen, now: datetime) -> Plan[InvocationStatus]:
     if status.start_time is not None:
         run.count(seen, status, now)
     state = next(s for step in _STEPS if (s := step(seen, plan, now)) is not None)
+    state = _with_time(status, state, now)
     plan.events += conditions.event(status.conditions, state)
     status.conditions = conditions.apply(status.conditions, state, generation, now)
     if state.status != "Unknown":
@@ -128,6 +133,17 @@ def _wait(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | No
     run.store(plan.status, configuration.model_copy(update={"worker_image": image}))
     plan.status.start_time = timestamp(now)
     return None
+
+
+def _with_time(status: InvocationStatus, state: State, now: datetime) -> State:
+    """Of a run that waits, since when it waits for this."""
+    if state.reason not in WAITING or status.start_time is not None:
+        status.waiting_since = None
+        return state
+    before = find(status.conditions, SUCCEEDED)
+    if before is None or before.reason != state.reason or status.waiting_since is None:
+        status.waiting_since = timestamp(now)
+    return replace(state, message=f"{state.message} Waiting since {status.waiting_since}.")
 
 
 def _whom_it_waits_for(seen: Seen, active: ActiveInvocation | None, source: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from chroma_sync.api.conditions import timestamp
+from chroma_sync.api.conditions import SUCCEEDED, find, timestamp
 from chroma_sync.api.configuration import (
     Configuration,
     NewerConfigurationError,
@@ -179,8 +179,11 @@ def _begin(
     manifest = jobs.step_job(owner, step, configuration, seen.installation, fixed)
     refusal = seen.refused
     if refusal is None or refusal.job != manifest["metadata"]["name"]:
-        plan.status.starting_since = timestamp(now)
         plan.actions.append(CreateJob(manifest))
+        before = _refused_before(seen)
+        if before is not None:
+            return conditions.unfinished(Reason.JOB_REFUSED, before)
+        plan.status.starting_since = timestamp(now)
         return conditions.unfinished(Reason.PROCESSING, DOING[step])
     trouble = starting.refused(refusal)
     if refusal.final:
@@ -188,6 +191,18 @@ def _begin(
         return conditions.failed(trouble.reason, message)
     plan.actions.append(CreateJob(manifest))
     return conditions.unfinished(trouble.reason, trouble.message)
+
+
+def _refused_before(seen: Seen) -> str | None:
+    """What the status tells of the API server's no to the Job that is to be made, so that neither
+    it nor its time is lost with an operator that restarts. None where it tells of none: a Job that
+    was made since then was an earlier step's, and so was the no."""
+    status = seen.invocation.status
+    told = find(status.conditions, SUCCEEDED)
+    if told is None or told.reason != Reason.JOB_REFUSED or status.starting_since is None:
+        return None
+    since = moment(status.starting_since)
+    return told.message if all(job.created <= since for job in seen.jobs) else None
 
 
 def _watch(

@@ -63,7 +63,7 @@ def test_no_redirect_is_followed() -> None:
     assert read(answer) == (None, ["/progress"])
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"bytes": "many"}', b"\xff", GOOD + b"x"])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"many"', b"\xff", GOOD + b"x"])
 def test_what_is_no_result_is_refused(body: bytes) -> None:
     assert read(web.Response(body=body))[0] is None
 

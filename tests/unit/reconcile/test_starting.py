@@ -69,6 +69,31 @@ def test_a_quota_is_waited_for_and_not_for_ever() -> None:
     assert plan.actions == []
 
 
+def test_a_restart_of_the_operator_gives_a_refused_run_no_more_time() -> None:
+    """What the last operator was told stands in the status, with the time of the first no."""
+    src, run, plan = begun()
+    refused, _ = pass_invocation(run, later(9), source=src, refused=refusal(plan, final=False))
+    again, plan = pass_invocation(refused, later(LIMIT - 1), source=src)
+    assert summary(again) == ("Unknown", "JobRefused")
+    assert message(again) == message(refused)
+    assert len(made(plan)) == 1
+    assert plan.events == []
+    after, plan = pass_invocation(again, later(LIMIT), source=src)
+    assert summary(after) == ("False", "JobRefused")
+    assert plan.actions == []
+
+
+def test_the_refusal_of_an_earlier_step_takes_no_time_from_the_next() -> None:
+    src, run, plan = begun(jobTemplate={"parallelism": 2})
+    refused, _ = pass_invocation(run, source=src, refused=refusal(plan, final=False))
+    done = {"complete": True, "over": True, "active": 0, "created": later(LIMIT - 9)}
+    planned = step_job(run, Step.PLAN, **done)
+    after, plan = pass_invocation(refused, later(LIMIT + 9), source=src, jobs=[planned])
+    assert summary(after) == ("Unknown", "Processing")
+    assert len(made(plan)) == 1
+    assert after.status.starting_since == "2026-11-24T13:00:09Z"
+
+
 def test_a_refusal_of_another_job_says_nothing() -> None:
     src, run, _ = begun()
     after, plan = pass_invocation(run, source=src, refused=Refusal("other", "no", final=True))

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from chroma_sync.reconcile import admission
 from unit.reconcile.build import (
+    admitting,
     check_job,
     ended,
     invocation,
@@ -60,3 +63,26 @@ def test_who_goes_before_and_after_whom() -> None:
     assert admission.ahead("uid-not-seen-yet", queue) == waiting("c", 2)
     assert admission.follower(waiting("a", 1), queue) == "c"
     assert admission.follower(waiting("c", 2), queue) == ""
+
+
+@pytest.mark.parametrize(
+    ("src", "words"),
+    [
+        (None, "No Source 'docs' in this namespace."),
+        (ready_source(spec={"suspend": True}), "Source docs is suspended."),
+    ],
+)
+def test_since_when_is_told_where_the_source_can_not_say(src: Any, words: str) -> None:
+    asked, _ = pass_invocation(invocation(), source=ready_source())
+    assert asked.status.waiting_since == "2026-11-24T12:00:00Z"
+    waits, _ = pass_invocation(asked, later(7), source=src)
+    still, _ = pass_invocation(waits, later(900), source=src)
+    assert still.status == waits.status
+    assert message(still).startswith(words)
+    assert message(still).endswith("Waiting since 2026-11-24T12:00:07Z.")
+    # What it waits for next has a time of its own, and a run that has begun waits for nothing.
+    queued, _ = pass_invocation(still, later(901), source=ready_source())
+    assert queued.status.waiting_since == "2026-11-24T12:15:01Z"
+    begun_, _ = pass_invocation(queued, later(902), source=admitting(ready_source(), queued))
+    assert begun_.status.start_time is not None
+    assert begun_.status.waiting_since is None
