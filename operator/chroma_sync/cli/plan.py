@@ -63,10 +63,11 @@ def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal, written
 def _told(name: str, found: Forecast) -> str:
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(found.skipped.items()))
     skipped = f"{found.skipped.total()}" + (f" ({reasons})" if reasons else "")
+    kept = f", {found.kept} kept as they stand" if found.kept else ""
     lines = [
         f"{name}, at {found.revision}",
         f"  documents: {found.added} to add, {found.changed} to change, "
-        f"{found.unchanged} unchanged, {found.removed} to remove; {skipped} skipped",
+        f"{found.unchanged} unchanged, {found.removed} to remove; {skipped} skipped{kept}",
         f"  chunks: {found.chunks} to write, {found.texts} of them to embed",
     ]
     if found.types:

@@ -9,13 +9,16 @@ from heapq import nlargest
 from pathlib import PurePosixPath
 from typing import Final
 
+from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.chunk import Chunker
+from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.fetch.content import as_text
+from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
 from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.index.state import TargetState
-from chroma_sync.pipeline.index.target import load_leftovers, load_target
+from chroma_sync.pipeline.index.target import load_leftovers, load_target, stands
 from chroma_sync.pipeline.steps import (
     Toolbox,
     claim_of,
@@ -34,13 +37,15 @@ class Forecast:
     """What would become of the documents, and what it would take. `chunks` are written, and of
     them `texts` are embedded; the others take their vectors over: `types` counts them by language
     or by the ending of the file's name, and `largest` names the documents that have most of them.
-    `skipped` counts by reason. `notes` are those of the source."""
+    `skipped` counts by reason; `kept` would be skipped too, but that is in doubt and they stand.
+    `notes` are those of the source."""
 
     revision: str
     added: int = 0
     changed: int = 0
     unchanged: int = 0
     removed: int = 0
+    kept: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     chunks: int = 0
     texts: int = 0
@@ -50,7 +55,7 @@ class Forecast:
 
     def discovered(self) -> int:
         """How many documents the source chooses."""
-        return self.added + self.changed + self.unchanged + self.skipped.total()
+        return self.added + self.changed + self.unchanged + self.kept + self.skipped.total()
 
 
 def forecast(tools: Toolbox) -> Forecast:
@@ -72,7 +77,7 @@ def forecast(tools: Toolbox) -> Forecast:
             load_target(state, target, tools.configs)
             load_leftovers(state, target)
         with tools.chunker() as chunker:
-            cut = _cut(tools, state, chunker, result)
+            cut = _cut(tools, state, target, chunker, result)
             for documents in batches(cut, CHUNKS_BOUND, lambda one: len(one.text_shas)):
                 _count(documents, standing, result)
         result.removed = state.gone()
@@ -80,13 +85,25 @@ def forecast(tools: Toolbox) -> Forecast:
 
 
 def _cut(
-    tools: Toolbox, state: TargetState, chunker: Chunker, result: Forecast
+    tools: Toolbox,
+    state: TargetState,
+    target: Collection | None,
+    chunker: Chunker,
+    result: Forecast,
 ) -> Iterator[ChunkedDocument]:
     """The documents that would be written. The others are counted here."""
+
+    def skip(entry: Entry, reason: DocumentReason) -> None:
+        if target is not None and reason in entry.doubted and stands(state, target, entry.key):
+            result.kept += 1
+        else:
+            result.skipped[reason.value] += 1
+            state.drop_listed(entry.key)
+
     for entry in tools.source.entries():
         tools.stop.check()
         if entry.skip is not None:
-            result.skipped[entry.skip.value] += 1
+            skip(entry, entry.skip)
         elif state.is_whole(entry.key):
             result.unchanged += 1
         else:
@@ -94,8 +111,7 @@ def _cut(
             if isinstance(text, bytes):
                 yield ChunkedDocument(entry, chunker.chunk(entry.key, text))
             else:
-                result.skipped[text.value] += 1
-                state.drop_listed(entry.key)
+                skip(entry, text)
 
 
 def _count(documents: list[ChunkedDocument], standing: Standing, result: Forecast) -> None:

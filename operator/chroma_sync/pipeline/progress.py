@@ -62,13 +62,15 @@ class Progress:
     def failed(self, document: str, reason: DocumentReason, message: str) -> None:
         """A document could not be indexed, and the same bytes would fail again. Nothing of it
         stands."""
-        self._refused("failed", document, reason, message)
+        self._not_indexed("failed", document, reason, message)
 
     def kept(self, document: str, reason: DocumentReason, message: str) -> None:
-        """As `failed`, but what stands of the document from an earlier run stays."""
-        self._refused("kept", document, reason, message)
+        """A document is not indexed, and what stands of it from an earlier run stays."""
+        self._not_indexed("kept", document, reason, message)
 
-    def _refused(self, verdict: str, document: str, reason: DocumentReason, message: str) -> None:
+    def _not_indexed(
+        self, verdict: str, document: str, reason: DocumentReason, message: str
+    ) -> None:
         with self._lock:
             self._documents[verdict] += 1
             if len(self._failures) < FAILURES_MAX:
@@ -105,11 +107,6 @@ class Progress:
         """How many documents stand whole in the target, as far as this step has come."""
         with self._lock:
             return self._documents["indexed"] + self._documents["unchanged"]
-
-    def refused(self) -> int:
-        """How many documents could not be indexed."""
-        with self._lock:
-            return self._documents["failed"] + self._documents["kept"]
 
     def waits(self, reason: Reason) -> Callable[[str], None]:
         """A function to tell of a server: the trouble while it is waited for, an empty text when it

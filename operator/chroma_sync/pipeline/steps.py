@@ -376,8 +376,9 @@ def _mine(entries: Iterator[Entry], shard: tuple[int, int]) -> Generator[Entry, 
 
 
 def listed(entries: Iterator[Entry]) -> Iterator[tuple[str, str]]:
-    """Keys and states. What the listing alone skips has no records in a run from nothing."""
-    return ((e.key, e.state) for e in entries if e.skip is None)
+    """Keys and states. What the listing alone skips has no records in a run from nothing, but may
+    have some that stay where that is in doubt."""
+    return ((e.key, e.state) for e in entries if e.skip is None or e.skip in e.doubted)
 
 
 def _embed_threads(tools: Toolbox) -> int:

@@ -39,6 +39,7 @@ from chroma_sync.pipeline.index.records import (
 )
 from chroma_sync.pipeline.index.standing import Reusable, Standing
 from chroma_sync.pipeline.index.state import TargetState
+from chroma_sync.pipeline.index.target import stands
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
 
@@ -49,6 +50,7 @@ RECORDS_BOUND = 100  # records not yet taken by the index thread
 # A run that more documents than this are refused to, and more than this share, ends.
 REFUSED_MAX = 20
 REFUSED_SHARE_MAX = 0.05
+_DOUBTED = "It would be skipped, but what could say otherwise is not known: what stands stays."
 # How long the index thread lets a write fill up.
 _FILL_SECONDS = 0.5
 
@@ -134,6 +136,7 @@ class Stream:
         self._embedders_left = stages.embed_threads
         self._lock = threading.Lock()
         self._listed = stages.state.size()
+        self._refused = 0  # documents
 
     def run(self, entries: Iterable[Entry]) -> None:
         """Let all entries flow through. Raises the first error of any stage; `Stopped` when the
@@ -170,7 +173,7 @@ class Stream:
             self._stop.check()
             progress.discovered()
             if entry.skip is not None:
-                progress.skipped(entry.key, entry.skip)
+                self._skip(entry, entry.skip)
             elif self._s.state.is_whole(entry.key):
                 progress.unchanged(entry.key)
             else:
@@ -180,9 +183,17 @@ class Stream:
     def _read(self, entry: Entry) -> None:
         text = as_text(entry, self._s.read(entry))
         if isinstance(text, DocumentReason):
-            self._s.progress.skipped(entry.key, text)
+            self._skip(entry, text)
         else:
             self._documents.put(Document(entry, text))
+
+    def _skip(self, entry: Entry, reason: DocumentReason) -> None:
+        state, progress = self._s.state, self._s.progress
+        if reason in entry.doubted and stands(state, self._s.collection, entry.key):
+            state.keep(entry.key)
+            progress.kept(entry.key, reason, _DOUBTED)
+        else:
+            progress.skipped(entry.key, reason)
 
     # chunk
 
@@ -264,6 +275,8 @@ class Stream:
             if pending.failed:
                 return
             pending.failed = True
+            self._refused += 1
+            refused = self._refused
         key, progress = pending.entry.key, self._s.progress
         # What Chroma refuses it refuses in the midst of a write: what stands is not whole by then.
         if pending.stands and reason is DocumentReason.EMBEDDING_REJECTED:
@@ -271,7 +284,7 @@ class Stream:
             progress.kept(key, reason, message)
         else:
             progress.failed(key, reason, message)
-        refused, listed = progress.refused(), self._listed
+        listed = self._listed
         if refused > REFUSED_MAX and refused > listed * REFUSED_SHARE_MAX:
             raise Unusable(
                 Reason.TOO_MANY_REFUSED,

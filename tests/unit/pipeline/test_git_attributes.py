@@ -165,32 +165,36 @@ def _no_process_has(folder: Path) -> None:
     assert not left
 
 
-def asked(shop: Path, folder: Path, paths: list[bytes | None]) -> list[bytes]:
-    found = Attributes(folder / "attributes", [GENERATED])
-    try:
-        found.ask(GitCommand(StopSignal()), shop, "main", paths)
-    finally:
-        values = [v[GENERATED] for v in islice(found.values(), len(paths))]
-    return values
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A repository, as it lies on a disk, that marks its texts as generated."""
+    shop = tmp_path / "shop"
+    commit_of(shop, tree_of(shop, {".gitattributes": b"*.txt linguist-generated\n"}))
+    return shop
 
 
-def test_a_name_over_which_git_dies_costs_that_name(tmp_path: Path) -> None:
+def ask(found: Attributes, shop: Path, paths: list[bytes | None]) -> None:
+    found.ask(GitCommand(StopSignal()), shop, "main", paths)
+
+
+def told(found: Attributes, count: int) -> list[bytes | None]:
+    with closing(found.values()) as values:
+        return [None if v is None else v[GENERATED] for v in islice(values, count)]
+
+
+def test_a_name_over_which_git_dies_costs_that_name(shop: Path, tmp_path: Path) -> None:
     """git does not take a name outside of its repository."""
-    shop = tmp_path / "shop"
-    commit_of(shop, tree_of(shop, {".gitattributes": b"*.txt linguist-generated\n"}))
+    found = Attributes(tmp_path / "attributes", [GENERATED])
     paths = [b"a.txt", b"/abs.txt", None, b"../x.txt", b"b.py", b"z.txt"]
-    found = asked(shop, tmp_path, paths)
-    nothing = b"unspecified"
-    assert found == [b"set", nothing, nothing, nothing, nothing, b"set"]
+    ask(found, shop, paths)
+    assert told(found, len(paths)) == [b"set", None, None, None, b"unspecified", b"set"]
 
 
-def test_git_that_dies_over_many_names_costs_the_marks(tmp_path: Path) -> None:
-    shop = tmp_path / "shop"
-    commit_of(shop, tree_of(shop, {".gitattributes": b"*.txt linguist-generated\n"}))
+def test_git_that_dies_over_many_names_costs_the_marks(shop: Path, tmp_path: Path) -> None:
+    found = Attributes(tmp_path / "attributes", [GENERATED])
     with pytest.raises(GivenUp, match="more than 20 of the files' names"):
-        asked(shop, tmp_path, [b"a.txt", *[b"/abs.txt"] * 21, b"z.txt"])
-    with closing(Attributes(tmp_path / "attributes", [GENERATED]).values()) as values:
-        assert next(values) == {GENERATED: b"unspecified"}
+        ask(found, shop, [b"a.txt", *[b"/abs.txt"] * 21, b"z.txt"])
+    assert told(found, 30) == [None] * 30
 
 
 def test_more_files_of_attributes_than_anyone_has(

@@ -22,7 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from chroma_sync.api.reasons import Reason
+from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Temporary
 from chroma_sync.pipeline.fetch.git_command import GitCommand
 from chroma_sync.pipeline.fetch.listing import split_nul
@@ -42,21 +42,31 @@ _FIELDS: Final = 3  # path, attribute and value, each ended by NUL
 _UNSPECIFIED: Final = b"unspecified"
 _NO_INDEX: Final = "git could not read the repository's .gitattributes"
 GIVEN_UP: Final = (
-    "The repository's .gitattributes are not heeded: {why}. Files that they mark are taken as any "
-    "others."
+    "The repository's .gitattributes are not heeded: {why}. For lack of their marks nothing that "
+    "stands is removed."
 )
+# The verdicts that attributes can overrule: by a negative mark, or by an encoding.
+OVERRULED: Final = frozenset(
+    {
+        *(DocumentReason.GENERATED, DocumentReason.VENDORED, DocumentReason.ENCODED_DATA),
+        *(DocumentReason.NOT_UTF8, DocumentReason.BINARY),
+    }
+)
+_KNOWN: Final = b"known"
 
 
-def mark(value: bytes) -> bool | None:
+def mark(attributes: Mapping[str, bytes], name: str) -> bool | None:
     """What an attribute's value says as a mark: yes, no, or nothing at all. As GitHub's linguist
     reads its own attributes, every value but `false` says yes."""
+    value = attributes.get(name, _UNSPECIFIED)
     if value == _UNSPECIFIED:
         return None
     return value not in (b"unset", b"false")
 
 
-def text(value: bytes) -> str | None:
+def text(attributes: Mapping[str, bytes], name: str) -> str | None:
     """What stands behind an attribute's `=`, if anything does."""
+    value = attributes.get(name, _UNSPECIFIED)
     if value in (b"set", b"unset", _UNSPECIFIED, b""):
         return None
     return value.decode("ascii", "replace")
@@ -67,11 +77,15 @@ class GivenUp(Exception):
 
 
 class Attributes:
-    """The values of the attributes `names`, for one path of a listing after the other."""
+    """The values of the attributes `names`, for one path of a listing after the other.
+
+    They stand in a file: for each path whether they are known, and the values."""
 
     def __init__(self, file: Path, names: Sequence[str]) -> None:
         self._file = file
         self._names = names
+        self._unspecified = dict.fromkeys(names, _UNSPECIFIED)
+        self._beyond: Mapping[str, bytes] | None = None
 
     def ask(
         self,
@@ -81,36 +95,41 @@ class Attributes:
         paths: Iterable[bytes | None],
     ) -> None:
         """Have git tell of all `paths` of a listing; of None it is not asked. Raises `GivenUp`,
-        then nothing is specified for any."""
+        then nothing is known of any."""
+        self._beyond = None
         try:
             with self._file.open("wb") as file:
-                if _index(command, ("-C", str(repository)), revision):
-                    for values in _told(command, repository, self._names, paths):
-                        file.write(b"".join(value + b"\0" for value in values))
+                if not _index(command, ("-C", str(repository)), revision):
+                    self._beyond = self._unspecified
+                    return
+                unknown = (b"", *self._unspecified.values())
+                for values in _told(command, repository, self._names, paths):
+                    record = unknown if values is None else (_KNOWN, *values)
+                    file.write(b"".join(field + b"\0" for field in record))
         except GivenUp:
             self._file.write_bytes(b"")
             raise
 
-    def values(self) -> Generator[Mapping[str, bytes], None, None]:
+    def values(self) -> Generator[Mapping[str, bytes] | None, None, None]:
         """For each path of the listing its attributes by name, as git writes them: `set`, `unset`,
-        `unspecified` or the text behind the `=`. Never ends before the listing does."""
-        nothing = dict.fromkeys(self._names, _UNSPECIFIED)
+        `unspecified` or the text behind the `=`; None where they are unknown. Never ends before the
+        listing does."""
         with self._file.open("rb") as file:
             told = split_nul(file)
-            while values := tuple(islice(told, len(self._names))):
-                yield dict(zip(self._names, values, strict=True))
+            while record := tuple(islice(told, 1 + len(self._names))):
+                known, *values = record
+                yield dict(zip(self._names, values, strict=True)) if known else None
         while True:
-            yield nothing
+            yield self._beyond
 
 
 def _told(
     command: GitCommand, repository: Path, names: Sequence[str], paths: Iterable[bytes | None]
-) -> Iterator[Sequence[bytes]]:
-    nothing = [_UNSPECIFIED] * len(names)
+) -> Iterator[Sequence[bytes] | None]:
     matcher = _Matcher(command, repository, names)
     try:
         for path in paths:
-            yield nothing if path is None else matcher.ask(path) or nothing
+            yield None if path is None else matcher.ask(path)
     finally:
         matcher.end()
 

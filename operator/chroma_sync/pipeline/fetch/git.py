@@ -20,6 +20,7 @@ from chroma_sync.pipeline.fetch.attributes import (
     ENCODING,
     GENERATED,
     GIVEN_UP,
+    OVERRULED,
     VENDORED,
     WORKING_TREE_ENCODING,
     Attributes,
@@ -68,7 +69,7 @@ class GitSource:
         self._scratch = scratch
         self._repository = scratch / "repository.git"
         self._revision = ""
-        self._has_attributes = False
+        self._attributes: Attributes | None = None
         self._given_up: list[str] = []
         self._reader: subprocess.Popen[bytes] | None = None
 
@@ -143,7 +144,7 @@ class GitSource:
         if self._local("-C", str(self._repository), "cat-file", "-e", commit).returncode != 0:
             raise self._no_ref(revision)
         self._revision = revision
-        self._has_attributes, self._given_up = False, []
+        self._attributes, self._given_up = None, []
 
     def entries(self) -> Iterator[Entry]:
         attributes = self._attributes_of_all()
@@ -194,39 +195,43 @@ class GitSource:
     def _folder(self) -> tempfile.TemporaryDirectory[str]:
         return tempfile.TemporaryDirectory(dir=self._scratch)
 
-    def _attributes_of_all(self) -> Iterator[Mapping[str, bytes]]:
-        """The attributes of each record of the listing."""
-        asked = (GENERATED, VENDORED, ENCODING, WORKING_TREE_ENCODING)
-        attributes = Attributes(self._scratch / "attributes", asked)
-        if not self._has_attributes:
+    def _attributes_of_all(self) -> Iterator[Mapping[str, bytes] | None]:
+        """The attributes of each record of the listing; None where they are unknown."""
+        if self._attributes is None:
+            asked = (GENERATED, VENDORED, ENCODING, WORKING_TREE_ENCODING)
+            attributes = Attributes(self._scratch / "attributes", asked)
             with closing(self._records()) as records:
                 paths = (record.raw_path if self._asks_for(record) else None for record in records)
                 try:
                     attributes.ask(self._command, self._repository, self._revision, paths)
                 except GivenUp as why:
                     self._given_up = [GIVEN_UP.format(why=why)]
-            self._has_attributes = True
-        return attributes.values()
+            self._attributes = attributes
+        return self._attributes.values()
 
     def _asks_for(self, record: Listed) -> bool:
         return record.verdict is None and self._globs.chosen(record.path)
 
-    def _entry(self, record: Listed, attributes: Mapping[str, bytes], seen: SeenPaths) -> Entry:
+    def _entry(
+        self, record: Listed, attributes: Mapping[str, bytes] | None, seen: SeenPaths
+    ) -> Entry:
         """A record with what the listing, its attributes and its name say of it."""
         verdict = record.verdict
         if not seen.is_new(record.raw_path):
             verdict = DocumentReason.DUPLICATE
         if verdict is not None:
             return Entry(record.path, record.blob, record.size, verdict)
+        said = attributes or {}
         marks = {
-            DocumentReason.GENERATED: mark(attributes[GENERATED]),
-            DocumentReason.VENDORED: mark(attributes[VENDORED]),
+            DocumentReason.GENERATED: mark(said, GENERATED),
+            DocumentReason.VENDORED: mark(said, VENDORED),
         }
         verdict, despite = judged(record.path, marks, self._included)
         if verdict is None and record.size > self._max_file_size:
             verdict = DocumentReason.TOO_LARGE
-        encoding = text(attributes[ENCODING]) or text(attributes[WORKING_TREE_ENCODING])
-        return Entry(record.path, record.blob, record.size, verdict, despite, encoding)
+        encoding = text(said, ENCODING) or text(said, WORKING_TREE_ENCODING)
+        doubted = frozenset() if attributes is not None else OVERRULED
+        return Entry(record.path, record.blob, record.size, verdict, despite, encoding, doubted)
 
     def _init(self, repository: Path, object_format: str) -> None:
         repository.mkdir(parents=True, exist_ok=True)

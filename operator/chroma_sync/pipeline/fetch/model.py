@@ -16,7 +16,8 @@ class Entry:
     `key` names it for people and decides its record ids. `version` changes exactly when its bytes
     do (a blob id, an ETag). `size` is in bytes. `skip` is a verdict that the listing alone gives.
     `despite` are verdicts on its text that do not count, as someone says so; `encoding` is the name
-    of the one that the text is said to be in.
+    of the one that the text is said to be in. `doubted` are verdicts that may be wrong, as what
+    could overrule them is unknown: what stands of the document stays then.
     """
 
     key: str
@@ -25,6 +26,7 @@ class Entry:
     skip: DocumentReason | None = None
     despite: frozenset[DocumentReason] = frozenset()
     encoding: str | None = None
+    doubted: frozenset[DocumentReason] = frozenset()
 
     @property
     def state(self) -> str:

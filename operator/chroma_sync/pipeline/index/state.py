@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from chroma_sync.pipeline.index.records import document_sha, id_parts, record_id
+from chroma_sync.pipeline.index.records import document_sha, id_parts, is_first, record_id
 
 _SCHEMA = """
 CREATE TABLE listed (
   document BLOB PRIMARY KEY, version TEXT NOT NULL,
   chunk_count INTEGER, -- of a document that stands whole in this version
+  stands INTEGER NOT NULL DEFAULT 0, -- has its chunk 0, in whatever version
   kept INTEGER NOT NULL DEFAULT 0 -- what stands of it stays, in whatever version
 ) WITHOUT ROWID;
 CREATE TABLE leftover (document BLOB, n INTEGER, PRIMARY KEY (document, n)) WITHOUT ROWID;
@@ -35,7 +36,7 @@ class Leftover:
 
 
 class TargetState:
-    """What stands in the target. Used by one thread at a time, but for `keep`."""
+    """What stands in the target. Loaded by one thread; then several may ask and `keep`."""
 
     def __init__(self, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -43,7 +44,8 @@ class TargetState:
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.executescript(_SCHEMA)
-        self._keeping = Lock()
+        self._writing = Lock()
+        self.knows_first = False
 
     def close(self) -> None:
         """Close the file."""
@@ -76,11 +78,7 @@ class TargetState:
 
     def is_whole(self, key: str) -> bool:
         """Whether a document stands whole in its listed version."""
-        row = self._db.execute(
-            "SELECT chunk_count FROM listed WHERE document = ?",
-            (bytes.fromhex(document_sha(key)),),
-        ).fetchone()
-        return row is not None and row[0] is not None
+        return self._of(key, "chunk_count") is not None
 
     def whole(self) -> int:
         """How many listed documents stand whole."""
@@ -91,11 +89,21 @@ class TargetState:
         return self._number("SELECT COUNT(*) FROM listed")
 
     def keep(self, key: str) -> None:
-        """What stands of a listed document is no leftover, though it is not whole. May be called
-        from several threads."""
-        with self._keeping:
-            update = "UPDATE listed SET kept = 1 WHERE document = ?"
-            self._do(update, [(bytes.fromhex(document_sha(key)),)])
+        """What stands of a listed document is no leftover, though it is not whole."""
+        update = "UPDATE listed SET kept = 1 WHERE document = ?"
+        self._do(update, [(bytes.fromhex(document_sha(key)),)])
+
+    def load_first(self, ids: Iterable[Iterable[str]]) -> None:
+        """Take in, of all ids of the target, which listed documents have their chunk 0 there."""
+        update = "UPDATE listed SET stands = 1 WHERE document = ?"
+        for page in ids:
+            found = (id_parts(id_) for id_ in page if is_first(id_))
+            self._do(update, ((bytes.fromhex(parts[0]),) for parts in found if parts is not None))
+        self.knows_first = True
+
+    def stands(self, key: str) -> bool:
+        """Whether a listed document stands, in whatever version: it was whole once."""
+        return self._of(key, "stands") == 1
 
     def standing(self) -> int:
         """How many records they have together."""
@@ -143,6 +151,12 @@ class TargetState:
     def _number(self, question: str) -> int:
         return int(self._db.execute(question).fetchone()[0])
 
+    def _of(self, key: str, column: str) -> object:
+        """What is known of a document; None when it is not listed."""
+        question = f"SELECT {column} FROM listed WHERE document = ?"  # noqa: S608 - a name of ours
+        row = self._db.execute(question, (bytes.fromhex(document_sha(key)),)).fetchone()
+        return None if row is None else row[0]
+
     def _do(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-        with self._db:
+        with self._writing, self._db:
             self._db.executemany(statement, rows)

@@ -29,6 +29,14 @@ def load_target(state: TargetState, collection: Collection, configs: Configs) ->
         state.load_chunk_counts({key_sha: counts.get(key_sha) for key_sha in versions})
 
 
+def stands(state: TargetState, collection: Collection, key: str) -> bool:
+    """Whether a listed document stands, in whatever version. The first such question reads all ids
+    of the target. Don't delete meanwhile."""
+    if not state.knows_first:
+        state.load_first(collection.ids())
+    return state.stands(key)
+
+
 def load_leftovers(state: TargetState, collection: Collection) -> None:
     """Find out what else stands, after `load_target`. Don't delete meanwhile."""
     if collection.count() == state.standing():
