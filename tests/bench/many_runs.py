@@ -31,8 +31,7 @@ from chroma_sync.api.configuration import resolve  # noqa: E402
 from chroma_sync.api.contract import PROGRESS_PORT, Result, Step, encode_result  # noqa: E402
 from chroma_sync.api.invocation import DocumentCounts, Invocation  # noqa: E402
 from chroma_sync.api.source import Source  # noqa: E402
-from chroma_sync.reconcile import jobs  # noqa: E402
-from chroma_sync.reconcile import source as source_pass  # noqa: E402
+from chroma_sync.reconcile import check, jobs  # noqa: E402
 from chroma_sync.reconcile.installation import Installation  # noqa: E402
 from chroma_sync.reconcile.observed import CONTAINER  # noqa: E402
 from cluster.kit import installation  # noqa: E402
@@ -208,8 +207,8 @@ def answer() -> None:
 def usable(source: Object, settings: Installation) -> dict[str, Any]:
     """The status of a Source after a check of it as it stands: so none follows."""
     configuration = resolve(Source.model_validate(source), settings, None)
-    check = {"attempts": 0, "digest": source_pass.digest_of(configuration)}
-    return status(source, "Ready", "True", "Available") | {"check": check}
+    passed = {"attempts": 0, "digest": check.digest_of(configuration)}
+    return status(source, "Ready", "True", "Available") | {"check": passed}
 
 
 def status(

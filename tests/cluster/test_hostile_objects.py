@@ -8,7 +8,7 @@ import pytest
 
 from chroma_sync.api.contract import Result, Step, encode_result
 from chroma_sync.api.invocation import DocumentCounts
-from chroma_sync.reconcile.jobs import step_job_name
+from chroma_sync.reconcile.names import job_name
 from cluster.kit import installation, servers
 from cluster.kit.cluster import Object, eventually
 from cluster.kit.world import API, World, unique
@@ -60,7 +60,7 @@ def forged(namespace: str, victim: str, uid: str, real_uid: str) -> Object:
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": step_job_name("run", real_uid, Step.RUN),
+            "name": job_name("run", real_uid, Step.RUN.value),
             "namespace": namespace,
             "labels": labels,
             "ownerReferences": [owner],

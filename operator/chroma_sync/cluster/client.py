@@ -94,8 +94,8 @@ class KubernetesCluster:
         wanted = f"involvedObject.kind=Job,involvedObject.uid={uid},reason=FailedCreate"
         query = {"fieldSelector": wanted, "limit": str(EVENTS)}
         found = await self._rest.get(paths.collection(paths.CORE, namespace, "events"), query)
-        told = [(moment(e.get("lastTimestamp")), str(e.get("message"))) for e in found["items"]]
-        return max((m for m in told if m[0] >= since), default=(since, ""))[1]
+        said = [(moment(e.get("lastTimestamp")), str(e.get("message"))) for e in found["items"]]
+        return max((m for m in said if m[0] >= since), default=(since, ""))[1]
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         # Foreground: the Job goes last, so that its end says that no pod is left.

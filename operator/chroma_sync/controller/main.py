@@ -68,7 +68,7 @@ async def _run(installation: Installation, host: str) -> int:
     cache, metrics, health, watched = Cache(), Metrics(), Health(), Watched()
     served, stop = asyncio.Event(), asyncio.Event()
     polling = Polling(cluster.read_progress, cache)
-    passes = Passes(cluster, cache, installation, metrics, polling.told)
+    passes = Passes(cluster, cache, installation, metrics, polling.progress)
     queue: WorkQueue[Key] = WorkQueue(passes.reconcile)
     passes.wake = queue.add
     polling.wake = queue.add_background
@@ -76,7 +76,7 @@ async def _run(installation: Installation, host: str) -> int:
     def refresh() -> None:
         metrics.depth.set(len(queue))
         metrics.leading.set(leadership.held)
-        metrics.silent.set(polling.silent)
+        metrics.unresponsive.set(polling.unresponsive)
         metrics.count(metrics.sources, (s.reason for s in cache.sources.all()))
         metrics.count(metrics.invocations, (i.reason for i in cache.invocations.all()))
 
@@ -151,7 +151,7 @@ async def _keep(leadership: Leadership, health: Health) -> None:
 async def _wait_until_served(cluster: KubernetesCluster, health: Health) -> None:
     """Wait for the CRDs, which may come later than the operator: in a cluster that is restored, or
     from another chart. A watch that began without them would never see an object."""
-    told: frozenset[str] | None = None
+    logged: frozenset[str] | None = None
     while True:
         try:
             missing = await cluster.unserved()
@@ -161,10 +161,10 @@ async def _wait_until_served(cluster: KubernetesCluster, health: Health) -> None
             continue
         if not missing:
             return
-        if missing != told:
+        if missing != logged:
             health.waits_for = f"the CRDs of {' and '.join(sorted(missing))}.{GROUP}"
             logger.warning("waiting for %s: install them, see crds/", health.waits_for)
-            told = missing
+            logged = missing
         await asyncio.sleep(SERVED_PERIOD)
 
 

@@ -33,8 +33,8 @@ class Metrics:
         self.leading = Gauge(
             "chroma_sync_leading", "1 while this process holds the Lease.", registry=self.registry
         )
-        self.silent = Gauge(
-            "chroma_sync_silent_pods",
+        self.unresponsive = Gauge(
+            "chroma_sync_unresponsive_pods",
             "Pods of runs that do not say how far they are, such as for a NetworkPolicy.",
             registry=self.registry,
         )

@@ -27,9 +27,10 @@ from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.remembered import Remembered
 from chroma_sync.controller.schemas import Schemas
 from chroma_sync.controller.workqueue import RetryError
-from chroma_sync.reconcile import admission, names, run, starting
+from chroma_sync.reconcile import admission, names, starting
 from chroma_sync.reconcile import invocation as invocation_pass
 from chroma_sync.reconcile import source as source_pass
+from chroma_sync.reconcile.inputs import ObservedRun, ObservedSource
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import (
     InvocationState,
@@ -45,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 class Passes:
-    """Runs passes. `told` is what pods told last, by uid. `wake` adds a key to the queue."""
+    """Runs passes. `progress` is what pods said last, by uid. `wake` adds a key to the queue."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class Passes:
         cache: Cache,
         installation: Installation,
         metrics: Metrics,
-        told: Mapping[str, Result],
+        progress: Mapping[str, Result],
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -61,7 +62,7 @@ class Passes:
         self._cache = cache
         self._installation = installation
         self._metrics = metrics
-        self._told = told
+        self._progress = progress
         self._now = now
         self._executor = Executor(cluster, cache)
         self._remembered = Remembered(cache)
@@ -103,14 +104,20 @@ class Passes:
         refused = self._executor.refused.get(key)
         known = self._cache.pods_of(key.namespace, key.name)
         pods = await self._owned(key.namespace, known)
-        checks = [job for job in jobs if job.owner_uid == source.metadata.uid]
-        no_pods = await self._why_no_pods(key, checks, pods)
+        own = [job for job in jobs if job.owner_uid == source.metadata.uid]
+        no_pods = await self._why_no_pods(key, own, pods)
 
         def decide(pods: list[PodState]) -> Plan[SourceStatus]:
-            seen = source_pass.Seen(
-                source, self._installation, invocations, jobs, pods, refused, no_pods
+            observed = ObservedSource(
+                source=source,
+                installation=self._installation,
+                invocations=invocations,
+                jobs=jobs,
+                pods=pods,
+                refused=refused,
+                no_pods=no_pods,
             )
-            return source_pass.reconcile(seen, self._now())
+            return source_pass.reconcile(observed, self._now())
 
         plan = decide(pods)
         if source_pass.needs_all_pods(source.status, plan.status):
@@ -156,20 +163,20 @@ class Passes:
         source = await self._read_source(key.namespace, source_name) if waits else None
 
         def decide(pods: list[PodState]) -> Plan[InvocationStatus]:
-            seen = run.Seen(
-                invocation,
-                self._installation,
-                source,
-                jobs,
-                [pod for pod in pods if pod.invocation_uid == uid],
-                self._told,
-                refused,
-                no_pods,
+            observed = ObservedRun(
+                invocation=invocation,
+                installation=self._installation,
+                source=source,
+                jobs=jobs,
+                pods=[pod for pod in pods if pod.invocation_uid == uid],
+                progress=self._progress,
+                refused=refused,
+                no_pods=no_pods,
                 admitted=holder is not None and holder.active_uid == uid,
                 ahead=admission.ahead(uid, queue) if waits else None,
                 remains=admission.remains(uid, all_jobs, pods) if waits else "",
             )
-            return invocation_pass.reconcile(seen, self._now())
+            return invocation_pass.reconcile(observed, self._now())
 
         plan = decide(pods)
         if begun and not finished and invocation_pass.is_finished(plan.status):
@@ -242,9 +249,9 @@ class Passes:
     async def _why_no_pods(
         self, key: Key, jobs: list[JobState], pods: list[PodState]
     ) -> dict[str, str]:
-        """What the Job controller told of Jobs that have no pod, by their names: nobody else knows
+        """What the Job controller said of Jobs that have no pod, by their names: nobody else knows
         why. Best effort: it is for people only."""
-        told = {}
+        found = {}
         for job, since in starting.unmade(jobs, pods, self._now()):
             try:
                 why = await self._cluster.why_no_pod(key.namespace, job.uid, since)
@@ -252,8 +259,8 @@ class Passes:
                 logger.warning("%s: the events of Job %s can't be read: %s", key, job.name, error)
                 continue
             if why:
-                told[job.name] = why
-        return told
+                found[job.name] = why
+        return found
 
     async def _listed_pods(self, key: Key, selector: str) -> list[PodState]:
         """The pods that there are now, whatever the watch has shown so far. What it has not, it

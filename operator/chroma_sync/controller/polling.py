@@ -1,8 +1,8 @@
-"""Asks the workers how far they are: apart from the passes, which only read what was told last.
+"""Asks the workers how far they are: apart from the passes, which only read what they said last.
 
 A pod that does not answer (a NetworkPolicy that denies by default) costs a connection for as long
 as the reader waits. So there are two bounds: one for the pods that answered when they were asked
-last, one for all others. However many are silent, those that answer are asked in time.
+last, one for all others. However many do not, those that answer are asked in time.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from chroma_sync.api.contract import Result
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key
-from chroma_sync.controller.workqueue import backoff
 from chroma_sync.reconcile.observed import PodState
+from chroma_sync.reconcile.retry import RetryPolicy
 
 PERIOD: Final = 5.0  # seconds from an answer to the next question
-SILENCE_FIRST: Final = 2.0  # from a question without an answer to the next one, at first
-SILENCE_LAST: Final = 60.0
+UNANSWERED: Final = RetryPolicy(first=2.0, last=60.0)  # until the next question
 LOOK_PERIOD: Final = 1.0  # how often pods that came and went are looked for
 # Connections at once; together no more than the reader opens.
 ANSWERING: Final = 24
@@ -33,12 +32,12 @@ class _Followed:
     """A pod that is being asked, and how many times in a row it did not answer."""
 
     task: asyncio.Task[None]
-    silent: int = 0
+    unanswered: int = 0
 
 
 class Polling:
-    """What each pod told last is in `told`, by its uid. `wake` is called for a key only when a pod
-    tells something new. `read` returns None for silence, within a time of its own."""
+    """What each pod said last is in `progress`, by its uid. `wake` is called for a key only when
+    it says something new. `read` returns None for no answer, within a time of its own."""
 
     def __init__(
         self,
@@ -47,7 +46,7 @@ class Polling:
         *,
         period: float = PERIOD,
     ) -> None:
-        self.told: dict[str, Result] = {}
+        self.progress: dict[str, Result] = {}
         self.wake: Callable[[Key], None] = lambda _: None
         self._read = read
         self._cache = cache
@@ -57,9 +56,9 @@ class Polling:
         self._others = asyncio.Semaphore(OTHERS)
 
     @property
-    def silent(self) -> int:
+    def unresponsive(self) -> int:
         """How many pods at work did not answer when they were asked last."""
-        return sum(1 for followed in self._followed.values() if followed.silent)
+        return sum(1 for followed in self._followed.values() if followed.unanswered)
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -86,10 +85,10 @@ class Polling:
             # After a restart there are many at once: each begins at a moment of its own.
             follow = self._follow(*at_work[uid], self._period * i / len(new))
             self._followed[uid] = _Followed(group.create_task(follow))
-        # What a pod told before it was killed is all that is known of it.
+        # What a pod said before it was killed is all that is known of it.
         there = {pod.uid for _, pod in pods}
-        for uid in self.told.keys() - there:
-            del self.told[uid]
+        for uid in self.progress.keys() - there:
+            del self.progress[uid]
 
     def _is_of_run(self, namespace: str, pod: PodState) -> bool:
         job = keys.job_of(self._cache, namespace, pod)
@@ -105,14 +104,14 @@ class Polling:
             await asyncio.sleep(self._take(namespace, pod, answer))
 
     def _take(self, namespace: str, pod: PodState, answer: Result | None) -> float:
-        """Keep what a pod told. Returns for how many seconds to leave it alone."""
+        """Keep what a pod said. Returns for how many seconds to leave it alone."""
         followed = self._followed[pod.uid]
         if answer is None:
-            followed.silent += 1
-            return backoff(followed.silent, SILENCE_FIRST, SILENCE_LAST)
-        followed.silent = 0
-        if answer != self.told.get(pod.uid):
-            self.told[pod.uid] = answer
+            followed.unanswered += 1
+            return UNANSWERED.delay(followed.unanswered)
+        followed.unanswered = 0
+        if answer != self.progress.get(pod.uid):
+            self.progress[pod.uid] = answer
             for key in keys.of_pod(self._cache, namespace, pod):
                 self.wake(key)
         return self._period

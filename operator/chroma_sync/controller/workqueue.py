@@ -16,31 +16,27 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from chroma_sync.reconcile.retry import RetryPolicy
+
 logger = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 
-BACKOFF_FIRST = 0.2
-BACKOFF_LAST = 60.0
-TOLD_FROM = 5  # conflicts and short outages are over after fewer failures
+RETRIES = RetryPolicy(first=0.2, last=60.0)
+LOGGED_FROM = 5  # conflicts and short outages are over after fewer failures
 
 
 class RetryError(Exception):
     """A pass must run again soon, for an ordinary reason: not a fault, so not logged as one.
 
-    `refused`: a person may have to change something, so it is told at once."""
+    `refused`: a person may have to change something, so it is logged at once."""
 
     def __init__(self, message: str, *, refused: bool = False) -> None:
         super().__init__(message)
         self.refused = refused
 
 
-def backoff(failures: int, first: float = BACKOFF_FIRST, last: float = BACKOFF_LAST) -> float:
-    """Seconds to wait after that many failures in a row: doubling from `first` up to `last`."""
-    return min(first * 2.0 ** min(failures - 1, 30), last)
-
-
-def is_told(failures: int, first: int) -> bool:
+def is_logged(failures: int, first: int) -> bool:
     """Whether to warn of that many failures in a row: of `first`, then each time they doubled."""
     doublings, rest = divmod(failures, first)
     return rest == 0 and doublings.bit_count() == 1
@@ -80,7 +76,7 @@ class WorkQueue(Generic[K]):
         workers: int = 8,
         background_workers: int = 2,
         pass_timeout: float = 60.0,
-        retry_delay: Callable[[int], float] = backoff,
+        retry_delay: Callable[[int], float] = RETRIES.delay,
     ) -> None:
         self._reconcile = reconcile
         self._urgent: _Lane[K] = _Lane(workers)
@@ -148,8 +144,8 @@ class WorkQueue(Generic[K]):
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             delay, lane = self._retry_delay(failures), self._urgent
             if isinstance(error, RetryError):
-                told = is_told(failures, 1 if error.refused else TOLD_FROM)
-                level = logging.WARNING if told else logging.DEBUG
+                logged = is_logged(failures, 1 if error.refused else LOGGED_FROM)
+                level = logging.WARNING if logged else logging.DEBUG
                 logger.log(
                     level, "%s: failure %d, again in %.1f s: %s", key, failures, delay, error
                 )

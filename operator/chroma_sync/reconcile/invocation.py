@@ -15,9 +15,9 @@ from chroma_sync.api.source import ActiveInvocation, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
 from chroma_sync.reconcile import conditions, counts, run
 from chroma_sync.reconcile.conditions import State
+from chroma_sync.reconcile.inputs import ObservedRun
 from chroma_sync.reconcile.observed import moment
 from chroma_sync.reconcile.plan import DeleteInvocation, DeleteJob, Plan
-from chroma_sync.reconcile.run import Seen
 
 # While the pods of a cancelled run end, which is a matter of seconds.
 CANCEL_LOOK_AGAIN: Final = 0.5
@@ -26,29 +26,29 @@ WAITING: Final = frozenset(
     {Reason.SOURCE_NOT_FOUND, Reason.SUSPENDED, Reason.SOURCE_NOT_READY, Reason.PENDING}
 )
 
-_Step = Callable[[Seen, Plan[InvocationStatus], datetime], State | None]
+_Step = Callable[[ObservedRun, Plan[InvocationStatus], datetime], State | None]
 
 
-def reconcile(seen: Seen, now: datetime) -> Plan[InvocationStatus]:
+def reconcile(observed: ObservedRun, now: datetime) -> Plan[InvocationStatus]:
     """Decide what an Invocation's status is, and what to do next."""
-    invocation = seen.invocation
+    invocation = observed.invocation
     plan = Plan(invocation.status.model_copy(deep=True))
     generation, status = invocation.metadata.generation, plan.status
     status.observed_generation = generation
     if is_finished(status):
         status.conditions = conditions.observed_at(status.conditions, generation)
-        _clear_up(seen, plan, now)
+        _clear_up(observed, plan, now)
         return plan
     if status.start_time is not None:
-        run.count(seen, status, now)
-    state = next(s for step in _STEPS if (s := step(seen, plan, now)) is not None)
+        run.count(observed, status, now)
+    state = next(s for step in _STEPS if (s := step(observed, plan, now)) is not None)
     state = _with_time(status, state, now)
     plan.events += conditions.event(status.conditions, state)
     status.conditions = conditions.apply(status.conditions, state, generation, now)
     if state.status != "Unknown":
         status.completion_time = timestamp(now)
         status.starting_since = None
-        _clear_up(seen, plan, now)
+        _clear_up(observed, plan, now)
     early = counts.hold_back(invocation.status, status, now)
     if early:
         plan.status = invocation.status.model_copy(deep=True)
@@ -62,19 +62,19 @@ def is_finished(status: InvocationStatus) -> bool:
     return succeeded is not None and succeeded.status != "Unknown"
 
 
-def _cancel(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | None:
+def _cancel(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) -> State | None:
     """Stop on request, or when the object is being deleted, which a finalizer of others may hold up
     for ever. Not when the run has already done all it should: success beats a cancel."""
-    deleting = seen.invocation.metadata.deletion_timestamp is not None
-    if not seen.invocation.spec.cancel and not deleting:
+    deleting = observed.invocation.metadata.deletion_timestamp is not None
+    if not observed.invocation.spec.cancel and not deleting:
         return None
     why = "The Invocation is being deleted: the run" if deleting else "The run"
     if plan.status.start_time is None:
         return conditions.cancelled(f"{why} was cancelled before it began.")
-    if run.is_complete(seen):
+    if run.is_complete(observed):
         return None
-    plan.actions += [DeleteJob(j.name, j.uid) for j in seen.jobs if not j.deleting]
-    if seen.jobs or any(not pod.ended for pod in seen.pods):
+    plan.actions += [DeleteJob(j.name, j.uid) for j in observed.jobs if not j.deleting]
+    if observed.jobs or any(not pod.ended for pod in observed.pods):
         plan.again_in(CANCEL_LOOK_AGAIN)
         message = f"{why} is being cancelled; its pods are ending."
         return conditions.unfinished(Reason.PROCESSING, message)
@@ -84,19 +84,19 @@ def _cancel(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | 
     )
 
 
-def _hold(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | None:
+def _hold(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) -> State | None:
     """What this release does not understand may be good for another one, so that this is no end. A
     run that goes is another matter: its configuration is fixed."""
-    if plan.status.start_time is not None or not seen.invocation.not_understood:
+    if plan.status.start_time is not None or not observed.invocation.not_understood:
         return None
-    return conditions.held(Reason.INVALID_SPEC, seen.invocation.not_understood)
+    return conditions.held(Reason.INVALID_SPEC, observed.invocation.not_understood)
 
 
-def _refuse(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | None:
+def _refuse(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) -> State | None:
     """What can't run as it is written. Its spec can't be changed, so that this is the end."""
     if plan.status.start_time is not None:
         return None
-    spec, source = seen.invocation.spec, seen.source
+    spec, source = observed.invocation.spec, observed.source
     fields = not_implemented(spec)
     if fields:
         message = f"{', '.join(fields)}: no code serves this yet. Leave it out."
@@ -107,11 +107,11 @@ def _refuse(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | 
     return conditions.failed(Reason.INVALID_FOR_SOURCE, problem) if problem else None
 
 
-def _wait(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | None:
+def _wait(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) -> State | None:
     """Wait for the Source and for the runs in front; then fix the configuration and begin."""
     if plan.status.start_time is not None:
         return None
-    source, name = seen.source, seen.invocation.spec.source_ref.name
+    source, name = observed.source, observed.invocation.spec.source_ref.name
     if source is None:
         message = f"No Source {name!r} in this namespace. The run starts when there is one."
         return conditions.unfinished(Reason.SOURCE_NOT_FOUND, message)
@@ -123,13 +123,13 @@ def _wait(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> State | No
         message = f"Source {name} is not ready: {why_not}"
         return conditions.unfinished(Reason.SOURCE_NOT_READY, message)
     active = source.status.active_invocation
-    if active is None or active.uid != seen.invocation.metadata.uid:
-        return conditions.unfinished(Reason.PENDING, _whom_it_waits_for(seen, active, name))
+    if active is None or active.uid != observed.invocation.metadata.uid:
+        return conditions.unfinished(Reason.PENDING, _whom_it_waits_for(observed, active, name))
     try:
-        configuration = resolve(source, seen.installation, seen.invocation)
+        configuration = resolve(source, observed.installation, observed.invocation)
     except ModelNotServedError as error:
         return conditions.unfinished(Reason.SOURCE_NOT_READY, str(error))
-    image = seen.installation.worker_image
+    image = observed.installation.worker_image
     run.store(plan.status, configuration.model_copy(update={"worker_image": image}))
     plan.status.start_time = timestamp(now)
     return None
@@ -146,14 +146,14 @@ def _with_time(status: InvocationStatus, state: State, now: datetime) -> State:
     return replace(state, message=f"{state.message} Waiting since {status.waiting_since}.")
 
 
-def _whom_it_waits_for(seen: Seen, active: ActiveInvocation | None, source: str) -> str:
-    if seen.ahead is not None:
-        since = timestamp(seen.ahead.created)
-        return f"Invocation {seen.ahead.name} of Source {source} goes first, made at {since}."
+def _whom_it_waits_for(observed: ObservedRun, active: ActiveInvocation | None, source: str) -> str:
+    if observed.ahead is not None:
+        since = timestamp(observed.ahead.created)
+        return f"Invocation {observed.ahead.name} of Source {source} goes first, made at {since}."
     if active is not None:
         return f"Invocation {active.name} of Source {source} goes first."
-    if seen.remains:
-        return f"{seen.remains} is left of an earlier run of Source {source}. It ends first."
+    if observed.remains:
+        return f"{observed.remains} is left of an earlier run of Source {source}. It ends first."
     return f"The run is the next one of Source {source}, which has not admitted it yet."
 
 
@@ -172,24 +172,27 @@ def _why_not_ready(source: Source) -> str:
     return f"{ready.reason} since {ready.last_transition_time}: {ready.message}"
 
 
-def _clear_up(seen: Seen, plan: Plan[InvocationStatus], now: datetime) -> None:
+def _clear_up(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) -> None:
     """After the end: the Jobs go, for their results are in the status. Those that failed go later,
     for people want to look at their pods and logs. Later the Invocation."""
-    keep = timedelta(seconds=seen.installation.failed_jobs_ttl_seconds)
+    keep = timedelta(seconds=observed.installation.failed_jobs_ttl_seconds)
     left = (moment(plan.status.completion_time) + keep - now).total_seconds()
-    for job in seen.jobs:
+    for job in observed.jobs:
         if job.failure is not None and left > 0:
             plan.again_in(left)
         elif not job.deleting:
             plan.actions.append(DeleteJob(job.name, job.uid))
-    ttl = seen.invocation.spec.ttl_seconds_after_finished
-    kept = seen.invocation.metadata.deletion_timestamp is not None or seen.invocation.not_understood
+    ttl = observed.invocation.spec.ttl_seconds_after_finished
+    kept = (
+        observed.invocation.metadata.deletion_timestamp is not None
+        or observed.invocation.not_understood
+    )
     if ttl is None or kept:
         return
     wait = (moment(plan.status.completion_time) + timedelta(seconds=ttl) - now).total_seconds()
     if wait > 0:
         plan.again_in(wait)
-    elif seen.admitted:  # the Source has not yet taken notice of the end
+    elif observed.admitted:  # the Source has not yet taken notice of the end
         plan.again_in(TTL_LOOK_AGAIN)
     else:
         plan.actions.append(DeleteInvocation())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from chroma_sync.api.configuration import Configuration, document
 from chroma_sync.api.contract import (
@@ -18,8 +18,10 @@ from chroma_sync.api.contract import (
     SecretUse,
     Step,
 )
+from chroma_sync.api.invocation import Invocation
 from chroma_sync.api.job_template import amount
 from chroma_sync.api.meta import API_VERSION, secret_name
+from chroma_sync.api.source import Source
 from chroma_sync.reconcile import names
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import CONTAINER
@@ -54,6 +56,16 @@ class Owner:
     name: str
     uid: str
     source: str
+
+    @classmethod
+    def of(cls, obj: Source | Invocation) -> Self:
+        metadata = obj.metadata
+        source = metadata.name if isinstance(obj, Source) else obj.spec.source_ref.name
+        return cls(obj.kind, metadata.namespace, metadata.name, metadata.uid or "", source)
+
+    def job_name(self, task: str) -> str:
+        """The name of the Job for one of the owner's tasks, or for one attempt at it."""
+        return names.job_name(self.name, self.uid, task)
 
 
 def check_job(owner: Owner, attempt: str, configuration: Configuration, to: Installation) -> Object:
@@ -112,11 +124,6 @@ def _step_job(
     return job
 
 
-def step_job_name(owner: str, uid: str, step: Step) -> str:
-    """The name of the Job of a run's step."""
-    return names.job_name(owner, uid, step.value)
-
-
 def _job(
     owner: Owner,
     step: Step,
@@ -131,7 +138,7 @@ def _job(
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": names.job_name(owner.name, owner.uid, salt),
+            "name": owner.job_name(salt),
             "namespace": owner.namespace,
             "labels": labels,
             "ownerReferences": [

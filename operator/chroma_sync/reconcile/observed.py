@@ -183,8 +183,8 @@ def _is_held(invocation: Object, status: Object) -> bool:
 def _collection(spec: Object, status: Object) -> str:
     """The collection that a run wrote to. Its pod, which tells of it, may be gone with its node
     before it was looked at: then it is the one that was asked for."""
-    told = (status.get("collection") or {}).get("name")
-    return str(told or spec.get("targetCollectionName") or "")
+    name = (status.get("collection") or {}).get("name")
+    return str(name or spec.get("targetCollectionName") or "")
 
 
 def job_state(job: Object) -> JobState:

@@ -33,13 +33,13 @@ class Clock:
 
 def passes_over(
     cluster: MemoryCluster,
-    told: dict[str, Result] | None = None,
+    progress: dict[str, Result] | None = None,
     clock: Callable[[], datetime] | None = None,
 ) -> Passes:
-    """The passes of an operator that has just started. `told` is what pods told last."""
-    told = told if told is not None else {}
+    """The passes of an operator that has just started. `progress` is what pods said last."""
+    progress = progress if progress is not None else {}
     now = clock or Clock()
-    return Passes(cluster, cluster.cache, INSTALLATION, Metrics(), told, now=now)
+    return Passes(cluster, cluster.cache, INSTALLATION, Metrics(), progress, now=now)
 
 
 async def begin(cluster: MemoryCluster, passes: Passes) -> Object:

@@ -145,10 +145,10 @@ def test_a_silent_pod_is_asked_ever_more_rarely() -> None:
     pods = Pods(2, silent=1)
 
     async def it_answers() -> None:
-        assert pods.polling.silent == 1
+        assert pods.polling.unresponsive == 1
         pods.silent.clear()
         await asyncio.sleep(70)
-        assert pods.polling.silent == 0
+        assert pods.polling.unresponsive == 0
 
     pods.poll(300, it_answers)
     waits = [round(pause - PATIENCE) for pause in pauses(pods.asked["10.0.0.0"])]
@@ -168,10 +168,10 @@ def test_what_a_pod_told_stays_until_the_pod_is_gone() -> None:
         times = len(pods.asked["10.0.0.0"])
         await asyncio.sleep(20)
         assert len(pods.asked["10.0.0.0"]) == times
-        assert set(pods.polling.told) == {"uid-pod-0", "uid-pod-1"}
+        assert set(pods.polling.progress) == {"uid-pod-0", "uid-pod-1"}
         keys.pod_changed(pods.cache, pod(0, 3), deleted=True)
         await asyncio.sleep(2)
-        assert set(pods.polling.told) == {"uid-pod-1"}
+        assert set(pods.polling.progress) == {"uid-pod-1"}
 
     pods.poll(20, ends)
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from chroma_sync.controller.workqueue import RetryError, WorkQueue, backoff, is_told
+from chroma_sync.controller.workqueue import RETRIES, RetryError, WorkQueue, is_logged
 from unit.controller import virtual_time
 
 Reconcile = Callable[[str], Awaitable[float | None]]
@@ -117,14 +117,14 @@ def test_a_pass_at_a_later_time() -> None:
 
 @pytest.mark.parametrize(("failures", "seconds"), [(1, 0.2), (2, 0.4), (3, 0.8), (50, 60.0)])
 def test_backoff(failures: int, seconds: float) -> None:
-    assert backoff(failures) == pytest.approx(seconds)
+    assert RETRIES.delay(failures) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
     ("first", "told"), [(5, [5, 10, 20, 40, 80]), (1, [1, 2, 4, 8, 16, 32, 64])]
 )
 def test_which_failures_are_told(first: int, told: list[int]) -> None:
-    assert [n for n in range(1, 101) if is_told(n, first)] == told
+    assert [n for n in range(1, 101) if is_logged(n, first)] == told
 
 
 @pytest.mark.parametrize(("refused", "told"), [(False, [5]), (True, [1, 2, 4])])

@@ -12,10 +12,12 @@ from chroma_sync.api.invocation import Invocation, InvocationStatus
 from chroma_sync.api.meta import API_VERSION
 from chroma_sync.api.source import Source, SourceStatus
 from chroma_sync.controller.executor import dump
+from chroma_sync.reconcile import check
 from chroma_sync.reconcile import invocation as invocation_pass
-from chroma_sync.reconcile import jobs, names, run
 from chroma_sync.reconcile import source as source_pass
+from chroma_sync.reconcile.inputs import ObservedRun, ObservedSource
 from chroma_sync.reconcile.installation import Installation
+from chroma_sync.reconcile.jobs import Owner
 from chroma_sync.reconcile.observed import (
     InvocationState,
     JobState,
@@ -129,10 +131,10 @@ def state(obj: Invocation) -> InvocationState:
 
 def check_job_name(obj: Source, attempts: int = 0) -> str:
     requested = obj.status.last_handled_requested_at or ""
-    digest = source_pass.digest_of(resolve(obj, INSTALLATION, None))
+    digest = check.digest_of(resolve(obj, INSTALLATION, None))
     image = INSTALLATION.worker_image
     attempt = f"check/{obj.metadata.generation}/{attempts}/{requested}/{image}/{digest}"
-    return names.job_name(obj.metadata.name, obj.metadata.uid or "", attempt)
+    return Owner.of(obj).job_name(attempt)
 
 
 def check_job(obj: Source, attempts: int = 0, **fields: Any) -> JobState:
@@ -154,7 +156,7 @@ def check_job(obj: Source, attempts: int = 0, **fields: Any) -> JobState:
 def step_job(obj: Invocation, step: Step = Step.RUN, **fields: Any) -> JobState:
     """The Job of a step of a run."""
     values: dict[str, Any] = {
-        "name": jobs.step_job_name(obj.metadata.name, obj.metadata.uid or "", step),
+        "name": Owner.of(obj).job_name(step.value),
         "uid": f"job-{step}",
         "owner_kind": "Invocation",
         "owner_name": obj.metadata.name,
@@ -212,7 +214,7 @@ def _obeys_laws(before: T, after: T, again: Plan[Any]) -> None:
 
 def pass_source(obj: Source, now: datetime = NOW, **seen: Any) -> tuple[Source, Plan[SourceStatus]]:
     """One pass. Checks the invariants, and that a second pass right after changes nothing."""
-    given = source_pass.Seen(obj, seen.pop("installation", INSTALLATION), **seen)
+    given = ObservedSource(source=obj, **({"installation": INSTALLATION} | seen))
     plan = source_pass.reconcile(given, now)
     after = obj.model_copy(update={"status": plan.status})
     again = source_pass.reconcile(replace(given, source=after), now)
@@ -224,7 +226,7 @@ def pass_invocation(
     obj: Invocation, now: datetime = NOW, **seen: Any
 ) -> tuple[Invocation, Plan[InvocationStatus]]:
     """One pass. Checks the invariants, and that a second pass right after changes nothing."""
-    given = run.Seen(obj, seen.pop("installation", INSTALLATION), **seen)
+    given = ObservedRun(invocation=obj, **({"installation": INSTALLATION} | seen))
     plan = invocation_pass.reconcile(given, now)
     after = obj.model_copy(update={"status": plan.status})
     again = invocation_pass.reconcile(replace(given, invocation=after), now)

@@ -8,7 +8,7 @@ import pytest
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.reconcile.observed import Terminated
-from chroma_sync.reconcile.pods import trouble
+from chroma_sync.reconcile.pods import failure_of
 from unit.reconcile.build import going, invocation, pass_invocation, pod, step_job, summary
 
 
@@ -24,7 +24,7 @@ from unit.reconcile.build import going, invocation, pass_invocation, pod, step_j
     ],
 )
 def test_a_pod_that_was_evicted(said: str, reason: Reason, advice: str) -> None:
-    found = trouble(pod(step_job(invocation()), phase="Failed", evicted=said))
+    found = failure_of(pod(step_job(invocation()), phase="Failed", evicted=said))
     assert found is not None
     assert found.reason is reason
     assert found.message.startswith(f"The pod was ended. {said}")
