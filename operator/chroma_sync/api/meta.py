@@ -21,6 +21,9 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+# An object of the API server, or a part of one, as JSON.
+Object = dict[str, Any]
+
 GROUP: Final = "chromasync.dev"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"

@@ -20,11 +20,10 @@ from chroma_sync.api.invocation import (
     InvocationStatus,
     SourceReference,
 )
-from chroma_sync.api.meta import ObjectMeta
+from chroma_sync.api.meta import Object, ObjectMeta
 from chroma_sync.api.problems import path, sentences
 from chroma_sync.api.source import Source, SourceSpec, SourceStatus
 
-Object = dict[str, Any]
 Model = type[Source] | type[Invocation]
 
 # Without these a run might begin twice, or one that goes be taken for one that does not.

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Final
 
 from chroma_sync.api.contract import Result
-from chroma_sync.api.meta import API_VERSION, GROUP, VERSION
+from chroma_sync.api.meta import API_VERSION, GROUP, VERSION, Object
 from chroma_sync.cluster import paths
 from chroma_sync.cluster.errors import ClusterError, ConflictError, InvalidError, NotFoundError
 from chroma_sync.cluster.events import EventRecorder
-from chroma_sync.cluster.interface import Kind, ListedKind, Listing, Object
+from chroma_sync.cluster.interface import Kind, ListedKind, Listing
 from chroma_sync.cluster.paths import Path
 from chroma_sync.cluster.progress import ProgressReader
 from chroma_sync.cluster.rest import JSON, Rest

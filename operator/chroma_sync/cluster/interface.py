@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from chroma_sync.api.contract import Result
+from chroma_sync.api.meta import Object
 from chroma_sync.reconcile.plan import Event
 
-Object = dict[str, Any]
 Kind = Literal["Source", "Invocation"]
 ListedKind = Literal["Source", "Invocation", "Job", "Pod"]
 

@@ -15,6 +15,7 @@ import aiohttp
 from kubernetes.aio import client as k8s
 from kubernetes.aio import config as k8s_config
 
+from chroma_sync.api.meta import Object
 from chroma_sync.cluster.errors import (
     ClusterError,
     ConflictError,
@@ -36,8 +37,6 @@ RETRY_AFTER_MAX: Final = 10.0
 THROTTLED_MAX: Final = 4
 # Source: Kubernetes, k8s.io/api/core/v1, NamespaceTerminatingCause.
 _NAMESPACE_TERMINATING: Final = "NamespaceTerminating"
-
-Object = dict[str, Any]
 
 
 async def connect() -> Rest:

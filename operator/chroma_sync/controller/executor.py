@@ -10,9 +10,10 @@ from weakref import WeakValueDictionary
 
 from chroma_sync.api import stored
 from chroma_sync.api.invocation import InvocationStatus
+from chroma_sync.api.meta import Object
 from chroma_sync.api.source import SourceStatus
 from chroma_sync.cluster.errors import ClusterError, InvalidError, WrongFieldsError
-from chroma_sync.cluster.interface import Cluster, Object
+from chroma_sync.cluster.interface import Cluster
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache, Place
 from chroma_sync.controller.keys import Key

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from chroma_sync.api.meta import Object
 from chroma_sync.cluster.interface import ListedKind
 from chroma_sync.controller.cache import Cache, Place
 from chroma_sync.reconcile import admission
@@ -18,8 +19,6 @@ from chroma_sync.reconcile.observed import (
     pod_state,
     source_state,
 )
-
-Object = dict[str, Any]
 
 
 class Key(NamedTuple):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-Object = dict[str, Any]
+from chroma_sync.api.meta import Object
 
 
 def merge_patch(old: Object, new: Object) -> Object:

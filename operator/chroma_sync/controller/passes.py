@@ -15,10 +15,11 @@ from time import monotonic
 from chroma_sync.api import stored
 from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import Invocation, InvocationStatus
+from chroma_sync.api.meta import Object
 from chroma_sync.api.source import Source, SourceStatus
 from chroma_sync.api.stored import UnreadableStatusError
 from chroma_sync.cluster.errors import ClusterError, InvalidError
-from chroma_sync.cluster.interface import Cluster, Kind, Object
+from chroma_sync.cluster.interface import Cluster, Kind
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.executor import Executor

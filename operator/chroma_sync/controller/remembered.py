@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+from chroma_sync.api.meta import Object
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key
-
-Object = dict[str, Any]
 
 MAX_AGE: Final = 60.0  # seconds for which the watch alone is believed
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
-from chroma_sync.cluster.interface import Cluster, Kind, Object
+from chroma_sync.api.meta import Object
+from chroma_sync.cluster.interface import Cluster, Kind
 
 MAX_AGE: Final = 60.0  # seconds; every pass asks, when the CRDs have a new field with a default
 

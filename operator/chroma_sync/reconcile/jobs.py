@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from chroma_sync.api.configuration import Configuration, document
-from chroma_sync.api.contract import (
-    CONFIGURATION_VARIABLE,
-    PROGRESS_PORT,
-    SCRATCH,
-    SECRETS,
-    ExitCode,
-    SecretKey,
-    SecretUse,
-    Step,
-)
+from chroma_sync.api.contract import ExitCode, Step
 from chroma_sync.api.invocation import Invocation
-from chroma_sync.api.job_template import amount
-from chroma_sync.api.meta import API_VERSION, secret_name
+from chroma_sync.api.meta import API_VERSION, Object
 from chroma_sync.api.source import Source
 from chroma_sync.reconcile import names
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import CONTAINER
+from chroma_sync.reconcile.pod_spec import pod_spec
 
-Object = dict[str, Any]
-
-USER: Final = 65532
 BACKOFF_LIMIT: Final = 6
-GRACE_SECONDS: Final = 2
 # A check is one or two requests: it is repeated by the operator itself, not by its Job.
 CHECK_DEADLINE_SECONDS: Final = 120
 # Only a safety net: the operator deletes finished Jobs itself.
@@ -38,12 +23,6 @@ CHECK_TTL_SECONDS: Final = 3_600
 LABEL_OF_OWNER: Final = {
     "Source": names.LABEL_SOURCE_UID,
     "Invocation": names.LABEL_INVOCATION_UID,
-}
-CHECK_SCRATCH: Final = "1Gi"
-DEFAULT_SCRATCH: Final = "10Gi"
-RUN_RESOURCES: Final[Object] = {
-    "requests": {"cpu": "100m", "memory": "256Mi"},
-    "limits": {"memory": "2Gi"},
 }
 
 
@@ -159,7 +138,7 @@ def _job(
             "podFailurePolicy": {"rules": _failure_rules()},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": _pod(step, configuration, to, given),
+                "spec": pod_spec(step, configuration, to, given) | {"restartPolicy": "Never"},
             },
         },
     }
@@ -188,126 +167,3 @@ def _failure_rules() -> list[Object]:
             "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
         },
     ]
-
-
-def _pod(step: Step, configuration: Configuration, to: Installation, given: Object) -> Object:
-    template = configuration.job_template
-    secrets = _secrets(configuration, to)
-    own_pull_secrets = [reference.name for reference in template.image_pull_secrets]
-    pull_secrets = dict.fromkeys([*to.worker_image_pull_secrets, *own_pull_secrets])
-    scratch = CHECK_SCRATCH if step is Step.CHECK else template.scratch_size or DEFAULT_SCRATCH
-    pod: Object = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [_container(step, configuration, to, given, secrets)],
-        "volumes": [
-            {"name": "scratch", "emptyDir": {"sizeLimit": scratch}},
-            *[_secret_volume(use, mount) for use, mount in secrets.items()],
-        ],
-    }
-    if pull_secrets:
-        pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
-    if template.service_account_name:
-        pod["serviceAccountName"] = template.service_account_name
-    if template.node_selector:
-        pod["nodeSelector"] = dict(template.node_selector)
-    if template.tolerations:
-        pod["tolerations"] = [
-            t.model_dump(mode="json", by_alias=True, exclude_none=True)
-            for t in template.tolerations
-        ]
-    return pod
-
-
-def _container(
-    step: Step,
-    configuration: Configuration,
-    to: Installation,
-    given: Object,
-    uses: Iterable[SecretUse],
-) -> Object:
-    return {
-        "name": CONTAINER,
-        "image": configuration.worker_image or to.worker_image,
-        "imagePullPolicy": to.worker_image_pull_policy,
-        "args": [step.value],
-        "env": [
-            {
-                "name": CONFIGURATION_VARIABLE,
-                "value": json.dumps(given, ensure_ascii=False, separators=(",", ":")),
-            },
-            {"name": "HOME", "value": str(SCRATCH)},
-            {"name": "TMPDIR", "value": str(SCRATCH)},
-        ],
-        "ports": [{"name": "progress", "containerPort": PROGRESS_PORT}],
-        "resources": _resources(step, configuration, to),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "terminationMessagePolicy": "File",
-        "volumeMounts": [
-            {"name": "scratch", "mountPath": str(SCRATCH)},
-            *[
-                {"name": use.value, "mountPath": str(SECRETS / use.value), "readOnly": True}
-                for use in uses
-            ],
-        ],
-    }
-
-
-def _resources(step: Step, configuration: Configuration, to: Installation) -> Object:
-    own = to.check_resources if step is Step.CHECK else configuration.job_template.resources
-    if own is None:
-        return RUN_RESOURCES
-    resources: Object = own.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if step is not Step.CHECK and "memory" not in own.limits:
-        # A worker fits itself to its limit: it is never without one.
-        limits = [RUN_RESOURCES["limits"]["memory"], own.requests.get("memory", 0)]
-        resources["limits"] = {**own.limits, "memory": max(limits, key=amount)}
-    return resources
-
-
-def _secrets(
-    configuration: Configuration, to: Installation
-) -> dict[SecretUse, tuple[str, Sequence[SecretKey]]]:
-    """The Secrets to mount, each with the keys that a pod may see: so most other Secrets are of no
-    use here. The installation's own tokens are for the addresses that it names itself, whatever a
-    stored configuration says."""
-    github, chroma, embedding = configuration.github, configuration.chroma, configuration.embedding
-    own_chroma = (chroma.url, chroma.token_secret) == (to.chroma.url, to.chroma.token_secret)
-    own_tei = embedding.token_secret == to.tei_token_secret and any(
-        embedding.url == endpoint.url for endpoint in to.endpoints
-    )
-    of_chroma = chroma.token_key is not SecretKey.INSTALLATION_TOKEN or own_chroma
-    login = (SecretKey.PRIVATE_KEY,) if github.app_id else (SecretKey.TOKEN, SecretKey.USERNAME)
-    wanted = {
-        SecretUse.CHROMA: (chroma.token_secret if of_chroma else None, (chroma.token_key,)),
-        SecretUse.TEI: (
-            embedding.token_secret if own_tei else None,
-            (SecretKey.INSTALLATION_TOKEN,),
-        ),
-        SecretUse.GIT: (secret_name(github.credentials_secret_ref), login),
-        SecretUse.GIT_CA: (secret_name(github.ca_secret_ref), (SecretKey.CA,)),
-    }
-    return {use: (name, keys) for use, (name, keys) in wanted.items() if name}
-
-
-def _secret_volume(use: SecretUse, mount: tuple[str, Sequence[SecretKey]]) -> Object:
-    # Optional: the pod starts without it, and the worker itself says what is missing.
-    name, keys = mount
-    items = [{"key": key.value, "path": key.value} for key in keys]
-    return {
-        "name": use.value,
-        "secret": {"secretName": name, "items": items, "optional": True},
-    }

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from chroma_sync.api import stored
 from chroma_sync.api.conditions import READY, STALLED, SUCCEEDED
 from chroma_sync.api.contract import Step
 from chroma_sync.api.invocation import Invocation
-from chroma_sync.api.meta import GROUP, REQUESTED_AT, is_object_name
+from chroma_sync.api.meta import GROUP, REQUESTED_AT, Object, is_object_name
 from chroma_sync.reconcile import names
 
 CONTAINER: Final = "worker"
@@ -24,8 +24,6 @@ OWNERS: Final = frozenset({"Source", "Invocation"})
 JOBS: Final = frozenset({"Job"})
 INDEX_LABEL: Final = "batch.kubernetes.io/job-completion-index"
 INDEX_DIGITS_MAX: Final = 5  # source: the Job API, of completions in an Indexed Job
-
-Object = dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from chroma_sync.api.contract import Result, Step, encode_result
+from chroma_sync.api.meta import Object
 from chroma_sync.cluster.errors import ConflictError, NotFoundError
-from chroma_sync.cluster.interface import Kind, Object
+from chroma_sync.cluster.interface import Kind
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key

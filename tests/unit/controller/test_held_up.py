@@ -8,8 +8,8 @@ import asyncio
 import pytest
 
 from chroma_sync.api.contract import Step
+from chroma_sync.api.meta import Object
 from chroma_sync.cluster.errors import ClusterError, InvalidError, WrongFieldsError
-from chroma_sync.cluster.interface import Object
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key

@@ -9,7 +9,8 @@ import pytest
 
 from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import CollectionStatus
-from chroma_sync.cluster.interface import Kind, Object
+from chroma_sync.api.meta import Object
+from chroma_sync.cluster.interface import Kind
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key

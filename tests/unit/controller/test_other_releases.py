@@ -12,8 +12,9 @@ import pytest
 
 from chroma_sync.api.contract import CONFIGURATION_VARIABLE, Result, Step
 from chroma_sync.api.invocation import Invocation
+from chroma_sync.api.meta import Object
 from chroma_sync.api.source import Source
-from chroma_sync.cluster.interface import Kind, Object
+from chroma_sync.cluster.interface import Kind
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key
 from chroma_sync.controller.workqueue import RetryError

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from chroma_sync.api.meta import Object
 from chroma_sync.cluster.errors import ClusterError, InvalidError
-from chroma_sync.cluster.interface import Kind, Object
+from chroma_sync.cluster.interface import Kind
 from chroma_sync.controller.workqueue import RetryError
 from unit.controller.memory_cluster import MemoryCluster
 from unit.controller.passing import (

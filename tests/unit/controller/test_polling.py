@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chroma_sync.api.contract import Result
+from chroma_sync.api.meta import Object
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.keys import Key
@@ -18,7 +19,6 @@ from chroma_sync.controller.polling import ANSWERING, OTHERS, PERIOD, Polling
 from unit.controller import virtual_time
 
 PATIENCE = 1.0  # seconds after which the reader gives up
-Object = dict[str, Any]
 
 
 def job(n: int) -> Object:

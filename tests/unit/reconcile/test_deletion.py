@@ -6,13 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from chroma_sync.api.contract import Result, Step
-from chroma_sync.reconcile.jobs import Owner
-from chroma_sync.reconcile.jobs import step_job as step_manifest
+from chroma_sync.api.contract import Result
 from chroma_sync.reconcile.plan import DeleteInvocation, DeleteJob
-from chroma_sync.reconcile.run import stored
 from unit.reconcile.build import (
-    INSTALLATION,
     begun,
     check_job,
     deleting,
@@ -88,13 +84,3 @@ def test_a_source_makes_no_check_and_admits_nothing(ready: bool) -> None:
     assert plan.actions == [DeleteJob(job.name, job.uid)]
     assert [e.type for e in plan.events] == ["Normal"]
     assert after.status.active_invocation is None
-
-
-def test_a_foreground_deletion_waits_for_the_pods() -> None:
-    _, run, _ = begun()
-    configuration = stored(run.status)
-    assert configuration is not None
-    owner = Owner("Invocation", "team", "first", "run-uid", "docs")
-    job = step_manifest(owner, Step.RUN, configuration, INSTALLATION)
-    (reference,) = job["metadata"]["ownerReferences"]
-    assert reference["blockOwnerDeletion"] is True

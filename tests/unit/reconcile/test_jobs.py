@@ -1,4 +1,4 @@
-"""What the pods of a step may see of Secrets."""
+"""The manifests of Jobs: whose they are, and when they try again."""
 
 from __future__ import annotations
 
@@ -6,122 +6,68 @@ from typing import Any
 
 import pytest
 
-from chroma_sync.api.configuration import (
-    ChromaServer,
-    Configuration,
-    EmbeddingConfiguration,
-    resolve,
-)
+from chroma_sync.api.configuration import Configuration
 from chroma_sync.api.contract import Step
-from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
-from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.jobs import Owner, check_job, step_job
-from unit.reconcile.build import INSTALLATION, MODEL, source
+from chroma_sync.reconcile.run import stored
+from unit.reconcile.build import INSTALLATION, begun, source
 
-OWNER = Owner("Source", "team", "shop", "uid-1", "shop")
-
-
-def configuration(**github: Any) -> Configuration:
-    return Configuration(
-        source="team/shop",
-        database="default_database",
-        chroma=ChromaServer(url="http://chroma:8000"),
-        embedding=EmbeddingConfiguration(model="m", url="http://tei:80"),
-        chunking=Chunking(),
-        github=GithubSource.model_validate({"repository": "acme/shop", **github}),
-        job_template=JobTemplate(),
-    )
+STEPS = (Step.RUN, Step.PLAN, Step.WORK, Step.FINISH)
 
 
-def secrets(job: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
-    """What is mounted: for each folder the Secret and the keys."""
-    pod = job["spec"]["template"]["spec"]
-    found = {v["name"]: v["secret"] for v in pod["volumes"] if "secret" in v}
-    assert all(secret["optional"] for secret in found.values())
-    mounts = {m["name"]: m for m in pod["containers"][0]["volumeMounts"] if m["name"] in found}
-    assert all(m["readOnly"] for m in mounts.values())
-    return {
-        mounts[name]["mountPath"]: (secret["secretName"], [i["key"] for i in secret["items"]])
-        for name, secret in found.items()
-    }
-
-
-GIT, CA = "/var/run/chroma-sync/secrets/git", "/var/run/chroma-sync/secrets/git-ca"
-
-
-CHROMA, TEI = "/var/run/chroma-sync/secrets/chroma", "/var/run/chroma-sync/secrets/tei"
-WITH_TOKENS = Installation.model_validate(
-    {
-        "chroma": {"url": "http://chroma.test:8000", "tokenSecret": "chroma"},
-        "endpoints": [{"model": MODEL, "url": "http://tei.test"}],
-        "teiTokenSecret": "tei",
-        "workerImage": "registry.test/worker:1",
-    }
-)
-
-
-def mounted_of(own: dict[str, Any] | None, to: Installation = WITH_TOKENS) -> dict[str, Any]:
-    """What is mounted for a Source that names this Chroma server, resolved `WITH_TOKENS`."""
-    resolved = resolve(source(spec={"chroma": own} if own else {}), WITH_TOKENS, None)
-    found = secrets(check_job(OWNER, "1", resolved, to))
-    assert secrets(step_job(OWNER, Step.RUN, resolved, to)) == found
+def configuration() -> Configuration:
+    _, run, _ = begun(jobTemplate={"parallelism": 3, "activeDeadlineSeconds": 7200})
+    found = stored(run.status)
+    assert found is not None
     return found
 
 
-def test_the_tokens_of_the_installation_have_a_key_of_their_own() -> None:
-    own = (["installationToken"],)
-    stored = resolve(source(), WITH_TOKENS, None)
-    dumped = stored.model_dump(mode="json", by_alias=True, exclude_none=True)
-    assert Configuration.model_validate(dumped) == stored, "a status keeps it as JSON"
-    assert mounted_of(None) == {CHROMA: ("chroma", *own), TEI: ("tei", *own)}
+def manifests() -> list[dict[str, Any]]:
+    """A Job of each kind: of a check, and of each step of a run."""
+    _, run, _ = begun()
+    checks = [check_job(Owner.of(source()), "1", configuration(), INSTALLATION)]
+    owner = Owner.of(run)
+    return checks + [step_job(owner, step, configuration(), INSTALLATION) for step in STEPS]
 
 
-@pytest.mark.parametrize("url", ["http://evil.test", "http://chroma.test:8000"])
-@pytest.mark.parametrize("name", ["chroma", "tei", "mine"])
-def test_no_reference_leads_to_the_token_of_the_installation(url: str, name: str) -> None:
-    """Not to the installation's own address either, where another tenant may be named."""
-    mounted = mounted_of({"url": url, "tokenSecretRef": {"name": name}})
-    assert mounted[CHROMA] == (name, ["token"])
-    assert CHROMA not in mounted_of({"url": url})
-    for github in ({"credentialsSecretRef": {"name": name}}, {"caSecretRef": {"name": name}}):
-        keys = {key for _, found in secrets_of(configuration(**github)) for key in found}
-        assert "installationToken" not in keys
-
-
-def secrets_of(wanted: Configuration) -> list[tuple[str, list[str]]]:
-    return list(secrets(check_job(OWNER, "1", wanted, WITH_TOKENS)).values())
+def test_a_foreground_deletion_waits_for_the_pods() -> None:
+    for job in manifests():
+        (reference,) = job["metadata"]["ownerReferences"]
+        assert reference["blockOwnerDeletion"] is True
 
 
 @pytest.mark.parametrize(
-    "moved",
-    [
-        {"chroma": {"url": "http://new.test", "tokenSecret": "chroma"}},
-        {"chroma": {"url": "http://chroma.test:8000", "tokenSecret": "new"}},
-        {"endpoints": [{"model": MODEL, "url": "http://new.test"}]},
-        {"teiTokenSecret": "new"},
-    ],
+    ("number", "kind", "name"), [(0, "Source", "docs"), (1, "Invocation", "first")]
 )
-def test_what_a_status_says_leads_to_no_token_of_the_installation(moved: dict[str, Any]) -> None:
-    """A status may be written by others, and the chart's values may change in mid-run."""
-    installation = WITH_TOKENS.model_dump(mode="json", by_alias=True) | moved
-    mounted = mounted_of(None, Installation.model_validate(installation))
-    assert list(mounted) == [TEI if "chroma" in moved else CHROMA]
-    assert len(mounted_of(None)) == 2
+def test_a_job_belongs_to_what_it_is_made_for(number: int, kind: str, name: str) -> None:
+    job = manifests()[number]
+    (reference,) = job["metadata"]["ownerReferences"]
+    assert (reference["kind"], reference["name"], reference["controller"]) == (kind, name, True)
+    labels = job["metadata"]["labels"]
+    assert labels == job["spec"]["template"]["metadata"]["labels"]
+    assert labels["chromasync.dev/source"] == "docs"
+    assert labels[f"chromasync.dev/{kind.lower()}-uid"] == reference["uid"]
 
 
-@pytest.mark.parametrize(
-    ("github", "mounted"),
-    [
-        ({}, {}),
-        ({"credentialsSecretRef": {"name": "t"}}, {GIT: ("t", ["token", "username"])}),
-        ({"appId": "1", "credentialsSecretRef": {"name": "t"}}, {GIT: ("t", ["privateKey"])}),
-        ({"caSecretRef": {"name": "c"}}, {CA: ("c", ["ca.crt"])}),
-    ],
-)
-def test_a_pod_sees_the_keys_that_it_needs_and_no_others(
-    github: dict[str, Any], mounted: dict[str, Any]
-) -> None:
-    wanted = configuration(**github)
-    assert secrets(check_job(OWNER, "1", wanted, INSTALLATION)) == mounted
-    for step in (Step.RUN, Step.PLAN, Step.WORK, Step.FINISH):
-        assert secrets(step_job(OWNER, step, wanted, INSTALLATION)) == mounted
+def test_all_jobs_have_names_of_their_own_that_pods_can_have_too() -> None:
+    names = [job["metadata"]["name"] for job in manifests()]
+    assert len(set(names)) == len(names)
+    assert all(len(name) <= 57 for name in names)
+
+
+def test_what_a_person_must_change_is_not_tried_again() -> None:
+    for job in manifests():
+        fail, ignore = job["spec"]["podFailurePolicy"]["rules"]
+        assert (fail["action"], fail["onExitCodes"]["values"]) == ("FailJob", [64, 65])
+        assert (ignore["action"], ignore["onPodConditions"][0]["type"]) == (
+            *("Ignore", "DisruptionTarget"),
+        )
+        assert job["spec"]["podReplacementPolicy"] == "Failed"
+        assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_the_time_that_a_job_may_take() -> None:
+    check, *steps = manifests()
+    assert check["spec"]["activeDeadlineSeconds"] == 120
+    assert [job["spec"]["activeDeadlineSeconds"] for job in steps] == [7200] * 4
+    assert (check["spec"]["backoffLimit"], check["spec"]["ttlSecondsAfterFinished"]) == (0, 3600)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from chroma_sync.api.contract import Step
 from chroma_sync.api.invocation import Invocation
-from chroma_sync.api.job_template import Resources, amount
 from chroma_sync.reconcile.observed import job_state, pod_state
 from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Plan, Refusal, TryJob
 from unit.reconcile.build import (
-    INSTALLATION,
     begun,
     check_job,
     ended,
@@ -250,62 +247,6 @@ def test_a_source_whose_runs_a_quota_refuses_asks_again() -> None:
     assert summary(after) == ("False", "JobRefused")
     assert [type(action) for action in plan.actions] == [TryJob, CreateJob]
     assert after.status.conditions[1].type == "Reconciling"
-
-
-def limits(template: dict[str, Any]) -> Any:
-    _, _, plan = begun(jobTemplate=template)
-    (job,) = made(plan)
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    return container["resources"].get("limits")
-
-
-@pytest.mark.parametrize(
-    ("resources", "expected"),
-    [
-        ({"requests": {"cpu": "1"}}, {"memory": "2Gi"}),
-        ({"requests": {"memory": "512Mi"}}, {"memory": "2Gi"}),
-        ({"requests": {"memory": "3Gi"}}, {"memory": "3Gi"}),
-        ({"requests": {"memory": "3e9"}}, {"memory": "3e9"}),
-        ({"limits": {"cpu": "2"}}, {"cpu": "2", "memory": "2Gi"}),
-        ({"limits": {"memory": "1Gi"}}, {"memory": "1Gi"}),
-    ],
-)
-def test_a_worker_always_has_a_memory_limit(resources: Any, expected: Any) -> None:
-    assert limits({"resources": resources}) == expected
-
-
-def test_the_installation_sets_the_size_of_checks() -> None:
-    small = Resources(limits={"memory": "64Mi"})
-    installation = INSTALLATION.model_copy(update={"check_resources": small})
-    _, plan = pass_source(source(), installation=installation)
-    (job,) = made(plan)
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    assert container["resources"] == {"requests": {}, "limits": {"memory": "64Mi"}}
-
-
-@pytest.mark.parametrize(
-    ("quantity", "expected"),
-    [
-        ("1Ki", 1024),
-        ("1.5Gi", 1_610_612_736),
-        ("2", 2),
-        (3, 3),
-        ("500m", Decimal("0.5")),
-        ("1E", 10**18),
-        ("1E3", 1000),
-        ("1e-3", Decimal("0.001")),
-        (".5k", 500),
-    ],
-)
-def test_amount(quantity: int | str, expected: Any) -> None:
-    assert amount(quantity) == expected
-
-
-def test_an_amount_of_no_end_is_no_fault() -> None:
-    assert amount("1e99") > amount("1Ei")
-    for none in ("one", "1e99999999"):
-        with pytest.raises(ValueError, match="no quantity"):
-            amount(none)
 
 
 def test_the_time_to_start_of_an_old_configuration_is_the_default() -> None:
