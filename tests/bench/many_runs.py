@@ -34,6 +34,7 @@ from chroma_sync.api.source import Source  # noqa: E402
 from chroma_sync.reconcile import check, jobs  # noqa: E402
 from chroma_sync.reconcile.installation import Installation  # noqa: E402
 from chroma_sync.reconcile.observed import CONTAINER  # noqa: E402
+from chroma_sync.reconcile.owners import Owner  # noqa: E402
 from cluster.kit import installation  # noqa: E402
 from cluster.kit.cluster import Cluster, Object  # noqa: E402
 from cluster.kit.world import World  # noqa: E402
@@ -87,7 +88,7 @@ def _make(world: World, namespace: str, name: str, settings: Installation, addre
         "configuration": configuration.model_dump(mode="json", by_alias=True, exclude_none=True),
     }
     cluster.patch_status("Invocation", namespace, name, begun)
-    owner = jobs.Owner("Invocation", namespace, name, run["metadata"]["uid"], name)
+    owner = Owner("Invocation", namespace, name, run["metadata"]["uid"], name)
     manifest = jobs.step_job(owner, Step.RUN, configuration, settings)
     manifest["spec"]["managedBy"] = NOBODY
     job = cluster.create("Job", namespace, manifest)

@@ -77,7 +77,7 @@ class KubernetesCluster:
             return await self._rest.post(paths.collection(paths.BATCH, namespace, "jobs"), job)
         except ConflictError:
             there = await self._rest.get(_job(namespace, name))
-            if job_state(there).owner_uid != metadata["ownerReferences"][0]["uid"]:
+            if job_state(there).owner.uid != metadata["ownerReferences"][0]["uid"]:
                 raise
             return there
 

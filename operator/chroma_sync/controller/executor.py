@@ -16,7 +16,7 @@ from chroma_sync.cluster.errors import ClusterError, InvalidError, WrongFieldsEr
 from chroma_sync.cluster.interface import Cluster
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache, Place
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 from chroma_sync.controller.merge import merge_patch
 from chroma_sync.reconcile.plan import (
     Action,

@@ -1,14 +1,15 @@
-"""What the queue holds, and which keys a change of an object wakes."""
+"""Which keys a change of an object wakes."""
 
 from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import replace
-from typing import Literal, NamedTuple
 
 from chroma_sync.api.meta import Object
 from chroma_sync.cluster.interface import ListedKind
 from chroma_sync.controller.cache import Cache, Place
+from chroma_sync.controller.key import Key
+from chroma_sync.controller.owners import owner_of, source_of
 from chroma_sync.reconcile import admission
 from chroma_sync.reconcile.observed import (
     InvocationState,
@@ -19,14 +20,7 @@ from chroma_sync.reconcile.observed import (
     pod_state,
     source_state,
 )
-
-
-class Key(NamedTuple):
-    """One object to reconcile."""
-
-    kind: Literal["Source", "Invocation"]
-    namespace: str
-    name: str
+from chroma_sync.reconcile.owners import NOBODY, Reference
 
 
 def source_changed(cache: Cache, source: Object, *, deleted: bool) -> list[Key]:
@@ -74,9 +68,7 @@ def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Key]:
     if deleted:
         news = cache.jobs.remove(place, uid, version)
     else:
-        news = cache.jobs.put(
-            place, uid, version, state, _group(place, state.source, state.owner_uid)
-        )
+        news = cache.jobs.put(place, uid, version, state, _group(place, state.source, state.owner))
     return _of_job(cache, place[0], state, deleted=deleted) if news else []
 
 
@@ -87,23 +79,8 @@ def pod_changed(cache: Cache, pod: Object, *, deleted: bool) -> list[Key]:
     if deleted:
         news = cache.pods.remove(place, uid, version)
     else:
-        news = cache.pods.put(
-            place, uid, version, state, _group(place, state.source, state.job_uid)
-        )
-    return of_pod(cache, place[0], state) if news else []
-
-
-def of_pod(cache: Cache, namespace: str, state: PodState) -> list[Key]:
-    """Whom news of a pod concerns: the owner of its Job. A Job that is not known yet wakes its
-    owner when it is."""
-    job = job_of(cache, namespace, state)
-    return _of_job(cache, namespace, job, deleted=False) if job is not None else []
-
-
-def job_of(cache: Cache, namespace: str, pod: PodState) -> JobState | None:
-    """The Job that controls a pod, if it is known."""
-    job = cache.jobs.get((namespace, pod.job))
-    return job if job is not None and job.uid == pod.job_uid else None
+        news = cache.pods.put(place, uid, version, state, _group(place, state.source, state.owner))
+    return _of_pod(cache, place[0], state) if news else []
 
 
 def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) -> list[Key]:
@@ -117,7 +94,7 @@ def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) 
         return [key for place, state in lost for key in _of_invocation(cache, place, state)]
     if kind == "Pod":
         lost_pods = cache.pods.drop_missing(there, version)
-        return [key for place, state in lost_pods for key in of_pod(cache, place[0], state)]
+        return [key for place, state in lost_pods for key in _of_pod(cache, place[0], state)]
     lost_jobs = cache.jobs.drop_missing(there, version)
     return [
         key for place, state in lost_jobs for key in _of_job(cache, place[0], state, deleted=True)
@@ -132,22 +109,22 @@ def _of_invocation(cache: Cache, place: Place, state: InvocationState) -> list[K
 
 
 def _of_job(cache: Cache, namespace: str, state: JobState, *, deleted: bool) -> list[Key]:
-    if not state.owner_uid:
+    owner = owner_of(cache, namespace, state.owner)
+    if owner is None:
         return []
-    owner = (namespace, state.owner_name)
-    if state.owner_kind == "Source":
-        return [Key("Source", *owner)]
-    keys = [Key("Invocation", *owner)]
-    invocation = cache.invocations.get(owner)
-    if deleted and invocation is not None:
-        keys.append(Key("Source", namespace, invocation.source))
-    return keys
+    source = source_of(cache, owner) if deleted else None
+    return [owner, source] if source is not None else [owner]
 
 
-def _group(place: Place, source: str, controller_uid: str) -> Place:
+def _of_pod(cache: Cache, namespace: str, state: PodState) -> list[Key]:
+    owner = owner_of(cache, namespace, state.owner)
+    return [owner] if owner is not None else []
+
+
+def _group(place: Place, source: str, owner: Reference) -> Place:
     """By which Source an object is looked up. The label of one that nothing of ours controls says
     nothing: it is kept apart, only so that all that a list shows is known."""
-    return place[0], source if controller_uid else ""
+    return place[0], source if owner != NOBODY else ""
 
 
 def _identity(obj: Object) -> tuple[Place, str, int]:

@@ -18,7 +18,7 @@ from chroma_sync.cluster.rest import connect
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.http import Health, serve
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.passes import Passes
 from chroma_sync.controller.polling import Polling

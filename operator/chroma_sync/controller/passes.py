@@ -20,10 +20,10 @@ from chroma_sync.api.source import Source, SourceStatus
 from chroma_sync.api.stored import UnreadableStatusError
 from chroma_sync.cluster.errors import ClusterError, InvalidError
 from chroma_sync.cluster.interface import Cluster, Kind
-from chroma_sync.controller import keys
+from chroma_sync.controller import keys, owners
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.executor import Executor
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.remembered import Remembered
 from chroma_sync.controller.schemas import Schemas
@@ -105,7 +105,7 @@ class Passes:
         refused = self._executor.refused.get(key)
         known = self._cache.pods_of(key.namespace, key.name)
         pods = await self._owned(key.namespace, known)
-        own = [job for job in jobs if job.owner_uid == source.metadata.uid]
+        own = [job for job in jobs if job.owner.uid == source.metadata.uid]
         no_pods = await self._why_no_pods(key, own, pods)
 
         def decide(pods: list[PodState]) -> Plan[SourceStatus]:
@@ -150,7 +150,7 @@ class Passes:
         finished = invocation_pass.is_finished(invocation.status)
         # Before any list of pods: a Job that has ended here has no pod that is not listed as ended.
         all_jobs = self._cache.jobs_of(key.namespace, source_name)
-        jobs = [j for j in all_jobs if (j.owner_kind, j.owner_uid) == ("Invocation", uid)]
+        jobs = [j for j in all_jobs if (j.owner.kind, j.owner.uid) == ("Invocation", uid)]
         refused = self._executor.refused.get(key)
         known = self._cache.pods_of(key.namespace, source_name)
         pods = await self._owned(key.namespace, known)
@@ -230,22 +230,22 @@ class Passes:
         read: dict[str, JobState | None] = {}  # by uid
         owned = []
         for pod in pods:
-            job = keys.job_of(self._cache, namespace, pod)
-            if job is None and pod.job_uid:
+            job = owners.job_of(self._cache, namespace, pod)
+            if job is None and pod.owner.uid:
                 # Gone, or without our labels: no watch tells which.
-                if pod.job_uid not in read:
-                    read[pod.job_uid] = await self._read_job(namespace, pod)
-                job = read[pod.job_uid]
+                if pod.owner.uid not in read:
+                    read[pod.owner.uid] = await self._read_job(namespace, pod)
+                job = read[pod.owner.uid]
                 owned += [pod] if job is None else []
-            if job is not None and job.owner_uid:
-                uid = job.owner_uid if job.owner_kind == "Invocation" else ""
+            if job is not None and job.owner.uid:
+                uid = job.owner.uid if job.owner.kind == "Invocation" else ""
                 owned.append(replace(pod, invocation_uid=uid))
         return owned
 
     async def _read_job(self, namespace: str, pod: PodState) -> JobState | None:
         """The Job that controls a pod; None when it is gone."""
-        raw = await self._cluster.read_job(namespace, pod.job)
-        return job_state(raw) if raw and raw["metadata"]["uid"] == pod.job_uid else None
+        raw = await self._cluster.read_job(namespace, pod.owner.name)
+        return job_state(raw) if raw and raw["metadata"]["uid"] == pod.owner.uid else None
 
     async def _why_no_pods(
         self, key: Key, jobs: list[JobState], pods: list[PodState]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from chroma_sync.api.contract import Result
-from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
+from chroma_sync.controller.owners import owner_of
 from chroma_sync.reconcile.observed import PodState
 from chroma_sync.reconcile.retry import RetryPolicy
 
@@ -91,8 +91,8 @@ class Polling:
             del self.progress[uid]
 
     def _is_of_run(self, namespace: str, pod: PodState) -> bool:
-        job = keys.job_of(self._cache, namespace, pod)
-        return job is not None and job.owner_kind == "Invocation"
+        owner = owner_of(self._cache, namespace, pod.owner)
+        return owner is not None and owner.kind == "Invocation"
 
     async def _follow(self, namespace: str, pod: PodState, begin_after: float) -> None:
         await asyncio.sleep(begin_after)
@@ -112,6 +112,7 @@ class Polling:
         followed.unanswered = 0
         if answer != self.progress.get(pod.uid):
             self.progress[pod.uid] = answer
-            for key in keys.of_pod(self._cache, namespace, pod):
-                self.wake(key)
+            owner = owner_of(self._cache, namespace, pod.owner)
+            if owner is not None:
+                self.wake(owner)
         return self._period

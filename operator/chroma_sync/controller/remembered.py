@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from chroma_sync.api.meta import Object
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 
 MAX_AGE: Final = 60.0  # seconds for which the watch alone is believed
 

@@ -20,7 +20,7 @@ from kopf._cogs.structs.references import Insights
 from chroma_sync.api.meta import GROUP, VERSION
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 from chroma_sync.reconcile.names import LABEL_SOURCE
 
 WATCHED: Final = frozenset(

@@ -64,7 +64,7 @@ def remains(uid: str, jobs: Sequence[JobState], pods: Sequence[PodState]) -> str
     others = [
         f"Job {j.name}, made at {timestamp(j.created)},"
         for j in jobs
-        if j.owner_kind == "Invocation" and j.owner_uid != uid and not j.over
+        if j.owner.kind == "Invocation" and j.owner.uid != uid and not j.over
     ]
     others += [
         f"Pod {p.name}, made at {timestamp(p.created)},"

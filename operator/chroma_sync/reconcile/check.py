@@ -25,6 +25,7 @@ from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.inputs import ObservedSource, Workload
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import JobState
+from chroma_sync.reconcile.owners import Owner
 from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Plan, TryJob
 from chroma_sync.reconcile.pods import Failure
 from chroma_sync.reconcile.retry import RetryPolicy
@@ -97,7 +98,7 @@ def again(status: SourceStatus, now: datetime) -> None:
 def jobs_of(workload: Workload, source: Source) -> list[JobState]:
     """The Jobs of the Source's checks. It may have Jobs for other work."""
     uid = source.metadata.uid
-    return [j for j in workload.jobs if j.owner_uid == uid and j.step is Step.CHECK]
+    return [j for j in workload.jobs if j.owner.uid == uid and j.step is Step.CHECK]
 
 
 def digest_of(configuration: Configuration) -> str:
@@ -120,7 +121,7 @@ def _advance(
     observed: ObservedSource, plan: Plan[SourceStatus], check: _Check, now: datetime
 ) -> State:
     """Make the check's Job when it is due, and read its outcome."""
-    owner = jobs.Owner.of(observed.source)
+    owner = Owner.of(observed.source)
     name = owner.job_name(_attempt(observed, plan.status, check.status))
     found = task.find(observed, name, owner.uid, Step.CHECK, retried=False, overdue=OVERDUE)
     attempt = task.attempt(found, observed, now)
@@ -155,7 +156,7 @@ def _begin(
     if wait > 0:
         plan.again_in(wait)
         return check.state
-    owner, to = jobs.Owner.of(observed.source), observed.installation
+    owner, to = Owner.of(observed.source), observed.installation
     configuration = check.configuration
     first = _attempt(observed, plan.status, CheckStatus(digest=check.status.digest))
     # All checks of one spec ask for the same Job of a run.

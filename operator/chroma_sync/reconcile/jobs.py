@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import Final
 
 from chroma_sync.api.configuration import Configuration, document
 from chroma_sync.api.contract import ExitCode, Step
-from chroma_sync.api.invocation import Invocation
-from chroma_sync.api.meta import API_VERSION, Object
-from chroma_sync.api.source import Source
+from chroma_sync.api.meta import Object
 from chroma_sync.reconcile import names
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import CONTAINER
+from chroma_sync.reconcile.owners import Owner
 from chroma_sync.reconcile.pod_spec import pod_spec
 
 BACKOFF_LIMIT: Final = 6
@@ -20,31 +18,6 @@ BACKOFF_LIMIT: Final = 6
 CHECK_DEADLINE_SECONDS: Final = 120
 # Only a safety net: the operator deletes finished Jobs itself.
 CHECK_TTL_SECONDS: Final = 3_600
-LABEL_OF_OWNER: Final = {
-    "Source": names.LABEL_SOURCE_UID,
-    "Invocation": names.LABEL_INVOCATION_UID,
-}
-
-
-@dataclass(frozen=True)
-class Owner:
-    """The object that a Job belongs to and goes with. `source` names the Source behind it."""
-
-    kind: Literal["Source", "Invocation"]
-    namespace: str
-    name: str
-    uid: str
-    source: str
-
-    @classmethod
-    def of(cls, obj: Source | Invocation) -> Self:
-        metadata = obj.metadata
-        source = metadata.name if isinstance(obj, Source) else obj.spec.source_ref.name
-        return cls(obj.kind, metadata.namespace, metadata.name, metadata.uid or "", source)
-
-    def job_name(self, task: str) -> str:
-        """The name of the Job for one of the owner's tasks, or for one attempt at it."""
-        return names.job_name(self.name, self.uid, task)
 
 
 def check_job(owner: Owner, attempt: str, configuration: Configuration, to: Installation) -> Object:
@@ -120,17 +93,7 @@ def _job(
             "name": owner.job_name(salt),
             "namespace": owner.namespace,
             "labels": labels,
-            "ownerReferences": [
-                {
-                    "apiVersion": API_VERSION,
-                    "kind": owner.kind,
-                    "name": owner.name,
-                    "uid": owner.uid,
-                    "controller": True,
-                    # A foreground deletion of the owner waits for the pods.
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": [owner.reference],
         },
         "spec": {
             # Never two pods of one index: the next one starts when the former has really ended.
@@ -149,9 +112,8 @@ def _labels(owner: Owner, step: Step) -> dict[str, str]:
         "app.kubernetes.io/name": "chroma-sync",
         "app.kubernetes.io/component": "worker",
         "app.kubernetes.io/managed-by": "chroma-sync",
-        names.LABEL_SOURCE: names.label_value(owner.source),
         names.LABEL_STEP: step.value,
-        LABEL_OF_OWNER[owner.kind]: owner.uid,
+        **owner.labels,
     }
 
 

@@ -1,7 +1,6 @@
 """What the operator looks at in Jobs and pods, read from the API server's own objects.
 
-Labels and owner references are written by whoever may make a Job or a pod in a namespace. So a Job
-is taken for one of ours by its controller, and a pod by its Job, each by its uid; a label only
+A Job is taken for one of ours by its controller, and a pod by its Job (see `owners`); a label only
 narrows what is listed. What is malformed in them costs that Job or pod.
 """
 
@@ -16,12 +15,11 @@ from chroma_sync.api import stored
 from chroma_sync.api.conditions import READY, STALLED, SUCCEEDED
 from chroma_sync.api.contract import Step
 from chroma_sync.api.invocation import Invocation
-from chroma_sync.api.meta import GROUP, REQUESTED_AT, Object, is_object_name
+from chroma_sync.api.meta import REQUESTED_AT, Object, is_object_name
 from chroma_sync.reconcile import names
+from chroma_sync.reconcile.owners import Reference, controller_of
 
 CONTAINER: Final = "worker"
-OWNERS: Final = frozenset({"Source", "Invocation"})
-JOBS: Final = frozenset({"Job"})
 INDEX_LABEL: Final = "batch.kubernetes.io/job-completion-index"
 INDEX_DIGITS_MAX: Final = 5  # source: the Job API, of completions in an Indexed Job
 
@@ -66,14 +64,12 @@ class InvocationState:
 @dataclass(frozen=True)
 class JobState:
     """One Job. `failure` is the reason and message of its Failed (or FailureTarget) condition. The
-    owner is the Source or Invocation that controls it; empty where none does. `suspended`: a queue
+    owner is the Source or Invocation that controls it. `suspended`: a queue
     or a person holds it, and it makes no pods until then."""
 
     name: str
     uid: str
-    owner_kind: str
-    owner_name: str
-    owner_uid: str
+    owner: Reference
     source: str  # the label: see names.label_value
     step: Step | None
     created: datetime
@@ -98,13 +94,11 @@ class Terminated:
 
 @dataclass(frozen=True)
 class PodState:
-    """One pod of a Job. `index` is its completion index, 0 where the Job has none. `job` and
-    `job_uid` are of the Job that controls it; empty where none does."""
+    """One pod of a Job, its owner. `index` is its completion index, 0 where the Job has none."""
 
     name: str
     uid: str
-    job: str
-    job_uid: str
+    owner: Reference
     step: Step | None
     invocation_uid: str
     created: datetime
@@ -190,13 +184,10 @@ def job_state(job: Object) -> JobState:
     metadata, status = job["metadata"], job.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or [] if c.get("status") == "True"}
     failed = conditions.get("Failed") or conditions.get("FailureTarget")
-    owner = _controller(metadata, GROUP, OWNERS)
     return JobState(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
-        owner_kind=owner.get("kind", ""),
-        owner_name=owner.get("name", ""),
-        owner_uid=owner.get("uid", ""),
+        owner=controller_of(metadata, "Source", "Invocation"),
         source=(metadata.get("labels") or {}).get(names.LABEL_SOURCE, ""),
         step=_step(metadata),
         created=moment(metadata.get("creationTimestamp")),
@@ -219,13 +210,11 @@ def pod_state(pod: Object) -> PodState:
         (c for c in status.get("containerStatuses") or [] if c.get("name") == CONTAINER), {}
     )
     state = container.get("state") or {}
-    job = _controller(metadata, "batch", JOBS)
     waiting = state.get("waiting")
     return PodState(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
-        job=job.get("name", ""),
-        job_uid=job.get("uid", ""),
+        owner=controller_of(metadata, "Job"),
         step=_step(metadata),
         invocation_uid=labels.get(names.LABEL_INVOCATION_UID, ""),
         created=moment(metadata.get("creationTimestamp")),
@@ -249,15 +238,6 @@ def _condition(status: Object, kind: str) -> dict[str, str]:
 def _step(metadata: Object) -> Step | None:
     value = (metadata.get("labels") or {}).get(names.LABEL_STEP)
     return next((step for step in Step if step == value), None)
-
-
-def _controller(metadata: Object, group: str, kinds: frozenset[str]) -> dict[str, str]:
-    """The reference to what controls this object; empty unless that is of one of these kinds. The
-    API server looks at neither the name nor the uid in a reference."""
-    owners = metadata.get("ownerReferences") or []
-    owner: dict[str, str] = next((o for o in owners if o.get("controller")), {})
-    ours = owner.get("apiVersion", "").partition("/")[0] == group and owner.get("kind") in kinds
-    return owner if ours and _name(owner.get("name")) and owner.get("uid") else {}
 
 
 def _name(value: object) -> str:

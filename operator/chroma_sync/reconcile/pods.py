@@ -75,7 +75,7 @@ def failure_of_job(job: JobState, pods: Iterable[PodState], overdue: str) -> Fai
     reason, message = job.failure or ("", "")
     if reason == "DeadlineExceeded":
         return Failure(Reason.DEADLINE_EXCEEDED, overdue)
-    own = sorted((p for p in pods if p.job_uid == job.uid), key=lambda p: (p.created, p.name))
+    own = sorted((p for p in pods if p.owner.uid == job.uid), key=lambda p: (p.created, p.name))
     ended = [f for p in reversed(own) if (p.terminated or p.evicted) and (f := failure_of(p))]
     final = [
         failure_of(p)

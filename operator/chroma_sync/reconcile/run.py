@@ -25,6 +25,7 @@ from chroma_sync.reconcile import conditions, counts, jobs, starting, task
 from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.inputs import ObservedRun
 from chroma_sync.reconcile.observed import PodState, moment
+from chroma_sync.reconcile.owners import Owner
 from chroma_sync.reconcile.plan import CreateJob, Plan
 from chroma_sync.reconcile.pods import Failure
 from chroma_sync.reconcile.task import Attempt, Phase, Task
@@ -105,11 +106,11 @@ def _steps(configuration: Configuration) -> tuple[Step, ...]:
 def _own(observed: ObservedRun) -> list[PodState]:
     """The pods that Jobs of this run made."""
     known = {job.uid for job in observed.jobs}
-    return [pod for pod in observed.pods if pod.job_uid in known]
+    return [pod for pod in observed.pods if pod.owner.uid in known]
 
 
 def _task(observed: ObservedRun, step: Step, indexes: int = 1) -> Task:
-    owner = jobs.Owner.of(observed.invocation)
+    owner = Owner.of(observed.invocation)
     name = owner.job_name(step.value)
     return task.find(observed, name, owner.uid, step, indexes=indexes, overdue=OVERDUE)
 
@@ -144,7 +145,7 @@ def _begin(
     step: Step,
     now: datetime,
 ) -> State:
-    owner, fixed = jobs.Owner.of(observed.invocation), plan.status.configuration
+    owner, fixed = Owner.of(observed.invocation), plan.status.configuration
     manifest = jobs.step_job(owner, step, configuration, observed.installation, fixed)
     refusal = task.refusal(observed, manifest["metadata"]["name"])
     if refusal is not None and refusal.final:

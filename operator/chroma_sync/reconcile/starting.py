@@ -28,7 +28,7 @@ def unmade(
     """The Jobs that should have a pod and have none, and since when no later than that."""
     found = []
     for job in jobs:
-        own = [pod for pod in pods if pod.job == job.name]
+        own = [pod for pod in pods if pod.owner.name == job.name]
         since = max([job.created, *(pod.created for pod in own)])
         idle = job.over or job.complete or job.failure or job.deleting or job.suspended
         late = now - since >= timedelta(seconds=NO_POD_SECONDS)

@@ -80,8 +80,8 @@ def find(
     overdue: str = "",
 ) -> Task:
     """The task whose Job has this name and owner."""
-    job = next((j for j in workload.jobs if (j.name, j.owner_uid) == (name, owner_uid)), None)
-    own = [pod for pod in workload.pods if job is not None and pod.job_uid == job.uid]
+    job = next((j for j in workload.jobs if (j.name, j.owner.uid) == (name, owner_uid)), None)
+    own = [pod for pod in workload.pods if job is not None and pod.owner.uid == job.uid]
     return Task(job, pods.latest(own, step), indexes, retried, overdue)
 
 

@@ -15,7 +15,7 @@ from chroma_sync.cluster.errors import ConflictError, NotFoundError
 from chroma_sync.cluster.interface import Kind
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 from chroma_sync.reconcile.plan import Event
 from unit.reconcile.build import NOW, later
 

@@ -9,7 +9,7 @@ from typing import Any
 from chroma_sync.api.contract import Result, Step
 from chroma_sync.api.invocation import CollectionStatus
 from chroma_sync.api.meta import Object
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.passes import Passes
 from unit.controller.memory_cluster import MemoryCluster

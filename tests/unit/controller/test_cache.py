@@ -6,7 +6,7 @@ from typing import Any
 
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 
 RUN = ("team", "run")
 

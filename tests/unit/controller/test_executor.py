@@ -9,7 +9,7 @@ import pytest
 
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.executor import Executor
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 from chroma_sync.reconcile.plan import DeleteInvocation, Plan
 from unit.controller.memory_cluster import MemoryCluster
 from unit.reconcile.build import as_json, invocation

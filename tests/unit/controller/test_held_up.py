@@ -12,7 +12,7 @@ from chroma_sync.api.meta import Object
 from chroma_sync.cluster.errors import ClusterError, InvalidError, WrongFieldsError
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 from chroma_sync.controller.workqueue import RetryError
 from unit.controller.memory_cluster import MemoryCluster
 from unit.controller.passing import FIRST, SOURCE, Clock, passes_over, summary

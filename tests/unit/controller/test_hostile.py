@@ -13,7 +13,7 @@ from chroma_sync.api.meta import Object
 from chroma_sync.cluster.interface import Kind
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 from chroma_sync.controller.passes import Passes
 from chroma_sync.controller.polling import Polling
 from chroma_sync.controller.workqueue import RetryError

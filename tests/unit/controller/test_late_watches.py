@@ -8,7 +8,7 @@ import pytest
 
 from chroma_sync.api.contract import Result, Step
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 from chroma_sync.controller.workqueue import RetryError
 from unit.controller.memory_cluster import MemoryCluster, ended
 from unit.controller.passing import (

@@ -16,7 +16,7 @@ from chroma_sync.api.meta import Object
 from chroma_sync.api.source import Source
 from chroma_sync.cluster.interface import Kind
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 from chroma_sync.controller.workqueue import RetryError
 from unit.api.golden import golden
 from unit.api.test_stored import next_schema

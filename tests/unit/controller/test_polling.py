@@ -14,7 +14,7 @@ from chroma_sync.api.contract import Result
 from chroma_sync.api.meta import Object
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.keys import Key
+from chroma_sync.controller.key import Key
 from chroma_sync.controller.polling import ANSWERING, OTHERS, PERIOD, Polling
 from unit.controller import virtual_time
 

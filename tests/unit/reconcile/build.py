@@ -17,7 +17,6 @@ from chroma_sync.reconcile import invocation as invocation_pass
 from chroma_sync.reconcile import source as source_pass
 from chroma_sync.reconcile.inputs import ObservedRun, ObservedSource
 from chroma_sync.reconcile.installation import Installation
-from chroma_sync.reconcile.jobs import Owner
 from chroma_sync.reconcile.observed import (
     InvocationState,
     JobState,
@@ -25,6 +24,7 @@ from chroma_sync.reconcile.observed import (
     Terminated,
     invocation_state,
 )
+from chroma_sync.reconcile.owners import Owner, Reference
 from chroma_sync.reconcile.plan import CreateJob, Plan
 from unit import conditions_invariants
 
@@ -142,9 +142,7 @@ def check_job(obj: Source, attempts: int = 0, **fields: Any) -> JobState:
     values: dict[str, Any] = {
         "name": check_job_name(obj, attempts),
         "uid": f"check-{attempts}",
-        "owner_kind": "Source",
-        "owner_name": obj.metadata.name,
-        "owner_uid": obj.metadata.uid,
+        "owner": Reference("Source", obj.metadata.name, obj.metadata.uid or ""),
         "source": obj.metadata.name,
         "step": Step.CHECK,
         "created": NOW,
@@ -158,9 +156,7 @@ def step_job(obj: Invocation, step: Step = Step.RUN, **fields: Any) -> JobState:
     values: dict[str, Any] = {
         "name": Owner.of(obj).job_name(step.value),
         "uid": f"job-{step}",
-        "owner_kind": "Invocation",
-        "owner_name": obj.metadata.name,
-        "owner_uid": obj.metadata.uid,
+        "owner": Reference("Invocation", obj.metadata.name, obj.metadata.uid or ""),
         "source": obj.spec.source_ref.name,
         "step": step,
         "created": NOW,
@@ -174,10 +170,9 @@ def pod(job: JobState, index: int = 0, number: int = 0, **fields: Any) -> PodSta
     values: dict[str, Any] = {
         "name": f"{job.name}-{index}-{number}",
         "uid": f"pod-{job.step}-{index}-{number}",
-        "job": job.name,
-        "job_uid": job.uid,
+        "owner": Reference("Job", job.name, job.uid),
         "step": job.step,
-        "invocation_uid": job.owner_uid if job.owner_kind == "Invocation" else "",
+        "invocation_uid": job.owner.uid if job.owner.kind == "Invocation" else "",
         "created": later(number),
         "index": index,
         "phase": "Running",

@@ -8,7 +8,8 @@ import pytest
 
 from chroma_sync.api.configuration import Configuration
 from chroma_sync.api.contract import Step
-from chroma_sync.reconcile.jobs import Owner, check_job, step_job
+from chroma_sync.reconcile.jobs import check_job, step_job
+from chroma_sync.reconcile.owners import Owner
 from chroma_sync.reconcile.run import stored
 from unit.reconcile.build import INSTALLATION, begun, source
 

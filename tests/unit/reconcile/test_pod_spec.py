@@ -16,7 +16,8 @@ from chroma_sync.api.contract import Step
 from chroma_sync.api.job_template import Resources
 from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
 from chroma_sync.reconcile.installation import Installation
-from chroma_sync.reconcile.jobs import Owner, check_job, step_job
+from chroma_sync.reconcile.jobs import check_job, step_job
+from chroma_sync.reconcile.owners import Owner
 from unit.reconcile.build import INSTALLATION, MODEL, begun, made, pass_source, source
 
 OWNER = Owner("Source", "team", "shop", "uid-1", "shop")

@@ -12,6 +12,7 @@ from chroma_sync.api.source import CheckStatus
 from chroma_sync.reconcile import task
 from chroma_sync.reconcile.inputs import Workload
 from chroma_sync.reconcile.observed import JobState, PodState
+from chroma_sync.reconcile.owners import Reference
 from chroma_sync.reconcile.plan import Refusal
 from chroma_sync.reconcile.retry import RetryPolicy
 from chroma_sync.reconcile.task import Attempt, Phase, Task
@@ -40,7 +41,7 @@ def attempt(one: JobState | None, *pods: PodState, seconds: float = 0, **options
     ("one", "pods", "phase"),
     [
         (None, [], Phase.MISSING),
-        (job(owner_uid="another"), [], Phase.MISSING),
+        (job(owner=Reference("Invocation", "first", "another")), [], Phase.MISSING),
         (job(name="another"), [], Phase.MISSING),
         (job(deleting=True), [pod(job())], Phase.DELETING),
         (job(suspended=True), [], Phase.QUEUED),
