@@ -55,6 +55,7 @@ def test_other_errors_say_nothing_of_a_full_disk(error: Exception) -> None:
     [
         ("fatal: write error: No space left on device\nfatal: index-pack failed", True),
         ("error: unable to write file: Disk quota exceeded", True),
+        ("fatal: sha1 file 'objects/pack/tmp_idx' write error. Out of diskspace", True),
         ("remote: fatal: write error: No space left on device\nfatal: early EOF", False),
     ],
 )

@@ -10,14 +10,12 @@ anything is listed, within bounds of time and memory, and every listing reads th
 
 from __future__ import annotations
 
-import os
 import resource
-import select
 import signal
 import subprocess
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -25,6 +23,7 @@ from typing import Final
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Temporary
 from chroma_sync.pipeline.fetch.git_command import GitCommand
+from chroma_sync.pipeline.fetch.git_process import GitEnded, GitProcess, GitTimeout
 from chroma_sync.pipeline.fetch.listing import split_nul
 
 GENERATED: Final = "linguist-generated"
@@ -37,7 +36,7 @@ _WALL_SECONDS: Final = 300  # of all of them
 _MEMORY: Final = 512 * 1024 * 1024
 _FILES_MAX: Final = 10_000  # of attributes
 _DEATHS_MAX: Final = 20  # of git, over one path each
-_TICK_SECONDS: Final = 0.2
+_BLOCK: Final = 1 << 16
 _FIELDS: Final = 3  # path, attribute and value, each ended by NUL
 _UNSPECIFIED: Final = b"unspecified"
 _NO_INDEX: Final = "git could not read the repository's .gitattributes"
@@ -99,13 +98,14 @@ class Attributes:
         self._beyond = None
         try:
             with self._file.open("wb") as file:
-                if not _index(command, ("-C", str(repository)), revision):
+                if not _index(command, repository, revision):
                     self._beyond = self._unspecified
                     return
                 unknown = (b"", *self._unspecified.values())
-                for values in _told(command, repository, self._names, paths):
-                    record = unknown if values is None else (_KNOWN, *values)
-                    file.write(b"".join(field + b"\0" for field in record))
+                with closing(_told(command, repository, self._names, paths)) as all_values:
+                    for values in all_values:
+                        record = unknown if values is None else (_KNOWN, *values)
+                        file.write(b"".join(field + b"\0" for field in record))
         except GivenUp:
             self._file.write_bytes(b"")
             raise
@@ -115,7 +115,7 @@ class Attributes:
         `unspecified` or the text behind the `=`; None where they are unknown. Never ends before the
         listing does."""
         with self._file.open("rb") as file:
-            told = split_nul(file)
+            told = split_nul(iter(lambda: file.read(_BLOCK), b""))
             while record := tuple(islice(told, 1 + len(self._names))):
                 known, *values = record
                 yield dict(zip(self._names, values, strict=True)) if known else None
@@ -125,7 +125,7 @@ class Attributes:
 
 def _told(
     command: GitCommand, repository: Path, names: Sequence[str], paths: Iterable[bytes | None]
-) -> Iterator[Sequence[bytes] | None]:
+) -> Generator[Sequence[bytes] | None, None, None]:
     matcher = _Matcher(command, repository, names)
     try:
         for path in paths:
@@ -140,85 +140,63 @@ class _Matcher:
 
     def __init__(self, command: GitCommand, repository: Path, names: Sequence[str]) -> None:
         self._command = command
-        self._arguments = ("-C", str(repository), "check-attr", "--cached", "--stdin", "-z", *names)
+        self._repository = repository
+        self._arguments = ("check-attr", "--cached", "--stdin", "-z", *names)
         self._wanted = _FIELDS * len(names)
         self._deaths = 0
         self._wall_left = float(_WALL_SECONDS)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: GitProcess | None = None
 
     def ask(self, path: bytes) -> list[bytes] | None:
         """The values for a path; None when git dies over it. Raises `GivenUp`."""
         process = self._process = self._process or self._started()
         began = time.monotonic()
-        answer = self._answer(process, path, began + self._wall_left)
-        self._wall_left -= time.monotonic() - began
-        if answer is None:
-            self.end()
-            self._deaths += 1
-            if process.returncode == -signal.SIGXCPU:
-                raise GivenUp(f"git takes longer than {_CPU_SECONDS} s to match their patterns")
-            if self._deaths > _DEATHS_MAX:
-                raise GivenUp(f"git breaks off over more than {_DEATHS_MAX} of the files' names")
+        process.silence_seconds = self._wall_left
+        try:
+            process.ask(path + b"\0")
+            answer = process.fields(self._wanted, b"\0")
+        except GitTimeout:
+            raise GivenUp(f"git was not done with them within {_WALL_SECONDS} s") from None
+        except GitEnded:
+            self._died(process.end())
             return None
-        return answer.split(b"\0")[_FIELDS - 1 :: _FIELDS]
+        finally:
+            self._wall_left -= time.monotonic() - began
+        return answer[_FIELDS - 1 :: _FIELDS]
 
     def end(self) -> None:
         """End the process, if there is one."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(BrokenPipeError):  # what it did not read is of no use any more
-                    pipe.close()
-        process.wait()
+        if self._process is not None:
+            self._process.end()
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        process = self._command.start(
-            *self._arguments, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
+    def _died(self, returncode: int) -> None:
+        self._process = None
+        self._deaths += 1
+        if returncode == -signal.SIGXCPU:
+            raise GivenUp(f"git takes longer than {_CPU_SECONDS} s to match their patterns")
+        if self._deaths > _DEATHS_MAX:
+            raise GivenUp(f"git breaks off over more than {_DEATHS_MAX} of the files' names")
+
+    def _started(self) -> GitProcess:
+        process = self._command.start(self._repository, *self._arguments, stderr=subprocess.DEVNULL)
         if hasattr(resource, "prlimit"):  # of Linux; elsewhere the wall clock alone is the bound
             resource.prlimit(process.pid, resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS + 1))
             resource.prlimit(process.pid, resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
         return process
 
-    def _answer(
-        self, process: subprocess.Popen[bytes], path: bytes, give_up_at: float
-    ) -> bytes | None:
-        stdin, stdout = process.stdin, process.stdout
-        assert stdin is not None and stdout is not None  # noqa: S101 - pipes were asked for
-        try:
-            stdin.write(path + b"\0")
-            stdin.flush()
-        except BrokenPipeError:
-            return None
-        answer = b""
-        while answer.count(b"\0") < self._wanted:
-            self._command.check_stop()
-            if not select.select([stdout], [], [], _TICK_SECONDS)[0]:
-                if time.monotonic() > give_up_at:
-                    raise GivenUp(f"git was not done with them within {_WALL_SECONDS} s")
-                continue
-            part = os.read(stdout.fileno(), 1 << 16)
-            if not part:
-                return None
-            answer += part
-        return answer
 
-
-def _index(command: GitCommand, here: tuple[str, ...], revision: str) -> bool:
+def _index(command: GitCommand, repository: Path, revision: str) -> bool:
     """Make the index. Returns whether there is any file of attributes."""
-    with closing(command.records(*here, "ls-tree", "-r", "-z", "--full-tree", revision)) as all_:
+    listing = ("ls-tree", "-r", "-z", "--full-tree", revision)
+    with closing(command.records(repository, *listing)) as all_:
         found = list(islice(filter(_is_attributes, all_), _FILES_MAX + 1))
     if len(found) > _FILES_MAX:
         raise GivenUp(f"there are more than {_FILES_MAX} such files")
     if not found:
         return False
-    update = (*here, "update-index", "-z", "--index-info")
-    with command.start(*update, stdin=subprocess.PIPE) as process:
-        process.communicate(b"".join(record + b"\0" for record in found))
-    if process.returncode != 0:
+    given = b"".join(record + b"\0" for record in found)
+    update = ("update-index", "-z", "--index-info")
+    if command.local(repository, *update, given=given).returncode != 0:
         raise Temporary(Reason.INTERNAL_ERROR, _NO_INDEX)
     return True
 

@@ -28,11 +28,11 @@ from chroma_sync.pipeline.fetch.attributes import (
     mark,
     text,
 )
-from chroma_sync.pipeline.fetch.git_command import GitTimeout
+from chroma_sync.pipeline.fetch.git_process import GitEnded, GitProcess, GitTimeout
 from chroma_sync.pipeline.fetch.globs import Globs
 from chroma_sync.pipeline.fetch.listing import Listed, SeenPaths, listed
 from chroma_sync.pipeline.fetch.model import Entry
-from chroma_sync.pipeline.fetch.remote import CHECK_REF, LIST_SECONDS, Remote
+from chroma_sync.pipeline.fetch.remote import CHECK_REF, Remote
 from chroma_sync.pipeline.fetch.worth import judged
 
 _BRANCHES_SHOWN = 5
@@ -71,7 +71,7 @@ class GitSource:
         self._revision = ""
         self._attributes: Attributes | None = None
         self._given_up: list[str] = []
-        self._reader: subprocess.Popen[bytes] | None = None
+        self._reader: GitProcess | None = None
 
     def resolve(self) -> str:
         if self._sha is not None:
@@ -121,7 +121,8 @@ class GitSource:
         with tempfile.TemporaryDirectory(dir=self._scratch) as commits:
             self._init(Path(commits), object_format)
             self._remote.fetch(Path(commits), *options, wanted=wanted)
-            return self._local("-C", commits, "rev-parse", "--verify", f"{name}^{{commit}}")
+            verify = ("rev-parse", "--verify", f"{name}^{{commit}}")
+            return self._command.local(Path(commits), *verify)
 
     def check(self) -> None:
         # A repository without a commit is there all the same, so no ref is asked for.
@@ -141,7 +142,7 @@ class GitSource:
             # It was there a moment ago: the branch or tag was moved, and the host tidied up.
             raise RevisionGone(error.reason, str(error)) from None
         commit = f"{revision}^{{commit}}"
-        if self._local("-C", str(self._repository), "cat-file", "-e", commit).returncode != 0:
+        if self._command.local(self._repository, "cat-file", "-e", commit).returncode != 0:
             raise self._no_ref(revision)
         self._revision = revision
         self._attributes, self._given_up = None, []
@@ -161,35 +162,28 @@ class GitSource:
 
     def read(self, entry: Entry) -> bytes:
         if self._reader is None:
-            command = ("-C", str(self._repository), "cat-file", "--batch")
-            self._reader = self._command.start(*command, stdin=subprocess.PIPE)
-        stdin, stdout = self._reader.stdin, self._reader.stdout
-        assert stdin is not None and stdout is not None  # noqa: S101 - pipes were asked for
+            self._reader = self._command.start(self._repository, "cat-file", "--batch")
         try:
-            stdin.write(entry.version.encode() + b"\n")
-            stdin.flush()
-        except BrokenPipeError:
-            raise Temporary(Reason.INTERNAL_ERROR, "git ended while files were read") from None
-        header = stdout.readline().split()
-        if len(header) != 3 or int(header[2]) != entry.size:
-            raise Temporary(Reason.INTERNAL_ERROR, f"git could not read {entry.key!r}")
-        data = stdout.read(entry.size)
-        if len(data) != entry.size or stdout.read(1) != b"\n":
-            raise Temporary(Reason.INTERNAL_ERROR, f"git broke off while reading {entry.key!r}")
-        return data
+            self._reader.ask(entry.version.encode() + b"\n")
+            header = self._reader.fields(1, b"\n")[0].split()
+            if len(header) != 3 or int(header[2]) != entry.size:
+                raise Temporary(Reason.INTERNAL_ERROR, f"git could not read {entry.key!r}")
+            return self._reader.exactly(entry.size + 1)[:-1]
+        except GitEnded:
+            message = f"git ended while it read {entry.key!r}"
+            raise Temporary(Reason.INTERNAL_ERROR, message) from None
+        except GitTimeout:
+            message = f"git was silent for over a minute as it read {entry.key!r}"
+            raise Temporary(Reason.INTERNAL_ERROR, message) from None
 
     def close(self) -> None:
         if self._reader is not None:
-            self._reader.kill()
-            for pipe in (self._reader.stdin, self._reader.stdout):
-                if pipe is not None:
-                    pipe.close()
-            self._reader.wait()
+            self._reader.end()
             self._reader = None
 
     def _records(self) -> Generator[Listed, None, None]:
-        command = ("-C", str(self._repository), "ls-tree", "-r", "-l", "-z", "--full-tree")
-        with closing(self._command.records(*command, self._revision)) as records:
+        command = ("ls-tree", "-r", "-l", "-z", "--full-tree", self._revision)
+        with closing(self._command.records(self._repository, *command)) as records:
             yield from map(listed, records)
 
     def _folder(self) -> tempfile.TemporaryDirectory[str]:
@@ -235,17 +229,10 @@ class GitSource:
 
     def _init(self, repository: Path, object_format: str) -> None:
         repository.mkdir(parents=True, exist_ok=True)
-        init = ("init", "--quiet", "--bare", f"--object-format={object_format}", str(repository))
-        if self._local(*init).returncode != 0:
+        # Without a template: nothing is copied that nobody reads.
+        init = ("init", "--quiet", "--bare", "--template=", f"--object-format={object_format}")
+        if self._command.local(repository, *init).returncode != 0:
             raise Temporary(Reason.INTERNAL_ERROR, "git could not make a repository on scratch")
-
-    def _local(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        """Run a command of git that talks to nobody."""
-        try:
-            return self._command.run(*arguments, seconds=LIST_SECONDS)
-        except GitTimeout:
-            message = f"git took longer than {LIST_SECONDS} seconds on the scratch folder"
-            raise Temporary(Reason.INTERNAL_ERROR, message) from None
 
     def _no_ref(self, ref: str) -> Misconfigured:
         if ref == "HEAD":

@@ -7,14 +7,17 @@ import os
 import subprocess
 import time
 from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import children
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
-from chroma_sync.pipeline.fetch.listing import split_nul
+from chroma_sync.pipeline.fetch.git_process import GitProcess, GitTimeout
 from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.scratch import has_no_room, scratch_full
 
+LOCAL_SECONDS: Final = 60  # of a command that talks to nobody, and of silence
 _TICK_SECONDS: Final = 0.2
 _SETTINGS: Final = {
     "http.followRedirects": "false",
@@ -34,10 +37,6 @@ _NOT_KEPT: Final = ("GIT_", "SSH_ASKPASS", "XDG_CONFIG_HOME")
 _PARTS: Final = ((0, "KEY"), (1, "VALUE"))
 
 
-class GitTimeout(Exception):
-    """A command took longer than it may."""
-
-
 class GitCommand:
     """Starts git."""
 
@@ -45,45 +44,66 @@ class GitCommand:
         self._stop = stop
 
     def run(
-        self, *arguments: str, seconds: float, settings: Mapping[str, str] | None = None
+        self, *arguments: str, seconds: float, settings: Mapping[str, str]
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run one command to its end. Without `settings` it talks to nobody; with them, even if
-        empty, to http and https hosts. They hold for this command alone and go by environment, so
-        that no list of processes shows them. Raises `GitTimeout`, or `Stopped` when the run
-        stops."""
-        process = self._start(arguments, subprocess.DEVNULL, subprocess.PIPE, settings)
+        """Run one command that talks to http and https hosts to its end. `settings` hold for this
+        command alone and go by environment, so that no list of processes shows them. Raises
+        `GitTimeout`, or `Stopped` when the run stops."""
+        return self._run(arguments, seconds, settings, None)
+
+    def local(
+        self, folder: Path, *arguments: str, given: bytes | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run one command that talks to nobody to its end, in a folder on scratch, and give it
+        something to read. Raises `Temporary` when the disk is full or too slow, and `Stopped`."""
+        try:
+            done = self._run(("-C", str(folder), *arguments), LOCAL_SECONDS, None, given)
+        except GitTimeout:
+            message = f"git took longer than {LOCAL_SECONDS} seconds on the scratch folder"
+            raise Temporary(Reason.INTERNAL_ERROR, message) from None
+        # git does not always say why it could not write.
+        if done.returncode != 0 and has_no_room(folder):
+            raise scratch_full()
+        return done
+
+    def _run(
+        self,
+        arguments: Sequence[str],
+        seconds: float,
+        settings: Mapping[str, str] | None,
+        given: bytes | None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        stdin = subprocess.DEVNULL if given is None else subprocess.PIPE
+        process = self._start(arguments, stdin, subprocess.PIPE, settings)
         with process:
             try:
-                output, errors = self._outcome(process, time.monotonic() + seconds)
+                output, errors = self._outcome(process, given, time.monotonic() + seconds)
             except BaseException:
                 children.kill(process)
                 raise
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
-    def start(
-        self, *arguments: str, stdin: int = subprocess.DEVNULL, stderr: int | None = None
-    ) -> subprocess.Popen[bytes]:
-        """Start a command whose output the caller reads."""
-        return self._start(arguments, stdin, stderr, None)
+    def start(self, folder: Path, *arguments: str, stderr: int | None = None) -> GitProcess:
+        """Start a command that talks to nobody, in a folder on scratch, to be asked and read."""
+        process = self._start(("-C", str(folder), *arguments), subprocess.PIPE, stderr, None)
+        return GitProcess(process, self._stop, LOCAL_SECONDS)
 
-    def records(self, *arguments: str) -> Generator[bytes, None, None]:
+    def records(self, folder: Path, *arguments: str) -> Generator[bytes, None, None]:
         """What a command lists with `-z`. Raises `Temporary` when it does not come to its end, and
         `Stopped`; close the iterator to end it sooner."""
-        with self.start(*arguments) as process:
-            assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-            try:
-                for record in split_nul(process.stdout):
-                    self.check_stop()
-                    yield record
-            except BaseException:
-                process.kill()
-                raise
-        if process.returncode != 0:
+        process = self.start(folder, *arguments)
+        try:
+            for record in process.records():
+                self._stop.check()
+                yield record
+            returncode = process.wait()
+        except GitTimeout:
+            message = "git was silent for over a minute as it listed the commit"
+            raise Temporary(Reason.INTERNAL_ERROR, message) from None
+        finally:
+            process.end()
+        if returncode != 0:
             raise Temporary(Reason.INTERNAL_ERROR, "git could not list the fetched commit")
-
-    def check_stop(self) -> None:
-        """Raise `Stopped` when the run was asked to stop."""
-        self._stop.check()
 
     def _start(
         self,
@@ -103,12 +123,15 @@ class GitCommand:
         except FileNotFoundError:
             raise Misconfigured(Reason.INTERNAL_ERROR, "git is not installed here") from None
 
-    def _outcome(self, process: subprocess.Popen[bytes], give_up_at: float) -> tuple[bytes, bytes]:
+    def _outcome(
+        self, process: subprocess.Popen[bytes], given: bytes | None, give_up_at: float
+    ) -> tuple[bytes, bytes]:
         while True:
             self._stop.check()
             try:
-                return process.communicate(timeout=_TICK_SECONDS)
+                return process.communicate(given, timeout=_TICK_SECONDS)
             except subprocess.TimeoutExpired:
+                given = None  # it is on its way
                 if time.monotonic() > give_up_at:
                     raise GitTimeout from None
 

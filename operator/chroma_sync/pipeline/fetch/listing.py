@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Temporary
+from chroma_sync.pipeline.scratch import scratch_database
 
 _SYMLINK: Final = "120000"
 _SUBMODULE: Final = "160000"
+_SEEN: Final = "CREATE TABLE seen (path BLOB PRIMARY KEY) WITHOUT ROWID;"
 
 
-def split_nul(stream: IO[bytes], block: int = 1 << 16) -> Iterator[bytes]:
+def split_nul(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """The records of a stream, each ended by NUL. Raises `Temporary` when the last one is not."""
     rest = b""
-    while data := stream.read(block):
-        *whole, rest = (rest + data).split(b"\0")
+    for block in blocks:
+        *whole, rest = (rest + block).split(b"\0")
         yield from whole
     if rest:
         raise Temporary(Reason.INTERNAL_ERROR, "git's listing broke off")
@@ -63,13 +64,7 @@ class SeenPaths:
     a file of their own, as there may be more of them than fit the memory."""
 
     def __init__(self, file: Path) -> None:
-        file.unlink(missing_ok=True)
-        # Read only by the pass that wrote it, so that nothing need be on the disk.
-        self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode=OFF")
-        self._database.execute("PRAGMA synchronous=OFF")
-        self._database.execute("CREATE TABLE seen (path BLOB PRIMARY KEY) WITHOUT ROWID")
-        self._database.execute("BEGIN")
+        self._database = scratch_database(file, _SEEN)
 
     def is_new(self, path: bytes) -> bool:
         """Whether the path is met for the first time."""

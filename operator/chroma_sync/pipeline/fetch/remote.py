@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
 from chroma_sync.pipeline.fetch.access import Access, Login
-from chroma_sync.pipeline.fetch.git_command import CA_SETTING, GitCommand, GitTimeout
+from chroma_sync.pipeline.fetch.git_command import CA_SETTING, GitCommand
+from chroma_sync.pipeline.fetch.git_process import GitTimeout
 from chroma_sync.pipeline.fetch.http import Answer, Trust
 from chroma_sync.pipeline.fetch.patience import Patience
 from chroma_sync.pipeline.fetch.refusals import explained

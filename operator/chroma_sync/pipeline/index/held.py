@@ -4,7 +4,6 @@ grow with the document that they belong to."""
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -13,6 +12,7 @@ import numpy as np
 
 from chroma_sync.pipeline.chunk import Chunked
 from chroma_sync.pipeline.index.records import Record, record_id
+from chroma_sync.pipeline.scratch import scratch_database
 
 _SCHEMA: Final = """
 CREATE TABLE held (
@@ -27,11 +27,7 @@ class HeldRecords:
     """Records by the hash of their document's key and their number. Used by one thread."""
 
     def __init__(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("PRAGMA synchronous = OFF")
-        self._db.executescript(_SCHEMA)
+        self._db = scratch_database(path, _SCHEMA)
 
     def close(self) -> None:
         """Close the file."""

@@ -7,13 +7,13 @@ is answered from here. The file grows with the source and the target, memory doe
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
 from chroma_sync.pipeline.index.records import document_sha, id_parts, is_first, record_id
+from chroma_sync.pipeline.scratch import scratch_database
 
 _SCHEMA = """
 CREATE TABLE listed (
@@ -39,11 +39,7 @@ class TargetState:
     """What stands in the target. Loaded by one thread; then several may ask and `keep`."""
 
     def __init__(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
-        self._db = sqlite3.connect(path, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("PRAGMA synchronous = OFF")
-        self._db.executescript(_SCHEMA)
+        self._db = scratch_database(path, _SCHEMA)
         self._writing = Lock()
         self.knows_first = False
 
@@ -158,5 +154,5 @@ class TargetState:
         return None if row is None else row[0]
 
     def _do(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-        with self._writing, self._db:
+        with self._writing:
             self._db.executemany(statement, rows)
