@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from chroma_sync.api.contract import Result
 from chroma_sync.api.meta import API_VERSION, GROUP, VERSION, Object
@@ -97,16 +97,23 @@ class KubernetesCluster:
         said = [(moment(e.get("lastTimestamp")), str(e.get("message"))) for e in found["items"]]
         return max((m for m in said if m[0] >= since), default=(since, ""))[1]
 
-    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
-        # Foreground: the Job goes last, so that its end says that no pod is left.
-        await self._delete(_job(namespace, name), uid, "Foreground")
+    async def delete(
+        self, kind: Literal["Job", "Invocation"], namespace: str, name: str, uid: str
+    ) -> None:
+        path = _job(namespace, name) if kind == "Job" else _path(kind, namespace, name)
+        # Foreground: a Job goes last, so that its end says that no pod is left.
+        propagation = "Foreground" if kind == "Job" else "Background"
+        body = {"propagationPolicy": propagation, "preconditions": {"uid": uid}}
+        try:
+            await self._rest.delete(path, body)
+        except NotFoundError:
+            pass
+        except ConflictError:
+            pass  # another object has the name now: the one that was meant is gone
 
     async def pods(self, namespace: str, selector: str) -> list[Object]:
         pages = self._pages(paths.collection(paths.CORE, namespace, "pods"), selector)
         return [pod async for page in pages for pod in page["items"]]
-
-    async def delete_invocation(self, namespace: str, name: str, uid: str) -> None:
-        await self._delete(_path("Invocation", namespace, name), uid, "Background")
 
     async def post_event(self, kind: Kind, obj: Object, event: Event) -> None:
         await self._events.post(kind, obj, event)
@@ -154,15 +161,6 @@ class KubernetesCluster:
                 return
             query["continue"] = token
         raise ClusterError(0, f"GET {path}: more than {PAGE * PAGES_MAX} objects")
-
-    async def _delete(self, path: Path, uid: str, propagation: str) -> None:
-        body = {"propagationPolicy": propagation, "preconditions": {"uid": uid}}
-        try:
-            await self._rest.delete(path, body)
-        except NotFoundError:
-            pass
-        except ConflictError:
-            pass  # another object has the name now: the one that was meant is gone
 
 
 def _path(kind: Kind, namespace: str, name: str) -> Path:

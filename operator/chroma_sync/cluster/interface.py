@@ -58,16 +58,15 @@ class Cluster(Protocol):
         when it told nothing since then."""
         ...
 
-    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
-        """Delete the Job and its pods. It stays to be seen until the last pod is gone."""
+    async def delete(
+        self, kind: Literal["Job", "Invocation"], namespace: str, name: str, uid: str
+    ) -> None:
+        """Delete the object, if it is still this one. A Job stays to be seen until its last pod is
+        gone."""
         ...
 
     async def pods(self, namespace: str, selector: str) -> list[Object]:
         """The pods that a label selector chooses, finished ones too."""
-        ...
-
-    async def delete_invocation(self, namespace: str, name: str, uid: str) -> None:
-        """Delete the Invocation, if it is still this one."""
         ...
 
     async def post_event(self, kind: Kind, obj: Object, event: Event) -> None:

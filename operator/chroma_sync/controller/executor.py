@@ -21,8 +21,7 @@ from chroma_sync.controller.merge import merge_patch
 from chroma_sync.reconcile.plan import (
     Action,
     CreateJob,
-    DeleteInvocation,
-    DeleteJob,
+    Delete,
     Event,
     Plan,
     Refusal,
@@ -86,11 +85,8 @@ class Executor:
                 await self._create_job(key, action)
             case TryJob():
                 await self._asked(key, action.manifest, self._cluster.try_job)
-            case DeleteJob():
-                await self._cluster.delete_job(key.namespace, action.name, action.uid)
-            case DeleteInvocation():
-                uid = raw["metadata"]["uid"]
-                await self._cluster.delete_invocation(key.namespace, key.name, uid)
+            case Delete():
+                await self._cluster.delete(action.kind, key.namespace, action.name, action.uid)
             case _:
                 # A fault of the program: what nobody asked for is never done.
                 assert_never(action)

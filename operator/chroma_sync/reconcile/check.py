@@ -26,7 +26,7 @@ from chroma_sync.reconcile.inputs import ObservedSource, Workload
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import JobState
 from chroma_sync.reconcile.owners import Owner
-from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Plan, TryJob
+from chroma_sync.reconcile.plan import CreateJob, Delete, Plan, TryJob
 from chroma_sync.reconcile.pods import Failure
 from chroma_sync.reconcile.retry import RetryPolicy
 from chroma_sync.reconcile.task import Phase, Task
@@ -136,7 +136,7 @@ def _advance(
     if attempt.phase is Phase.QUEUED:
         return State(READY, "Unknown", Reason.QUEUED, attempt.held, reconciling=True)
     if attempt.phase is Phase.DONE and found.job is not None:
-        plan.actions.append(DeleteJob(found.job.name, found.job.uid))
+        plan.actions.append(Delete("Job", found.job.name, found.job.uid))
         plan.status.check = CheckStatus(digest=check.status.digest)
         return conditions.available(PASSED)
     if attempt.phase is Phase.FAILED and attempt.failure is not None:
@@ -239,4 +239,4 @@ def _attempt(observed: ObservedSource, status: SourceStatus, check: CheckStatus)
 def _delete_jobs(observed: ObservedSource, plan: Plan[SourceStatus], *, keep: str | None) -> None:
     for job in jobs_of(observed, observed.source):
         if job.name != keep and not job.deleting:
-            plan.actions.append(DeleteJob(job.name, job.uid))
+            plan.actions.append(Delete("Job", job.name, job.uid))

@@ -17,7 +17,7 @@ from chroma_sync.reconcile import conditions, counts, run
 from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.inputs import ObservedRun
 from chroma_sync.reconcile.observed import moment
-from chroma_sync.reconcile.plan import DeleteInvocation, DeleteJob, Plan
+from chroma_sync.reconcile.plan import Delete, Plan
 
 # While the pods of a cancelled run end, which is a matter of seconds.
 CANCEL_LOOK_AGAIN: Final = 0.5
@@ -73,7 +73,7 @@ def _cancel(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) 
         return conditions.cancelled(f"{why} was cancelled before it began.")
     if run.is_complete(observed):
         return None
-    plan.actions += [DeleteJob(j.name, j.uid) for j in observed.jobs if not j.deleting]
+    plan.actions += [Delete("Job", j.name, j.uid) for j in observed.jobs if not j.deleting]
     if observed.jobs or any(not pod.ended for pod in observed.pods):
         plan.again_in(CANCEL_LOOK_AGAIN)
         message = f"{why} is being cancelled; its pods are ending."
@@ -181,12 +181,10 @@ def _clear_up(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime
         if job.failure is not None and left > 0:
             plan.again_in(left)
         elif not job.deleting:
-            plan.actions.append(DeleteJob(job.name, job.uid))
+            plan.actions.append(Delete("Job", job.name, job.uid))
     ttl = observed.invocation.spec.ttl_seconds_after_finished
-    kept = (
-        observed.invocation.metadata.deletion_timestamp is not None
-        or observed.invocation.not_understood
-    )
+    metadata = observed.invocation.metadata
+    kept = metadata.deletion_timestamp is not None or observed.invocation.not_understood
     if ttl is None or kept:
         return
     wait = (moment(plan.status.completion_time) + timedelta(seconds=ttl) - now).total_seconds()
@@ -195,4 +193,4 @@ def _clear_up(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime
     elif observed.admitted:  # the Source has not yet taken notice of the end
         plan.again_in(TTL_LOOK_AGAIN)
     else:
-        plan.actions.append(DeleteInvocation())
+        plan.actions.append(Delete("Invocation", metadata.name, metadata.uid or ""))

@@ -23,19 +23,15 @@ class TryJob:
 
 
 @dataclass(frozen=True)
-class DeleteJob:
-    """Delete a Job with its pods."""
+class Delete:
+    """Delete an object, if it is still the one of this uid. A Job's pods go first."""
 
+    kind: Literal["Job", "Invocation"]
     name: str
     uid: str
 
 
-@dataclass(frozen=True)
-class DeleteInvocation:
-    """Delete the Invocation that the pass is about: its time to live is over."""
-
-
-Action = CreateJob | TryJob | DeleteJob | DeleteInvocation
+Action = CreateJob | TryJob | Delete
 
 
 @dataclass(frozen=True)

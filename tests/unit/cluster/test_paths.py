@@ -54,8 +54,8 @@ REQUESTS: dict[str, Callable[[KubernetesCluster, str, str], Awaitable[Any]]] = {
     "read": lambda c, ns, name: c.read("Invocation", ns, name),
     "read_job": lambda c, ns, name: c.read_job(ns, name),
     "patch_status": lambda c, ns, name: c.patch_status("Source", _object(ns, name), {}),
-    "delete_job": lambda c, ns, name: c.delete_job(ns, name, "u"),
-    "delete_invocation": lambda c, ns, name: c.delete_invocation(ns, name, "u"),
+    "delete a Job": lambda c, ns, name: c.delete("Job", ns, name, "u"),
+    "delete an Invocation": lambda c, ns, name: c.delete("Invocation", ns, name, "u"),
 }
 IN_A_NAMESPACE: dict[str, Callable[[KubernetesCluster, str], Awaitable[Any]]] = {
     "create_job": lambda c, ns: c.create_job(_object(ns, "job")),

@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from chroma_sync.api.contract import Result, Step, encode_result
 from chroma_sync.api.meta import Object
@@ -149,8 +149,13 @@ class MemoryCluster:
         self.requests["list", "Event"] += 1
         return self.why
 
-    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
-        self.requests["delete", "Job"] += 1
+    async def delete(
+        self, kind: Literal["Job", "Invocation"], namespace: str, name: str, uid: str
+    ) -> None:
+        self.requests["delete", kind] += 1
+        if kind == "Invocation":
+            self.remove(kind, name)
+            return
         self._version += 1
         job = self.jobs.pop(name)
         metadata = {**job["metadata"], "resourceVersion": str(self._version)}
@@ -159,9 +164,6 @@ class MemoryCluster:
     async def pods(self, namespace: str, selector: str) -> list[Object]:
         self.requests["list", "Pod"] += 1
         return self.pods_there
-
-    async def delete_invocation(self, namespace: str, name: str, uid: str) -> None:
-        self.remove("Invocation", name)
 
     async def post_event(self, kind: Kind, obj: Object, event: Event) -> None:
         self.events.append(event.reason)

@@ -10,7 +10,7 @@ import pytest
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.executor import Executor
 from chroma_sync.controller.key import Key
-from chroma_sync.reconcile.plan import DeleteInvocation, Plan
+from chroma_sync.reconcile.plan import Delete, Plan
 from unit.controller.memory_cluster import MemoryCluster
 from unit.reconcile.build import as_json, invocation
 
@@ -34,5 +34,5 @@ def test_an_unknown_action_is_a_fault_and_deletes_nothing() -> None:
 
 def test_an_invocation_goes_when_that_was_decided() -> None:
     cluster = MemoryCluster(Cache())
-    carry_out(cluster, DeleteInvocation())
+    carry_out(cluster, Delete("Invocation", "first", "run-uid"))
     assert cluster.objects == {}

@@ -67,7 +67,7 @@ def test_the_next_run_waits_for_a_pod_that_no_watch_has_shown(cluster: MemoryClu
         pod = cluster.pod(job)
         cluster.pods_there = [pod]
         cluster.remove("Invocation", "first")
-        await cluster.delete_job("team", job["metadata"]["name"], job["metadata"]["uid"])
+        await cluster.delete("Job", "team", job["metadata"]["name"], job["metadata"]["uid"])
         await passes.reconcile(SOURCE)
         assert active(cluster) == ""
         cluster.pods_there = []

@@ -11,7 +11,7 @@ from chroma_sync.api.meta import REQUESTED_AT
 from chroma_sync.api.source import Source
 from chroma_sync.reconcile.check import RETRIES
 from chroma_sync.reconcile.installation import Installation
-from chroma_sync.reconcile.plan import CreateJob, DeleteJob, TryJob
+from chroma_sync.reconcile.plan import CreateJob, Delete, TryJob
 from unit.reconcile.build import (
     INSTALLATION,
     MODEL,
@@ -50,7 +50,7 @@ def test_a_check_that_passed_makes_it_ready() -> None:
     job = check_job(asked, complete=True, over=True, active=0)
     after, plan = pass_source(asked, jobs=[job])
     assert summary(after) == ("True", "Available")
-    assert plan.actions == [DeleteJob(job.name, job.uid)]
+    assert plan.actions == [Delete("Job", job.name, job.uid)]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_check_that_failed_is_repeated(result: Result | None, reason: str) -> 
     early, plan = pass_source(after, later(9), jobs=[job])
     assert plan.actions == [], "the Job stays, for people look at its log"
     late, plan = pass_source(early, later(10), jobs=[job])
-    assert plan.actions[0] == DeleteJob(job.name, job.uid)
+    assert plan.actions[0] == Delete("Job", job.name, job.uid)
     (following,) = made(plan)
     assert following["metadata"]["name"] == check_job(asked, attempts=1).name
     # The failure stands while the next check goes on.
@@ -127,7 +127,7 @@ def test_another_image_makes_another_check() -> None:
     job = check_job(asked)
     installation = INSTALLATION.model_copy(update={"worker_image": "registry.test/worker:2"})
     _, plan = pass_source(asked, jobs=[job], installation=installation)
-    assert DeleteJob(job.name, job.uid) in plan.actions
+    assert Delete("Job", job.name, job.uid) in plan.actions
     assert any(isinstance(a, CreateJob) for a in plan.actions)
 
 
@@ -199,7 +199,7 @@ def test_of_a_source_in_trouble_each_edit_is_checked() -> None:
     tolerant = edited(stuck, jobTemplate={"tolerations": [{"operator": "Exists"}]})
     after, plan = pass_source(tolerant, jobs=[job])
     assert summary(after) == ("Unknown", "Checking")
-    assert plan.actions[0] == DeleteJob(job.name, job.uid)
+    assert plan.actions[0] == Delete("Job", job.name, job.uid)
     assert len(made(plan)) == 1
 
 
@@ -241,4 +241,4 @@ def test_a_job_of_the_source_for_other_work_is_no_check() -> None:
     going, older = check_job(asked), check_job(asked, attempts=5)
     other = check_job(asked, name="other", uid="other", step=None)
     _, plan = pass_source(asked, jobs=[going, older, other])
-    assert plan.actions == [DeleteJob(older.name, older.uid)]
+    assert plan.actions == [Delete("Job", older.name, older.uid)]

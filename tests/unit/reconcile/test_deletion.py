@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chroma_sync.api.contract import Result
-from chroma_sync.reconcile.plan import DeleteInvocation, DeleteJob
+from chroma_sync.reconcile.plan import Delete
 from unit.reconcile.build import (
     begun,
     check_job,
@@ -32,7 +32,7 @@ def test_a_run_is_stopped_as_by_a_cancel() -> None:
     after, plan = pass_invocation(deleting(run), source=src, jobs=[job], pods=[pod(job)])
     assert summary(after) == ("Unknown", "Processing")
     assert "is being deleted" in message(after)
-    assert plan.actions == [DeleteJob(job.name, job.uid)]
+    assert plan.actions == [Delete("Job", job.name, job.uid)]
     gone, _ = pass_invocation(after, source=src)
     assert summary(gone) == ("False", "Cancelled")
     assert "is being deleted" in message(gone)
@@ -57,7 +57,7 @@ def test_a_finished_run_is_not_deleted_twice() -> None:
     run = invocation(spec={"ttlSecondsAfterFinished": 5, "cancel": True})
     run, _ = pass_invocation(run)
     _, plan = pass_invocation(run, later(9))
-    assert plan.actions == [DeleteInvocation()]
+    assert plan.actions == [Delete("Invocation", "first", "run-uid")]
     _, plan = pass_invocation(deleting(run), later(9))
     assert plan.actions == []
     assert plan.requeue_after is None
@@ -81,6 +81,6 @@ def test_a_source_makes_no_check_and_admits_nothing(ready: bool) -> None:
     job = check_job(src)
     after, plan = pass_source(src, jobs=[job], invocations=[state(invocation())])
     assert summary(after) == ("False", "Terminating")
-    assert plan.actions == [DeleteJob(job.name, job.uid)]
+    assert plan.actions == [Delete("Job", job.name, job.uid)]
     assert [e.type for e in plan.events] == ["Normal"]
     assert after.status.active_invocation is None

@@ -14,7 +14,7 @@ from chroma_sync.api.invocation import (
     Failure,
     Invocation,
 )
-from chroma_sync.reconcile.plan import CreateJob, DeleteInvocation, DeleteJob
+from chroma_sync.reconcile.plan import CreateJob, Delete
 from unit.reconcile.build import (
     INSTALLATION,
     begun,
@@ -145,7 +145,7 @@ def test_the_end() -> None:
     assert status.skipped == {"Binary": 1}
     assert status.completion_time == "2026-11-24T12:00:09Z"
     assert status.starting_since is None
-    assert plan.actions == [DeleteJob(job.name, job.uid)]
+    assert plan.actions == [Delete("Job", job.name, job.uid)]
     # For ever: whatever becomes of the Source and the Jobs.
     again, plan = pass_invocation(after, later(99), source=None)
     assert again.status == after.status
@@ -209,7 +209,7 @@ def test_a_failed_run_is_stalled(
     _, plan = pass_invocation(after, later(3599), jobs=[job])
     assert (plan.actions, plan.requeue_after) == ([], 1)
     _, plan = pass_invocation(after, later(3600), jobs=[job])
-    assert plan.actions == [DeleteJob(job.name, job.uid)]
+    assert plan.actions == [Delete("Job", job.name, job.uid)]
 
 
 def test_of_a_failed_run_only_the_failed_job_stays() -> None:
@@ -217,14 +217,14 @@ def test_of_a_failed_run_only_the_failed_job_stays() -> None:
     planned = step_job(run, Step.PLAN, complete=True, over=True, active=0)
     work = step_job(run, Step.WORK, failure=("FailedIndexes", "x"), over=True, active=0)
     _, plan = pass_invocation(run, source=src, jobs=[planned, work])
-    assert plan.actions == [DeleteJob(planned.name, planned.uid)]
+    assert plan.actions == [Delete("Job", planned.name, planned.uid)]
 
 
 def test_an_installation_may_keep_no_failed_jobs() -> None:
     src, run, job = going(failure=("BackoffLimitExceeded", "x"), over=True, active=0)
     installation = INSTALLATION.model_copy(update={"failed_jobs_ttl_seconds": 0})
     _, plan = pass_invocation(run, source=src, jobs=[job], installation=installation)
-    assert plan.actions == [DeleteJob(job.name, job.uid)]
+    assert plan.actions == [Delete("Job", job.name, job.uid)]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_a_cancel_ends_the_pods_first() -> None:
     asked, job = changed(run, cancel=True), step_job(run)
     after, plan = pass_invocation(asked, source=src, jobs=[job], pods=[pod(job)])
     assert summary(after) == ("Unknown", "Processing")
-    assert plan.actions == [DeleteJob(job.name, job.uid)]
+    assert plan.actions == [Delete("Job", job.name, job.uid)]
     assert plan.requeue_after == 0.5
     gone, _ = pass_invocation(after, source=src)
     assert summary(gone) == ("False", "Cancelled")
@@ -284,9 +284,9 @@ def test_the_time_to_live() -> None:
     assert plan.requeue_after == 60
     # The Source takes notice of the end first.
     _, plan = pass_invocation(after, later(60), admitted=True)
-    assert DeleteInvocation() not in plan.actions
+    assert Delete("Invocation", "first", "run-uid") not in plan.actions
     _, plan = pass_invocation(after, later(60))
-    assert plan.actions == [DeleteInvocation()]
+    assert plan.actions == [Delete("Invocation", "first", "run-uid")]
 
 
 def test_three_pods_are_planned_worked_and_finished() -> None:

@@ -9,7 +9,7 @@ import pytest
 from chroma_sync.api.contract import Step
 from chroma_sync.api.invocation import Invocation
 from chroma_sync.reconcile.observed import job_state, pod_state
-from chroma_sync.reconcile.plan import CreateJob, DeleteJob, Plan, Refusal, TryJob
+from chroma_sync.reconcile.plan import CreateJob, Delete, Plan, Refusal, TryJob
 from unit.reconcile.build import (
     begun,
     check_job,
@@ -116,7 +116,7 @@ def test_a_pod_that_never_starts_ends_the_run(fields: dict[str, Any], reason: st
     after, plan = pass_invocation(waits, later(60), **seen)
     assert summary(after) == ("False", reason)
     assert "startTimeoutSeconds" in message(after)
-    assert plan.actions == [DeleteJob(job.name, job.uid)]
+    assert plan.actions == [Delete("Job", job.name, job.uid)]
 
 
 def test_time_at_work_is_not_time_to_start() -> None:
@@ -154,7 +154,7 @@ def test_why_a_run_has_no_pod() -> None:
     assert QUOTA in message(after)
     over, plan = pass_invocation(after, later(LIMIT), **seen)
     assert summary(over) == ("False", "PodRefused")
-    assert plan.actions == [DeleteJob(job.name, job.uid)]
+    assert plan.actions == [Delete("Job", job.name, job.uid)]
 
 
 def test_why_a_check_has_no_pod() -> None:
