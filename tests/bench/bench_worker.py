@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.kit import child, chroma_server, configuration, toolbox
 from chroma_sync.api.configuration import RunIdentity
 from chroma_sync.pipeline import steps
-from chroma_sync.pipeline.embed import LocalMiniLM, Model, Vectors
+from chroma_sync.pipeline.embed import InProcess, LocalMiniLM, Model, Vectors
 from fakes import repository
 from fakes.git_host import serving
 from fakes.hash_model import HashModel
@@ -25,7 +25,7 @@ COPIES = 5  # of the tests' repository of 300 files
 LARGER = 10
 
 
-class Watched:
+class Watched(InProcess):
     """A model that notes while at least one of its calls is under way."""
 
     def __init__(self, model: Model) -> None:
@@ -34,7 +34,7 @@ class Watched:
         self._calls = 0
         self._since = 0.0
         self.busy = 0.0  # seconds
-        self.info, self.tokenize, self.close = model.info, model.tokenize, model.close
+        self.info, self.tokenize = model.info, model.tokenize
 
     def embed(self, texts: list[str]) -> Vectors:
         with self._lock:

@@ -23,7 +23,7 @@ from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
-from chroma_sync.pipeline.steps import Toolbox
+from chroma_sync.pipeline.toolbox import Toolbox
 
 MAX_SIZE_BYTES = 1000  # of a chunk
 

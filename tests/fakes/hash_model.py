@@ -8,15 +8,17 @@ from threading import Lock
 import numpy as np
 
 from chroma_sync.pipeline.embed import (
+    GOLDEN_TEXTS,
     EmbeddingRejected,
     EmbeddingUnavailable,
     Info,
+    InProcess,
     Tokens,
     Vectors,
 )
 
 
-class HashModel:
+class HashModel(InProcess):
     """Implements `Model`. Each byte is a token; no special tokens.
 
     A text with `refuses` in it is rejected; after `breaks_after` texts the server is gone.
@@ -25,7 +27,7 @@ class HashModel:
     def __init__(
         self, dimension: int, *, refuses: str = "", breaks_after: int | None = None
     ) -> None:
-        self.texts = 0  # embedded so far
+        self.texts = 0  # embedded so far, golden ones left out
         self._dimension = dimension
         self._refuses = refuses
         self._breaks_after = breaks_after
@@ -34,7 +36,6 @@ class HashModel:
     def info(self) -> Info:
         return Info(
             model_id="hash",
-            model_sha="1",
             max_input_tokens=8192,
             special_tokens=0,
             max_batch=32,
@@ -50,13 +51,10 @@ class HashModel:
             if self._refuses and self._refuses in text:
                 raise EmbeddingRejected({index: "refused by the test"})
         with self._lock:
-            self.texts += len(texts)
+            self.texts += sum(text not in GOLDEN_TEXTS for text in texts)
             if self._breaks_after is not None and self.texts > self._breaks_after:
                 raise EmbeddingUnavailable("gone by the test")
         return np.stack([self._vector(text) for text in texts])
-
-    def close(self) -> None:
-        """Nothing to give up."""
 
     def _vector(self, text: str) -> Vectors:
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])

@@ -25,7 +25,6 @@ def of_model(model: Model) -> Script:
         if path == "/info":
             limits = {
                 "model_id": info.model_id,
-                "model_sha": info.model_sha,
                 "max_input_length": info.max_input_tokens,
                 "max_batch_tokens": info.max_input_tokens * info.max_batch,
                 "max_concurrent_requests": info.max_concurrent_inputs,

@@ -15,7 +15,7 @@ from chroma_sync.api.contract import ExitCode
 from chroma_sync.cli.outcome import as_step_error
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.index.records import document_sha
-from chroma_sync.pipeline.steps import Toolbox
+from chroma_sync.pipeline.toolbox import Toolbox
 from random_runs.cases import REFUSED, Attempt, Case, Round, Trouble
 from random_runs.world import OddModel, World
 

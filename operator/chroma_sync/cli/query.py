@@ -11,9 +11,10 @@ from chroma_sync.api.configuration import query_text
 from chroma_sync.api.shown import visible
 from chroma_sync.cli.outcome import UsageError, tell
 from chroma_sync.cli.places import check_places, open_database, open_model, require_folder
-from chroma_sync.pipeline.embed import EmbeddingRejected, Model, embed_long
+from chroma_sync.pipeline.embed import EmbeddingRejected, Model, Space, embed_long
 from chroma_sync.pipeline.index.chroma import Collection, Hit, text_metadata
 from chroma_sync.pipeline.index.claim import is_being_updated, is_unfinished
+from chroma_sync.pipeline.index.golden import golden_vectors
 from chroma_sync.pipeline.index.records import Vector
 
 _LINES_SHOWN = 6
@@ -56,6 +57,7 @@ def query(arguments: argparse.Namespace) -> int:
             )
         model = open_model(arguments, name)
         stack.callback(model.close)
+        _check_same_model(model, collection)
         _tell_of_state(collection)
         prompt = text_metadata(collection.metadata, "embedding_query_prompt")
         vector = _vector(model, query_text(prompt, arguments.text))
@@ -70,6 +72,15 @@ def _vector(model: Model, text: str) -> Vector:
     except EmbeddingRejected as rejected:
         raise UsageError(f"TEXT: the model does not take it: {rejected}") from None
     return vector
+
+
+def _check_same_model(model: Model, collection: Collection) -> None:
+    """Vectors of another model find nothing that fits. Collections that chroma-sync did not make
+    have no golden vectors."""
+    golden = golden_vectors(collection.metadata)
+    if golden is not None:
+        advice = "Name the model that made it with --model, and its server with --tei."
+        Space(model).settle(golden, collection.name, advice)
 
 
 def _tell_of_state(collection: Collection) -> None:

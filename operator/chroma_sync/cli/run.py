@@ -46,9 +46,11 @@ from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS, Patience
+from chroma_sync.pipeline.previous import last_finished_collection
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
 from chroma_sync.pipeline.secrets import Secrets
+from chroma_sync.pipeline.toolbox import Toolbox
 
 _STANDARD = "-"  # in place of a file: stdin or stdout
 
@@ -265,7 +267,7 @@ def open_toolbox(
     progress: Progress,
     stack: ExitStack,
     rate_limit_seconds: float,
-) -> steps.Toolbox:
+) -> Toolbox:
     """All that a run here works with. `stack` closes it. A Git host's rate limit is waited for so
     long at most."""
     source = job.source
@@ -287,9 +289,9 @@ def open_toolbox(
         on_wait=progress.waits(Reason.CHROMA_UNAVAILABLE),
     )
     stack.callback(database.close)
-    tools = steps.Toolbox(configuration, fetched, database, model, scratch, progress, stop)
+    tools = Toolbox(configuration, fetched, database, model, scratch, progress, stop)
     if configuration.run is not None:
-        configuration.run.previous_collection = steps.last_finished_collection(tools)
+        configuration.run.previous_collection = last_finished_collection(tools)
     return tools
 
 

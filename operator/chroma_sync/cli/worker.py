@@ -48,6 +48,7 @@ from chroma_sync.pipeline.index.session import Token
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
 from chroma_sync.pipeline.secrets import token
+from chroma_sync.pipeline.toolbox import Toolbox
 
 _LOG_SECONDS = 10.0
 # A check answers soon or is repeated by the operator; a run bridges a restart of a server itself.
@@ -108,7 +109,7 @@ def _broken_off(error: BaseException, progress: Progress) -> tuple[int, Result]:
     return known.exit_code, result
 
 
-def _do(step: Step, tools: steps.Toolbox) -> None:
+def _do(step: Step, tools: Toolbox) -> None:
     actions = {
         Step.CHECK: steps.check,
         Step.RUN: steps.run,
@@ -125,7 +126,7 @@ def _toolbox(
     progress: Progress,
     stop: StopSignal,
     stack: ExitStack,
-) -> steps.Toolbox:
+) -> Toolbox:
     configuration = _configuration(environment)
     patience = _CHECK_PATIENCE_SECONDS if step is Step.CHECK else _RUN_PATIENCE_SECONDS
     sleep = stoppable_sleep(stop)
@@ -158,7 +159,7 @@ def _toolbox(
     stack.callback(model.close)
     index = int(environment.get(INDEX_VARIABLE, "0"))
     count = configuration.job_template.parallelism if step is Step.WORK else 1
-    return steps.Toolbox(
+    return Toolbox(
         *(configuration, source, database, model, scratch, progress, stop), shard=(index, count)
     )
 

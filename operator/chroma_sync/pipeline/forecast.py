@@ -19,15 +19,10 @@ from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
 from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.index.state import TargetState
 from chroma_sync.pipeline.index.target import load_leftovers, load_target, stands
-from chroma_sync.pipeline.steps import (
-    Toolbox,
-    claim_of,
-    donor_of,
-    identity_of,
-    listed,
-    target_state,
-)
+from chroma_sync.pipeline.previous import donor_of, settled_golden
+from chroma_sync.pipeline.steps import listed, target_state
 from chroma_sync.pipeline.stream import CHUNKS_BOUND, ChunkedDocument
+from chroma_sync.pipeline.toolbox import Toolbox, claim_of, identity_of
 
 _LARGEST: Final = 10
 
@@ -68,7 +63,7 @@ def forecast(tools: Toolbox) -> Forecast:
         begun = begun_revision(target.metadata, identity.uid)
     result = Forecast(begun or tools.source.resolve())
     tools.source.open(result.revision)
-    donor = donor_of(tools, identity.collection)
+    donor = donor_of(tools, identity.collection, settled_golden(tools, target))
     standing = Standing(target, donor, tools.configs.embedding, vectors=False)
     with target_state(tools.scratch / "forecast.sqlite") as state:
         state.load_listing(listed(tools.source.entries()))

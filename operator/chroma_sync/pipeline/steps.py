@@ -9,87 +9,37 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
-from chroma_sync.api.configuration import Configuration, RunIdentity
+from chroma_sync.api.configuration import RunIdentity
 from chroma_sync.api.invocation import CollectionStatus
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.batches import batches
-from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig, Limits
-from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION, Model
 from chroma_sync.pipeline.errors import Misconfigured, RevisionGone, Temporary
-from chroma_sync.pipeline.fetch import Entry, Source
-from chroma_sync.pipeline.fetch.content import TEXT_RULE_VERSION
-from chroma_sync.pipeline.index.chroma import Collection, Database, text_metadata
+from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.index.chroma import Collection, text_metadata
 from chroma_sync.pipeline.index.claim import (
-    Claim,
     begun_revision,
+    check_ownership,
     claimed,
     finished,
-    is_finished,
     is_finished_by,
-    is_same_source,
-    last_finished,
     run_revision,
 )
-from chroma_sync.pipeline.index.records import Configs, document_sha, is_first, short_hash
+from chroma_sync.pipeline.index.golden import golden_metadata
+from chroma_sync.pipeline.index.records import document_sha, is_first
 from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.index.state import Leftover, TargetState
 from chroma_sync.pipeline.index.target import load_leftovers, load_target
+from chroma_sync.pipeline.previous import donor_of, settled_golden
 from chroma_sync.pipeline.progress import Progress
-from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.stream import Stages, Stream
+from chroma_sync.pipeline.toolbox import Toolbox, claim_of, identity_of
 
 _OWNER_SECONDS = 3.0
 _EMBED_THREADS_MAX = 8
-_PROBE_TEXT = "dimension"
 _DELETES = 300  # records at a time, and up to as many of the last document
-
-
-@dataclass
-class Toolbox:
-    """Everything a step works with. `shard` (index, count) says which documents are this pod's."""
-
-    configuration: Configuration
-    source: Source
-    database: Database
-    model: Model
-    scratch: Path
-    progress: Progress
-    stop: StopSignal
-    shard: tuple[int, int] = (0, 1)
-
-    @cached_property
-    def parser_limits(self) -> Limits:
-        """What a parse may take here: part of `configs`, as files come out by it."""
-        return Limits()
-
-    def chunker(self) -> Chunker:
-        """A chunker as the run wants it, which a stop ends."""
-        chunking = chunking_config(self.configuration)
-        return Chunker(chunking, self.parser_limits, self.stop.check)
-
-    @cached_property
-    def configs(self) -> Configs:
-        """The hashes that stand on every record. Embeds one text to learn the dimension."""
-        embedding = self.configuration.embedding
-        info = self.model.info()
-        dimension = self.model.embed([_PROBE_TEXT]).shape[1]
-        vectors = short_hash(
-            *(embedding.model, info.model_sha or "", embedding.document_prompt, str(dimension)),
-            *(str(info.max_input_tokens), EMBEDDING_RULE_VERSION),
-        )
-        chunking, limits = chunking_config(self.configuration), self.parser_limits
-        records = short_hash(
-            *(chunking.type, str(chunking.max_size_bytes), str(chunking.max_lines)),
-            # A file whose syntax is given up under these may be parsed under others.
-            *(str(limits.cpu_seconds), str(limits.memory_bytes)),
-            *(CHUNKER_VERSION, TEXT_RULE_VERSION, vectors),
-        )
-        return Configs(document=records, embedding=vectors)
 
 
 def run(tools: Toolbox) -> None:
@@ -110,7 +60,10 @@ def plan(tools: Toolbox, gone: str | None = None) -> None:
     begun = begun_revision(standing.metadata, identity.uid) if standing is not None else None
     revision = begun if begun and begun != gone else tools.source.resolve()
     claim = claim_of(tools, identity)
-    collection = claimed(tools.database, identity.collection, claim, revision, gone)
+    if standing is not None:
+        check_ownership(standing, claim)
+    golden = golden_metadata(settled_golden(tools, standing))
+    collection = claimed(tools.database, identity.collection, claim, revision, golden, gone)
     _revision(tools, collection)
 
 
@@ -122,12 +75,13 @@ def work(tools: Toolbox) -> None:
     if is_finished_by(collection, identity.uid):
         return
     _same_configs(tools, collection)
+    golden = settled_golden(tools, collection)
     _open(tools, revision)
     with target_state(tools.scratch / "work.sqlite") as state, _watched(tools, identity):
         state.load_listing(listed(_mine(tools.source.entries(), tools.shard)))
         tools.progress.note(tools.source.notes())
         load_target(state, collection, tools.configs)
-        donor = donor_of(tools, collection.name)
+        donor = donor_of(tools, collection.name, golden)
         _bring_in(tools, collection, state, tools.progress, donor)
 
 
@@ -142,6 +96,7 @@ def finish(tools: Toolbox) -> None:
     revision = _revision(tools, collection)
     if not is_finished_by(collection, identity.uid):
         _same_configs(tools, collection)
+        settled_golden(tools, collection)
         _open(tools, revision)
         with target_state(tools.scratch / "finish.sqlite") as state:
             state.load_listing(listed(tools.source.entries()))
@@ -154,10 +109,12 @@ def finish(tools: Toolbox) -> None:
                 load_target(state, collection, tools.configs)
             _check_all_stand(collection, state, again)
             load_leftovers(state, collection)
+            tools.space.check()
             # Paging has ended: from here on it is safe to delete.
             for leftovers in batches(state.leftovers(), _DELETES, lambda one: len(one.ids)):
                 tools.stop.check()
                 _remove(tools, _own_collection(tools, identity), leftovers)
+        tools.space.check_if_due()  # deleting may take long
         tools.stop.check()
         collection = _own_collection(tools, identity)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -225,6 +182,7 @@ def _stages(
         read=tools.source.read,
         make_chunker=tools.chunker,
         model=tools.model,
+        space=tools.space,
         embed_threads=_embed_threads(tools),
         collection=collection,
         write_limit=tools.database.write_limit(),
@@ -237,72 +195,10 @@ def _stages(
     )
 
 
-def donor_of(tools: Toolbox, target: str) -> Collection | None:
-    """The collection that this Source has finished last, when its vectors are of use here."""
-    identity = identity_of(tools)
-    claim = claim_of(tools, identity)
-    if identity.previous_collection in (None, target):
-        return None
-    found = tools.database.find(identity.previous_collection or "")
-    if (
-        found is None
-        or not is_finished(found.metadata)
-        or not is_same_source(found.metadata, claim)
-    ):
-        return None
-    same_vectors = found.metadata.get("embedding_config") == claim.embedding_config
-    return found if same_vectors else None
-
-
-def last_finished_collection(tools: Toolbox) -> str | None:
-    """The name of the collection that this Source has finished last, as the database tells it. A
-    cluster's operator knows it; a laptop asks here. The run's own target does not count."""
-    identity = identity_of(tools)
-    others = (c for c in tools.database.collections() if c.name != identity.collection)
-    last = last_finished(others, claim_of(tools, identity))
-    return last.name if last else None
-
-
 def check(tools: Toolbox) -> None:
     """See that a run could work: repository, database (opened already) and model."""
     tools.source.check()
     tools.model.info()
-
-
-def chunking_config(configuration: Configuration) -> ChunkingConfig:
-    """The chunker's view of `spec.chunking`."""
-    chunking = configuration.chunking
-    return ChunkingConfig(chunking.type, chunking.max_size_bytes, chunking.max_lines)
-
-
-def source_address(configuration: Configuration) -> str:
-    """Where the documents come from, as the collection remembers it."""
-    github = configuration.github
-    return f"{github.base_url.rstrip('/')}/{github.repository}"
-
-
-def claim_of(tools: Toolbox, identity: RunIdentity) -> Claim:
-    """What this run says of itself on its collection."""
-    configuration = tools.configuration
-    return Claim(
-        source=configuration.source,
-        source_type="github",
-        source_address=source_address(configuration),
-        run=identity.uid,
-        model=configuration.embedding.model,
-        document_prompt=configuration.embedding.document_prompt,
-        query_prompt=configuration.embedding.query_prompt,
-        embedding_config=tools.configs.embedding,
-        document_config=tools.configs.document,
-        update=identity.target_policy == "Update",
-    )
-
-
-def identity_of(tools: Toolbox) -> RunIdentity:
-    """Whose run this is. Raises `Misconfigured` in a check, which has none."""
-    if tools.configuration.run is None:
-        raise Misconfigured(Reason.INTERNAL_ERROR, "this step needs the configuration of a run")
-    return tools.configuration.run
 
 
 def _own_collection(tools: Toolbox, identity: RunIdentity) -> Collection:

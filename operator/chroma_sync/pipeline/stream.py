@@ -23,7 +23,7 @@ from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.chunk import Chunk, Chunked, Chunker
-from chroma_sync.pipeline.embed import EmbeddingRejected, Model, embed_long
+from chroma_sync.pipeline.embed import EmbeddingRejected, Model, Space, embed_long
 from chroma_sync.pipeline.errors import Stopped, Unusable
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.fetch.content import as_text
@@ -111,6 +111,7 @@ class Stages:
     read: Callable[[Entry], bytes]
     make_chunker: Callable[[], Chunker]
     model: Model
+    space: Space
     embed_threads: int
     collection: Collection
     write_limit: int
@@ -257,6 +258,7 @@ class Stream:
         while batch := [item for item in batch if not item.pending.failed]:
             texts = [prompt + item.chunk.text.decode("utf-8") for item in batch]
             try:
+                self._s.space.check_if_due()
                 embedded = embed_long(self._s.model, texts)
             except EmbeddingRejected as rejected:
                 for index, message in rejected.refused.items():

@@ -257,15 +257,13 @@ def test_a_wait_is_told_and_its_end() -> None:
     assert told == [f"{url}/embed answered 503"] * 2 + [""]
 
 
-@pytest.mark.parametrize("field", ["model_sha", "max_input_length"])
-def test_a_model_that_is_changed_during_an_interruption_is_refused(field: str) -> None:
-    """Vectors of two models must never stand in one collection."""
+def test_limits_that_are_changed_during_an_interruption_are_refused() -> None:
+    """Long texts would be cut into other windows."""
 
     def script(path: str, body: bytes) -> Reply:
         if path == "/info" and interrupted:
             status, kind, data = sound(path, body)
-            changed = {"model_sha": "another", "max_input_length": 17}[field]
-            return status, kind, json.dumps({**json.loads(data), field: changed}).encode()
+            return status, kind, json.dumps({**json.loads(data), "max_input_length": 17}).encode()
         if path == "/embed" and not interrupted:
             interrupted.append(True)
             return 503, "", b""
@@ -354,10 +352,10 @@ def test_batches_fit_the_server() -> None:
     options = Options(max_client_batch_size=4, max_concurrent_requests=4)
     texts = [f"text number {i}" for i in range(11)]
     with serving(options) as url, client(url, model=LOCAL_MODEL) as model:
-        assert model.info().max_batch == 4
+        assert model.info().max_batch == 3  # one place is left for a known text
         got = model.embed(texts)
         counts = httpx.get(f"{url}/_test/counts", trust_env=False).json()
-    assert counts["requests"] == 3
+    assert counts["requests"] == 4
     cosines = (got * LocalMiniLM().embed(texts)).sum(axis=1)
     assert cosines.min() >= 0.9999
 
@@ -390,7 +388,7 @@ def test_a_vector_of_zeros_is_rejected() -> None:
 def test_limits_are_those_that_hold() -> None:
     """A batch over the permits is refused for ever, and a text over a whole batch is cut."""
     info = json.loads(recorded("info")[2])
-    info |= {"max_concurrent_requests": 16, "max_input_length": 32_768, "model_sha": "c0ffee"}
+    info |= {"max_concurrent_requests": 16, "max_input_length": 32_768}
 
     def script(path: str, body: bytes) -> Reply:
         return ok(info) if path == "/info" else sound(path, body)
@@ -398,10 +396,9 @@ def test_limits_are_those_that_hold() -> None:
     with scripted(script) as url, client(url) as model:
         assert model.info() == Info(
             model_id="all-MiniLM-L6-v2",
-            model_sha="c0ffee",
             max_input_tokens=16_384,
             special_tokens=2,
-            max_batch=16,
+            max_batch=15,
             max_concurrent_inputs=16,
         )
 

@@ -31,7 +31,7 @@ class SmallModel(HashModel):
         self.tokenized = 0
 
     def info(self) -> Info:
-        return Info("small", None, LIMIT, 2, 4, 16)
+        return Info("small", LIMIT, 2, 4, 16)
 
     def tokenize(self, texts: list[str]) -> list[Tokens]:
         self.tokenized += len(texts)

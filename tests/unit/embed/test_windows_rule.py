@@ -12,6 +12,7 @@ import pytest
 from chroma_sync.pipeline.embed import (
     EmbeddingRejected,
     Info,
+    InProcess,
     LocalMiniLM,
     Tokens,
     Vectors,
@@ -24,7 +25,7 @@ DIMENSION = 16
 CAPACITY = 30
 
 
-class WordPieces:
+class WordPieces(InProcess):
     """The tokenizer of the CPU model with a smaller limit, vectors of zero cost, and a memory."""
 
     def __init__(self, model: LocalMiniLM) -> None:
@@ -33,7 +34,7 @@ class WordPieces:
         self.sent: list[str] = []
 
     def info(self) -> Info:
-        return Info("pieces", None, CAPACITY + 2, 2, 32, 32)
+        return Info("pieces", CAPACITY + 2, 2, 32, 32)
 
     def tokenize(self, texts: list[str]) -> list[Tokens]:
         return self._model.tokenize(texts)
@@ -44,9 +45,6 @@ class WordPieces:
                 raise TextTooLong("too long", index)
         self.sent += texts
         return self._hash.embed(texts)
-
-    def close(self) -> None:
-        """Nothing to give up."""
 
 
 @pytest.fixture(scope="module")
@@ -121,14 +119,14 @@ def test_some_windows_of_these_texts_had_to_be_halved(local: LocalMiniLM) -> Non
     assert halved >= 1
 
 
-class Wide:
+class Wide(InProcess):
     """A model that finds a character to be three tokens, and says so only when it embeds."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
 
     def info(self) -> Info:
-        return Info("wide", None, 12, 0, 4, 4)
+        return Info("wide", 12, 0, 4, 4)
 
     def tokenize(self, texts: list[str]) -> list[Tokens]:
         return [Tokens([(i, i + 1) for i in range(len(t)) for _ in "123"], 0) for t in texts]
@@ -139,9 +137,6 @@ class Wide:
                 raise TextTooLong("too long", index)
         self.sent += texts
         return HashModel(DIMENSION).embed(texts)
-
-    def close(self) -> None:
-        """Nothing to give up."""
 
 
 def test_a_short_text_that_the_model_finds_too_long_is_halved() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chroma_sync.pipeline.steps import Toolbox
+from chroma_sync.pipeline.toolbox import Toolbox
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from chroma_sync.pipeline.index.records import Configs, Record, document_sha, re
 from chroma_sync.pipeline.index.state import TargetState
 from chroma_sync.pipeline.index.target import load_target
 from chroma_sync.pipeline.index.writes import RefusedRecord
-from chroma_sync.pipeline.steps import Toolbox
+from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.hash_model import HashModel
 from unit.pipeline.stored import contents, metadata
 

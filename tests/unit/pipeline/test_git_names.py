@@ -10,7 +10,7 @@ import pytest
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.fetch.globs import Globs
-from chroma_sync.pipeline.steps import Toolbox
+from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.trees import flat_tree
 from unit.pipeline.git_kit import served, source
 

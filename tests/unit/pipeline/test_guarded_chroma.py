@@ -14,13 +14,14 @@ from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.index.session import NO_TOKEN, Token
+from chroma_sync.pipeline.toolbox import Toolbox
 from fakes import repository
 from fakes.chroma_server import chroma_server
 from fakes.git_host import serving
 from fakes.guard import Asked, Refuse, guarded, page, wants
 from fakes.scripted_tei import Reply, ok
 
-MakeTools = Callable[..., steps.Toolbox]
+MakeTools = Callable[..., Toolbox]
 TENANT, DATABASE = "default_tenant", "default_database"
 
 
@@ -163,11 +164,11 @@ FILES = {
 @pytest.fixture
 def run_behind(
     server_url: str, make_tools: MakeTools, tmp_path: Path
-) -> Iterator[Callable[[Refuse], steps.Toolbox]]:
+) -> Iterator[Callable[[Refuse], Toolbox]]:
     """Does a whole run into a server that refuses some writes. Returns what it was done with."""
     with ExitStack() as stack:
 
-        def run(refuse: Refuse) -> steps.Toolbox:
+        def run(refuse: Refuse) -> Toolbox:
             (tmp_path / "host" / "acme").mkdir(parents=True)
             [commit] = repository.write(tmp_path / "host" / "acme" / "shop", [FILES])
             git = stack.enter_context(serving(tmp_path / "host"))
@@ -185,7 +186,7 @@ def run_behind(
 
 
 def test_a_firewall_that_takes_one_text_for_an_attack(
-    run_behind: Callable[[Refuse], steps.Toolbox],
+    run_behind: Callable[[Refuse], Toolbox],
 ) -> None:
     tools = run_behind(lambda a: page(403, "Blocked") if b"DROP TABLE" in a.body else None)
     result = tools.progress.result()
@@ -196,13 +197,13 @@ def test_a_firewall_that_takes_one_text_for_an_attack(
 
 
 def test_a_firewall_that_stops_to_take_anything(
-    run_behind: Callable[[Refuse], steps.Toolbox],
+    run_behind: Callable[[Refuse], Toolbox],
 ) -> None:
     with pytest.raises(Temporary):
         run_behind(lambda _: page(403, "Blocked"))
 
 
-def test_a_proxy_that_takes_little_at_once(run_behind: Callable[[Refuse], steps.Toolbox]) -> None:
+def test_a_proxy_that_takes_little_at_once(run_behind: Callable[[Refuse], Toolbox]) -> None:
     sizes: list[int] = []
 
     def refuse(asked: Asked) -> Reply | None:

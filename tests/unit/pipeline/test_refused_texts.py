@@ -17,7 +17,7 @@ from chroma_sync.pipeline.errors import Unusable
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import Record, document_sha
 from chroma_sync.pipeline.index.writes import RefusedRecord
-from chroma_sync.pipeline.steps import Toolbox
+from chroma_sync.pipeline.toolbox import Toolbox
 from fakes import repository
 from fakes.git_host import serving
 from fakes.hash_model import HashModel

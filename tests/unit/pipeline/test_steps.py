@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from chroma_sync.api.reasons import Reason
-from chroma_sync.pipeline import steps
+from chroma_sync.pipeline import steps, toolbox
 from chroma_sync.pipeline.embed import EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.fetch import Entry
-from chroma_sync.pipeline.steps import Toolbox
+from chroma_sync.pipeline.previous import last_finished_collection
+from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.hash_model import HashModel
 from unit.pipeline.stored import contents, metadata
 
@@ -190,7 +191,7 @@ def test_a_step_that_would_make_other_records_stops(
     steps.plan(tools)
     steps.work(tools)
     before = contents(tools)
-    monkeypatch.setattr(steps, "CHUNKER_VERSION", "another")
+    monkeypatch.setattr(toolbox, "CHUNKER_VERSION", "another")
     for step in (steps.work, steps.finish):
         with pytest.raises(Misconfigured) as caught:
             step(make_tools(run="r"))
@@ -314,9 +315,9 @@ def test_a_laptop_finds_the_previous_collection(make_tools: MakeTools) -> None:
         steps.run(make_tools(collection=name))
     steps.run(make_tools(collection="anothers", source="default/other"))
     steps.plan(make_tools(collection="unfinished"))
-    assert steps.last_finished_collection(make_tools(collection="next")) == "newer"
-    assert steps.last_finished_collection(make_tools(collection="newer")) == "older"
-    assert steps.last_finished_collection(make_tools(source="default/none")) is None
+    assert last_finished_collection(make_tools(collection="next")) == "newer"
+    assert last_finished_collection(make_tools(collection="newer")) == "older"
+    assert last_finished_collection(make_tools(source="default/none")) is None
 
 
 def test_a_pattern_that_matches_no_file_is_told_of(make_tools: MakeTools) -> None:

@@ -15,7 +15,7 @@ from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
 from chroma_sync.pipeline.index.records import document_sha, document_state, record_id
 from chroma_sync.pipeline.index.target import load_leftovers, load_target
-from chroma_sync.pipeline.steps import Toolbox
+from chroma_sync.pipeline.toolbox import Toolbox
 
 MakeTools = Callable[..., Toolbox]
 Damage = Callable[[Toolbox, Collection], None]

@@ -5,23 +5,29 @@ from chroma_sync.pipeline.embed.errors import (
     EmbeddingRejected,
     EmbeddingUnavailable,
 )
+from chroma_sync.pipeline.embed.golden import GOLDEN_TEXTS, Space, agree
 from chroma_sync.pipeline.embed.local import LOCAL_MODEL, LocalMiniLM
-from chroma_sync.pipeline.embed.model import Info, Model, Tokens, Vectors
+from chroma_sync.pipeline.embed.model import Info, InProcess, Model, Tokens, Vector, Vectors
 from chroma_sync.pipeline.embed.tei import TeiModel
 from chroma_sync.pipeline.embed.windows import EMBEDDING_RULE_VERSION, Embedded, embed_long
 
 __all__ = [
     "EMBEDDING_RULE_VERSION",
+    "GOLDEN_TEXTS",
     "LOCAL_MODEL",
     "Embedded",
     "EmbeddingMisconfigured",
     "EmbeddingRejected",
     "EmbeddingUnavailable",
+    "InProcess",
     "Info",
     "LocalMiniLM",
     "Model",
+    "Space",
     "TeiModel",
     "Tokens",
+    "Vector",
     "Vectors",
+    "agree",
     "embed_long",
 ]

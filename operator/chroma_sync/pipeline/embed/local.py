@@ -31,7 +31,7 @@ from chroma_sync.pipeline.embed.minilm_graph import (
     build_graph,
     read_safetensors,
 )
-from chroma_sync.pipeline.embed.model import Info, Tokens, Vectors
+from chroma_sync.pipeline.embed.model import Info, InProcess, Tokens, Vectors
 
 LOCAL_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 LOCAL_MODEL_SHA = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -43,7 +43,7 @@ _SPECIAL_TOKENS = 2  # [CLS] and [SEP]
 _BATCH = 32
 
 
-class LocalMiniLM:
+class LocalMiniLM(InProcess):
     """The model in this process. `threads` bounds the cores that one call uses; by default all that
     this process may use. Raises `EmbeddingMisconfigured` when a package is missing."""
 
@@ -63,7 +63,7 @@ class LocalMiniLM:
 
     def info(self) -> Info:
         """The constants of this model. One batch at a time keeps all cores busy."""
-        return Info(LOCAL_MODEL, LOCAL_MODEL_SHA, _MAX_TOKENS, _SPECIAL_TOKENS, _BATCH, _BATCH)
+        return Info(LOCAL_MODEL, _MAX_TOKENS, _SPECIAL_TOKENS, _BATCH, _BATCH)
 
     def tokenize(self, texts: list[str]) -> list[Tokens]:
         """The tokens of each text, with their places in UTF-8 bytes."""
@@ -93,9 +93,6 @@ class LocalMiniLM:
             rows = order[begin : begin + _BATCH]
             vectors[rows] = self._run([ids[row] for row in rows])
         return vectors
-
-    def close(self) -> None:
-        """Nothing to give up: the memory goes with the object."""
 
     def _run(self, ids: list[list[int]]) -> Vectors:
         size = (len(ids), max(map(len, ids)))

@@ -11,13 +11,15 @@ import numpy.typing as npt
 Vectors = npt.NDArray[np.float32]
 """Embeddings, one a row: shape `(n, dimension)`, float32, each of length 1."""
 
+Vector = npt.NDArray[np.float32]
+"""One embedding: shape `(dimension,)`, float32."""
+
 
 @dataclass(frozen=True)
 class Info:
     """What a model is and how much it takes at once."""
 
     model_id: str
-    model_sha: str | None
     max_input_tokens: int  # of one text, special tokens included
     special_tokens: int  # how many the model adds to a text
     max_batch: int  # texts in one request that the server can ever accept
@@ -57,6 +59,31 @@ class Model(Protocol):
         """
         ...
 
+    def expect(self, text: str, vector: Vector) -> None:
+        """From here on let `text` go with each request, and use no answer that gives it a vector
+        `(dimension,)` of less than `AGREE_MIN` to this one: another server may answer, with
+        another model, and no connection breaks."""
+        ...
+
+    def interruptions(self) -> int:
+        """How often so far the server was away, or in trouble: who answers since may be another."""
+        ...
+
     def close(self) -> None:
         """Give up connections and memory."""
         ...
+
+
+class InProcess:
+    """What a model of this process has in common with all others: it is never away, and nobody
+    takes its place."""
+
+    def expect(self, text: str, vector: Vector) -> None:
+        """Nothing to do."""
+
+    def interruptions(self) -> int:
+        """None."""
+        return 0
+
+    def close(self) -> None:
+        """Nothing to give up: the memory goes with the object."""

@@ -24,7 +24,7 @@ from chroma_sync.pipeline.embed.errors import (
     EmbeddingUnavailable,
     TextTooLong,
 )
-from chroma_sync.pipeline.embed.model import Info, Tokens, Vectors
+from chroma_sync.pipeline.embed.model import Info, Tokens, Vector, Vectors
 from chroma_sync.pipeline.embed.tei_answers import (
     InputsRefused,
     OddAnswer,
@@ -36,6 +36,7 @@ from chroma_sync.pipeline.embed.tei_answers import (
     parse_vectors,
 )
 from chroma_sync.pipeline.embed.tei_http import TeiHttp, Token, embed_body
+from chroma_sync.pipeline.embed.witness import Witness
 
 T = TypeVar("T")
 
@@ -88,6 +89,8 @@ class TeiModel:
         self._lock = Lock()
         self._info: Info | None = None
         self._dimension: int | None = None
+        self._embedding = _EMBED
+        self._interruptions = 0
         self._was_well = False
         self._last_success = clock()
 
@@ -112,12 +115,22 @@ class TeiModel:
 
     def embed(self, texts: list[str]) -> Vectors:
         """Vectors of length 1, shape `(n, dimension)`."""
-        parts = self._asked(_EMBED, texts)
+        parts = self._asked(self._embedding, texts)
         for part in parts:
             self._check_dimension(part.shape[1])
         if not parts:
             return np.empty((0, self._dimension or 0), np.float32)
         return np.concatenate(parts)
+
+    def expect(self, text: str, vector: Vector) -> None:
+        """From here on let a text of known vector go with each request. An answer that gives it
+        another vector is trouble: it is not used, and waited out as an outage would be."""
+        witness = Witness(text, vector)
+        self._embedding = _Route("/embed", witness.body, witness.parse)
+
+    def interruptions(self) -> int:
+        """How often the server was in trouble and came back."""
+        return self._interruptions
 
     def close(self) -> None:
         """Close the connections. Calls under way fail."""
@@ -152,14 +165,10 @@ class TeiModel:
         if dimension != known:
             self._was_changed(f"gave vectors of {dimension} dimensions after some of {known}")
 
-    def _check_same_model(self, now: Info) -> None:
-        """Who answers after an interruption may be another server, with another model."""
+    def _check_same_limits(self, now: Info) -> None:
+        """Who answers after an interruption may be another server, which cuts texts differently."""
         known = self._info
-        if known is None:
-            return
-        if (now.model_id, now.model_sha) != (known.model_id, known.model_sha):
-            self._was_changed(f"serves {_shown(now)} after {_shown(known)}")
-        if now.max_input_tokens != known.max_input_tokens:
+        if known is not None and now.max_input_tokens != known.max_input_tokens:
             limits = f"{now.max_input_tokens} tokens a text after {known.max_input_tokens}"
             self._was_changed(f"takes {limits}")
 
@@ -292,7 +301,7 @@ class TeiModel:
         while True:
             try:
                 if waiting.told:
-                    self._check_same_model(self._ask_info())
+                    self._check_same_limits(self._ask_info())
                 result = ask()
             except (Trouble, OddAnswer) as error:
                 trouble = self._as_trouble(error)
@@ -304,6 +313,7 @@ class TeiModel:
                 raise
             else:
                 self._last_success, self._was_well = self._clock(), True
+                self._interruptions += waiting.told
                 waiting.over()
                 return result
 
@@ -352,7 +362,3 @@ def _tokenize_body(texts: list[str]) -> bytes:
 
 _EMBED: Final = _Route("/embed", embed_body, parse_vectors)
 _TOKENIZE: Final = _Route("/tokenize", _tokenize_body, parse_tokens)
-
-
-def _shown(info: Info) -> str:
-    return f"{info.model_id!r} ({info.model_sha or 'no commit'})"

@@ -85,21 +85,22 @@ def check_status(status: int, content_type: str, body: bytes, where: str) -> Non
 
 
 def parse_info(body: bytes, where: str, max_batch: int) -> tuple[Info, list[str]]:
-    """The server's limits and the names of its model. `special_tokens` is 0 as yet.
+    """The server's limits and the names of its model. `special_tokens` is 0 as yet. One place of
+    each request is left for a text of known vector (see `Model.expect`).
 
-    Raises `EmbeddingMisconfigured` for a model that gives no dense vectors, and `Trouble`."""
+    Raises `EmbeddingMisconfigured` for a model that gives no dense vectors and for a server that
+    takes only one text a request, and `Trouble`."""
     answer = _json(body, where)
     try:
         kind = answer["model_type"]
         permits = int(answer["max_concurrent_requests"])
         info = Info(
             model_id=str(answer["model_id"]),
-            model_sha=None if answer["model_sha"] is None else str(answer["model_sha"]),
             # A model that takes more than a whole batch may hold is cut to that in silence.
             max_input_tokens=min(int(answer["max_input_length"]), int(answer["max_batch_tokens"])),
             special_tokens=0,
             # More inputs than permits are refused with 429 for ever, even by an idle server.
-            max_batch=max(1, min(int(answer["max_client_batch_size"]), permits, max_batch)),
+            max_batch=min(int(answer["max_client_batch_size"]), permits, max_batch + 1) - 1,
             max_concurrent_inputs=permits,
         )
         names = [info.model_id, str(answer.get("served_model_name") or "")]
@@ -109,6 +110,12 @@ def parse_info(body: bytes, where: str, max_batch: int) -> tuple[Info, list[str]
     if pooling is None or pooling == "splade":
         raise EmbeddingMisconfigured(
             f"{where}: {info.model_id!r} gives no dense vectors. Name a server of a dense model.",
+            Reason.MODEL_NOT_SERVED,
+        )
+    if info.max_batch < 1:
+        raise EmbeddingMisconfigured(
+            f"{where}: the server takes one text a request, and two are needed. Start it with "
+            "--max-client-batch-size and --max-concurrent-requests of 2 or more; its defaults are.",
             Reason.MODEL_NOT_SERVED,
         )
     return info, names

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Collection, Database, Metadata, text_metadata
+from chroma_sync.pipeline.index.golden import kept_golden
 from chroma_sync.pipeline.index.records import Scalar
 
 
@@ -101,32 +102,39 @@ def check_ownership(collection: Collection, claim: Claim) -> None:
         )
 
 
-def _begun(standing: Metadata, claim: Claim, revision: str) -> Metadata:
+def _begun(standing: Metadata, claim: Claim, revision: str, golden: Metadata) -> Metadata:
     """The collection's metadata while the run goes on. One that is updated stays finished, at the
-    revision that it had: its readers never see it unmarked."""
+    revision that it had: its readers never see it unmarked. Golden vectors that stand are kept,
+    for records may be compared by them."""
+    golden = kept_golden(standing) or golden
     if not is_finished(standing):
-        return dict(claim.metadata(revision))
+        return {**claim.metadata(revision), **golden}
     before = text_metadata(standing, "revision")
-    return {**standing, **claim.metadata(before), "updating_to": revision}
+    return {**standing, **claim.metadata(before), **golden, "updating_to": revision}
 
 
 def claimed(
-    database: Database, name: str, claim: Claim, revision: str, gone: str | None = None
+    database: Database,
+    name: str,
+    claim: Claim,
+    revision: str,
+    golden: Metadata,
+    gone: str | None = None,
 ) -> Collection:
     """Create the collection, or take up one of the same Source: an unfinished one, or, with
-    `claim.update`, a finished one too.
+    `claim.update`, a finished one too. `golden`: what it keeps of its model (see `index.golden`).
 
     A retry of the same run keeps the revision that it began with, which then stands in the
     collection's metadata, unless that is the one that is `gone`. Raises `Misconfigured` when the
     collection is another's or finished."""
     collection = database.find(name)
     if collection is None:
-        collection = database.create(name, claim.metadata(revision))
+        collection = database.create(name, {**claim.metadata(revision), **golden})
     check_ownership(collection, claim)
     if not is_finished_by(collection, claim.run):
         begun = begun_revision(collection.metadata, claim.run)
         wanted = begun if begun and begun != gone else revision
-        kept = _begun(collection.metadata, claim, wanted)
+        kept = _begun(collection.metadata, claim, wanted, golden)
         if collection.metadata != kept:
             collection.replace_metadata(kept)
     return collection

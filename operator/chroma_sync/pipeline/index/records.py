@@ -14,6 +14,7 @@ from chroma_sync.pipeline.chunk import Chunk, Chunked, Strategy
 from chroma_sync.pipeline.fetch import Entry
 
 Vector = np.ndarray[Any, np.dtype[np.float32]]
+Vectors = np.ndarray[Any, np.dtype[np.float32]]
 Scalar = str | int | float | bool
 
 # Keys that a record has or lacks by its content. Chroma merges the metadata of an upsert into what
