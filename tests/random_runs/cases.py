@@ -16,10 +16,11 @@ REFUSED: Final = "unspeakable"
 
 # What may happen at a call of Chroma. A killed pod is followed by another; a lost answer is one of
 # a call that was carried out; a twin is a pod of the same run and step, which lives through all of
-# its work just then; a rival is another run that claims the collection.
+# its work just then; a rival is another run that claims the collection. A model
+# that is changed gives other vectors from that call on, another model does so from the first one.
 AT_ANY_TIME: Final = (
     *("killed before", "killed after", "not reached", "answer lost", "twin", "rival"),
-    "model gone",
+    *("model gone", "model changed", "another model"),
 )
 # What a stranger does. Finish looks at each document once: after that it would not notice.
 BEFORE_FINISH: Final = ("records deleted", "records overwritten")

@@ -120,6 +120,9 @@ class Player:
         shard = (attempt.shard, round_.shards if attempt.step == "work" else 1)
         states = self._case.states
         tools = self._world.tools(states, round_.state, self._target, uid, shard=shard, hook=hook)
+        # The first model to come is the right one.
+        if self._world.exists(self._target):
+            _model(tools).changed = any(one.kind == "another model" for one in troubles)
         return tools
 
     def _before(
@@ -138,8 +141,9 @@ class Player:
             case "not reached":
                 raise httpx.ConnectError("not reached, by the case")
             case "model gone":
-                assert isinstance(tools.model, OddModel)
-                tools.model.gone = True
+                _model(tools).gone = True
+            case "model changed" if _model(tools).expects:
+                _model(tools).changed = True
             case "twin":
                 self._twin(round_, attempt, uid)
             case "rival" if self._rival is None:
@@ -232,6 +236,11 @@ class Player:
     def _metadata(self) -> dict[str, Any]:
         handle = self._world.handle(self._target)
         return dict(handle.metadata or {})
+
+
+def _model(tools: Toolbox) -> OddModel:
+    assert isinstance(tools.model, OddModel)
+    return tools.model
 
 
 def _after(trouble: Trouble) -> None:

@@ -17,7 +17,7 @@ from chroma_sync.api.configuration import (
     RunIdentity,
 )
 from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
-from chroma_sync.pipeline.embed import EmbeddingUnavailable, Vectors
+from chroma_sync.pipeline.embed import EmbeddingUnavailable, Vector, Vectors
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
@@ -66,17 +66,26 @@ class TreeSource:
 
 
 class OddModel(HashModel):
-    """Refuses some texts for good, and is gone from one call on when it is told so."""
+    """Refuses some texts for good. When it is told so, it is gone from one call on, or gives other
+    vectors: then it keeps what `expect` demands as a client of a server does."""
 
     gone = False
+    changed = False
+    expects = False
 
     def __init__(self) -> None:
         super().__init__(DIMENSION, refuses=REFUSED)
 
     def embed(self, texts: list[str]) -> Vectors:
-        if self.gone:
-            raise EmbeddingUnavailable("gone by the case")
+        if self.gone or (self.changed and self.expects):
+            raise EmbeddingUnavailable("gone or changed by the case")
         return super().embed(texts)
+
+    def expect(self, text: str, vector: Vector) -> None:
+        self.expects = True
+
+    def _vector(self, text: str) -> Vectors:
+        return super()._vector(f"{'another ' if self.changed else ''}{text}")
 
 
 class _OddDatabase(Database):
@@ -154,6 +163,16 @@ class World:
 
         model = self.server.get_collection(name)
         return Handle(self.server, model, embedding_function=None, data_loader=None)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a collection of that name."""
+        from chromadb.errors import NotFoundError
+
+        try:
+            self.handle(name)
+        except NotFoundError:
+            return False
+        return True
 
     def clear(self) -> None:
         """Delete the collections that a case has made."""

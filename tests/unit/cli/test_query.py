@@ -9,11 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.main import main
-from chroma_sync.cli.query import Answer, _answers, _shown, _tell_of_state, answers_of
-from chroma_sync.pipeline.embed import LOCAL_MODEL
+from chroma_sync.cli.query import (
+    Answer,
+    _answers,
+    _check_same_model,
+    _shown,
+    _tell_of_state,
+    answers_of,
+)
+from chroma_sync.pipeline.embed import LOCAL_MODEL, Space
+from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Collection, Database, Hit
+from chroma_sync.pipeline.index.golden import golden_metadata
 from chroma_sync.pipeline.index.records import Record
+from fakes.hash_model import HashModel
+from fakes.token_model import TokenModel
 
 
 def test_a_folder_has_one_tenant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,3 +118,14 @@ def test_the_state_of_a_collection_is_told(
     _tell_of_state(collection)
     told = capsys.readouterr().err
     assert told.startswith(f"chroma-sync: {said}") if said else told == ""
+
+
+def test_a_model_that_did_not_make_the_collection_is_told(collection: Collection) -> None:
+    _check_same_model(HashModel(16), collection)  # it keeps no golden vectors
+    vectors = Space(HashModel(16)).measured()
+    collection.replace_metadata({**collection.metadata, **golden_metadata(vectors)})
+    _check_same_model(HashModel(16), collection)
+    with pytest.raises(Misconfigured, match="collection 'shop'") as caught:
+        _check_same_model(TokenModel(16), collection)
+    assert caught.value.reason is Reason.EMBEDDING_MISMATCH
+    assert str(caught.value).endswith("with --model, and its server with --tei.")
