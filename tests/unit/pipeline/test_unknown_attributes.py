@@ -16,7 +16,7 @@ from chroma_sync.pipeline.fetch import attributes
 from chroma_sync.pipeline.forecast import forecast
 from chroma_sync.pipeline.index.records import document_sha
 from chroma_sync.pipeline.progress import Progress
-from chroma_sync.pipeline.steps import Toolbox
+from chroma_sync.pipeline.toolbox import Toolbox
 from fakes import repository
 from fakes.git_host import serving
 from fakes.hash_model import HashModel
