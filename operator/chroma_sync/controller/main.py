@@ -69,7 +69,8 @@ async def _run(installation: Installation, host: str) -> int:
     served, stop = asyncio.Event(), asyncio.Event()
     polling = Polling(cluster.read_progress, cache)
     passes = Passes(cluster, cache, installation, metrics, polling.progress)
-    queue: WorkQueue[Key] = WorkQueue(passes.reconcile)
+    # Who has many objects holds up only himself.
+    queue = WorkQueue(passes.reconcile, group_of=lambda key: key.namespace)
     passes.wake = queue.add
     polling.wake = queue.add_background
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from chroma_sync.controller.round_robin import RoundRobin
 from chroma_sync.reconcile.retry import RetryPolicy
 
 logger = logging.getLogger(__name__)
@@ -43,27 +43,27 @@ def is_logged(failures: int, first: int) -> bool:
 
 
 class _Lane(Generic[K]):
-    """Keys in the order in which they came, each once."""
+    """Keys that wait for workers of their own."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, group_of: Callable[[K], Hashable]) -> None:
         self.workers = workers
-        self.keys: OrderedDict[K, None] = OrderedDict()
+        self.keys = RoundRobin(group_of)
         self._available = asyncio.Event()
 
     def put(self, key: K) -> None:
-        self.keys.setdefault(key)
+        self.keys.add(key)
         self._available.set()
 
     async def take(self) -> K:
-        """The first key, as soon as there is one."""
+        """The next key, as soon as there is one."""
         while not self.keys:
             self._available.clear()
             await self._available.wait()
-        return self.keys.popitem(last=False)[0]
+        return self.keys.take()
 
 
 class WorkQueue(Generic[K]):
-    """Calls `reconcile(key)` for each key that was added.
+    """Calls `reconcile(key)` for each key that was added. Groups of keys take turns.
 
     `reconcile` returns the seconds after which the key wants another pass, or None. An exception
     means another pass with backoff, and so does a pass of more than `pass_timeout` seconds.
@@ -73,14 +73,15 @@ class WorkQueue(Generic[K]):
         self,
         reconcile: Callable[[K], Awaitable[float | None]],
         *,
+        group_of: Callable[[K], Hashable] = lambda _: None,
         workers: int = 8,
         background_workers: int = 2,
         pass_timeout: float = 60.0,
         retry_delay: Callable[[int], float] = RETRIES.delay,
     ) -> None:
         self._reconcile = reconcile
-        self._urgent: _Lane[K] = _Lane(workers)
-        self._background: _Lane[K] = _Lane(background_workers)
+        self._urgent: _Lane[K] = _Lane(workers, group_of)
+        self._background: _Lane[K] = _Lane(background_workers, group_of)
         self._pass_timeout = pass_timeout
         self._retry_delay = retry_delay
         self._running: set[K] = set()
@@ -105,7 +106,7 @@ class WorkQueue(Generic[K]):
             if self._again.get(key) is not self._urgent:
                 self._again[key] = lane
         elif lane is self._urgent:
-            self._background.keys.pop(key, None)
+            self._background.keys.discard(key)
             lane.put(key)
         elif key not in self._urgent.keys:
             lane.put(key)

@@ -234,3 +234,16 @@ def test_a_pass_at_a_later_time_is_not_urgent_but_a_retry_is() -> None:
     virtual_time.run(scenario())
     assert [time for key, time in order if key == "later"] == [0, 15]
     assert [time for key, time in order if key == "fails"] == [float(n) for n in range(16)]
+
+
+def test_a_flood_of_one_group_holds_nobody_else_up() -> None:
+    order: list[str] = []
+
+    async def reconcile(key: str) -> float | None:
+        order.append(key)
+        return None
+
+    flood = [f"a{n}" for n in range(1_000)]
+    worked(reconcile, [*flood, "b0", "c0"], 0.1, workers=1, group_of=lambda key: key[0])
+    assert order[:4] == ["a0", "b0", "c0", "a1"]
+    assert len(order) == 1_002
