@@ -34,6 +34,7 @@ class Reason(StrEnum):
     DATABASE_NOT_FOUND = "DatabaseNotFound"  # the Chroma database does not exist
     REPOSITORY_NOT_FOUND = "RepositoryNotFound"  # not there, or hidden from these credentials
     REPOSITORY_MOVED = "RepositoryMoved"  # it has another name or another host now
+    REPOSITORY_CORRUPT = "RepositoryCorrupt"  # the commit holds what git can't read
     REF_NOT_FOUND = "RefNotFound"  # the repository has no such branch or commit
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - the Secret, or its key, is not there
     CREDENTIALS_REJECTED = "CredentialsRejected"  # a server does not take what the Secret holds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.errors import Temporary, Unusable
 from chroma_sync.pipeline.fetch.globs import Globs
 from chroma_sync.pipeline.toolbox import Toolbox
-from fakes.trees import flat_tree
+from fakes.git_host import Handler, serving
+from fakes.trees import commit_of, flat_tree
 from unit.pipeline.git_kit import served, source
 
 ODD = (
@@ -39,6 +42,34 @@ def test_each_entry_has_one_verdict(tmp_path: Path) -> None:
     assert {key for key, skip in found if skip is None} == {
         *(".gitattributes", "twice.py", "other.py"),
     }
+
+
+def test_an_entry_without_a_name_is_the_repositorys_fault(tmp_path: Path) -> None:
+    """git can't read the tree that holds it, nor send it. What one is sent all the same has the
+    hash that was asked for: so it is what the repository holds, and will be."""
+    shop = tmp_path / "root" / "acme" / "shop"
+    shop.parent.mkdir(parents=True)
+    commit = commit_of(shop, flat_tree(shop, ((b"", b"x\n"), (b"a.py", b"y\n"))))
+    pack = tmp_path / "pack"
+    git = ["git", "-C", str(shop)]
+    every = ["cat-file", "--batch-all-objects", "--batch-check=%(objectname)"]
+    ids = subprocess.run([*git, *every], capture_output=True, check=True).stdout
+    packed = subprocess.run(
+        [*git, "pack-objects", "-q", "--stdout"], input=ids, capture_output=True, check=True
+    )
+    pack.write_bytes(packed.stdout)
+
+    class Sends(Handler):
+        """Whatever is asked for."""
+
+        def settings(self) -> dict[str, str]:
+            return {"uploadpack.packObjectsHook": f"cat {pack}; exec true"}
+
+    for handler, expected in ((Sends, Unusable), (Handler, Temporary)):
+        with serving(tmp_path / "root", handler=handler) as url:
+            reader = source(f"{url}/acme/shop", tmp_path)
+            with pytest.raises(expected, match="empty filename in tree entry"):
+                reader.open(commit)
 
 
 def test_a_star_alone_is_no_filter(tmp_path: Path) -> None:

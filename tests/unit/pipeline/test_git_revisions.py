@@ -81,6 +81,7 @@ def test_a_repository_of_sha256(tmp_path: Path, handler: type[Handler]) -> None:
         {"tag": "v1"},
         {"sha": commit},
         {"sha": commit[:9]},
+        {"sha": commit[:40]},
     )
     with serving(root, handler=handler) as url:
         for number, ref in enumerate(asked):
@@ -93,3 +94,20 @@ def test_a_repository_of_sha256(tmp_path: Path, handler: type[Handler]) -> None:
             texts = {entry.key: git.read(entry) for entry in git.entries()}
             git.close()
             assert texts == {"a.py": b"new = 2\n", "b.py": b"b = 1\n"}
+
+
+@pytest.mark.parametrize("handler", [Handler, ProtocolV0])
+@pytest.mark.parametrize(
+    ("object_format", "sha"), [("sha256", "0" * 40), ("sha256", "0" * 64), ("sha1", "0" * 64)]
+)
+def test_a_sha_that_is_not_there(
+    tmp_path: Path, handler: type[Handler], object_format: str, sha: str
+) -> None:
+    """Whatever hash the repository's ids are made with."""
+    root = tmp_path / "root"
+    shop = root / "acme" / "shop"
+    shop.parent.mkdir(parents=True)
+    repository.write(shop, [OLD], object_format)
+    with serving(root, handler=handler) as url, pytest.raises(Misconfigured) as caught:
+        source(f"{url}/acme/shop", tmp_path, sha=sha).resolve()
+    assert caught.value.reason is Reason.REF_NOT_FOUND

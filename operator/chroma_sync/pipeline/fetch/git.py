@@ -75,8 +75,7 @@ class GitSource:
 
     def resolve(self) -> str:
         if self._sha is not None:
-            is_full = _FULL_SHA.fullmatch(self._sha)
-            return self._present(self._sha) if is_full else self._whole(self._sha)
+            return self._commit(self._sha)
         ref = self._ref()
         # An annotated tag is an object of its own; what it points at is listed as `TAG^{}`.
         wanted = [f"{ref}^{{}}", ref] if self._tag is not None else [ref]
@@ -91,21 +90,28 @@ class GitSource:
             return f"refs/tags/{self._tag}"
         return "HEAD" if self._branch is None else f"refs/heads/{self._branch}"
 
-    def _present(self, sha: str) -> str:
-        """A commit that is there: it is brought here, without any file."""
-        options = ["--filter=tree:0", "--depth", "1"]
-        if self._found(sha, options, [sha], _object_format(sha)).returncode != 0:
+    def _commit(self, sha: str) -> str:
+        """The commit that a SHA means: 40 digits are a whole one, or abbreviate one of 64."""
+        ids = self._remote.refs("HEAD") or self._remote.refs()
+        one = next(iter(ids.values()), sha)
+        if len(sha) < len(one):
+            return self._whole(sha, _object_format(one))
+        if len(sha) > len(one) or not self._is_present(sha):
             raise self._no_ref(sha)
         return sha
 
-    def _whole(self, short: str) -> str:
+    def _is_present(self, sha: str) -> bool:
+        """Whether a commit is there: it is brought here, without any file."""
+        options = ["--filter=tree:0", "--depth", "1"]
+        return self._found(sha, options, [sha], _object_format(sha)).returncode == 0
+
+    def _whole(self, short: str, object_format: str) -> str:
         """The one commit that begins so. Git's protocol knows whole ids only, so all commits of
         branches and tags are brought here, without any file (partial clone; a host that can't do
         that sends the files too)."""
         # Under names of our own: a branch may be called as the commit begins.
         everything = [f"+refs/{kind}/*:refs/all/{kind}/*" for kind in ("heads", "tags")]
-        any_id = next(iter(self._remote.refs().values()), "")
-        found = self._found(short, ["--filter=tree:0"], everything, _object_format(any_id))
+        found = self._found(short, ["--filter=tree:0"], everything, object_format)
         whole = found.stdout.decode("ascii", "replace").strip()
         if b"ambiguous" in found.stderr:
             message = f"more than one commit that begins with {short!r}. Write more of its digits."

@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from chroma_sync.api.reasons import Reason
-from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
+from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary, Unusable
 from chroma_sync.pipeline.fetch.access import Access, Login
 from chroma_sync.pipeline.fetch.git_command import CA_SETTING, GitCommand
 from chroma_sync.pipeline.fetch.git_process import GitTimeout
@@ -34,6 +34,11 @@ _STATUS: Final = re.compile(r"(?:returned error:|HTTP) (\d{3})\b")
 _REFS: Final = "/info/refs?service=git-upload-pack"
 # What git says on stderr, in the C locale, of an object that the host does not give.
 _TELLING: Final = ("fatal:", "error:", "remote: fatal:", "remote: error:")
+# What git itself finds in objects that it has here, whose ids are their hashes: tree-walk.c.
+_NO_TREE: Final = re.compile(
+    r"^(?:fatal|error): ((?:empty filename|malformed mode) in tree entry|too-short tree \w+)",
+    re.MULTILINE,
+)
 _NO_COMMIT: Final = re.compile(r"not our ref|couldn't find remote ref|unadvertised object")
 
 
@@ -112,6 +117,10 @@ class Remote:
         said = done.stderr.decode("utf-8", "replace")
         if git_found_it_full(said):
             return scratch_full()
+        unreadable = _NO_TREE.search(said)
+        if unreadable:
+            message = f"{self.url}: {_CORRUPT.format(why=unreadable[1])}"
+            return Unusable(Reason.REPOSITORY_CORRUPT, message)
         # The repository's own name must not look like a symptom.
         said_of_it = said.replace(self.url, "")
         if _NO_COMMIT.search(said_of_it):
@@ -164,6 +173,12 @@ class Remote:
             self._access.forget()
             return True
         return False
+
+
+_CORRUPT: Final = (
+    "the commit holds a folder that git can't read ({why}). Push a commit without it, or name "
+    "another commit."
+)
 
 
 def _origin(url: str) -> str:
