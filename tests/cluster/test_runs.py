@@ -52,8 +52,6 @@ def test_every_file_comes_out(world: World, reference: tuple[str, dict[str, Any]
     for key, chunks in documents.items():
         assert [n for n, _, _ in chunks] == list(range(len(chunks)))
         assert "".join(text for _, text, _ in chunks).encode() == TEXTS[key].data
-        assert chunks[0][2]["chunk_count"] == len(chunks)
-        assert all("chunk_count" not in metadata for _, _, metadata in chunks[1:])
 
 
 def test_ids_and_metadata(world: World, reference: tuple[str, dict[str, Any]]) -> None:

@@ -19,6 +19,7 @@ from chroma_sync.api.meta import (
     section,
     shape,
 )
+from chroma_sync.api.record_keys import USER_KEYS_MAX
 from chroma_sync.api.shown import visible
 
 CollectionName = Annotated[
@@ -121,8 +122,8 @@ class S3Run(ApiModel):
     )
     metadata: dict[str, JsonValue] | None = Field(
         default=None,
-        max_length=16,
-        description="Metadata for each record of the run: at most 16 keys, each with a string, "
+        max_length=USER_KEYS_MAX,
+        description="Metadata for each record of the run: at most 12 keys, each with a string, "
         "number or boolean, or a list of values of one of these types. Example: {team: people}.",
     )
 

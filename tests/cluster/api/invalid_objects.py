@@ -122,8 +122,8 @@ _LONG: Final = (
         "too many metadata keys",
         "s3 run",
         "spec.s3.metadata",
-        "at most 16 items",
-        set={"spec.s3.metadata": {f"key{n}": n for n in range(17)}},
+        "at most 12 items",
+        set={"spec.s3.metadata": {f"key{n}": n for n in range(13)}},
     ),
 )
 

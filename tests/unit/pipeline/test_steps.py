@@ -29,7 +29,6 @@ def test_a_run_from_nothing(make_tools: MakeTools) -> None:
         values = dict(pairs)
         n = int(id_.rpartition("-")[2])
         texts.setdefault(values["document_key"], {})[n] = text
-        assert ("chunk_count" in values) == (n == 0)
     assert sorted(texts) == ["big.py", "same.txt", "small.md"]
     big = "".join(f"def f{i}():\n    return {i}\n\n\n" for i in range(200))
     assert "".join(text for _, text in sorted(texts["big.py"].items())) == big

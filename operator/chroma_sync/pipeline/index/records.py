@@ -19,14 +19,17 @@ Scalar = str | int | float | bool
 
 # Keys that a record has or lacks by its content. Chroma merges the metadata of an upsert into what
 # stands, so a key that is gone must be sent as None where an older record may have had it.
-_SOMETIMES = ("language", "embedding_windows", "chunk_count")
+_SOMETIMES = ("language", "embedding_windows")
+# What releases before this one wrote. Nothing reads it.
+_FORMER = ("chunk_count", "document_config")
 _ID = re.compile(r"([0-9a-f]{64})-(0|[1-9][0-9]{0,9})")
 
 
 @dataclass(frozen=True, slots=True)
 class Configs:
-    """Two short hashes on every record. `document` covers everything that shapes a document's
-    records and decides "unchanged"; `embedding` decides only whether a vector may be taken over."""
+    """Two short hashes. `document` covers everything that shapes a document's records: it stands on
+    the collection, and in each `document_state`. `embedding` stands on every record and decides
+    only whether its vector may be taken over."""
 
     document: str
     embedding: str
@@ -107,7 +110,9 @@ def make_record(
         *(key_sha, entry.state, configs.document, chunked.strategy),
         is_last=chunk.n == len(chunked.chunks) - 1,
     )
-    metadata: dict[str, Scalar | None] = dict.fromkeys(_SOMETIMES) if replaces else {}
+    metadata: dict[str, Scalar | None] = {}
+    if replaces:
+        metadata |= dict.fromkeys((*_SOMETIMES, *_FORMER))
     metadata |= {
         "document_key": entry.key,
         "document_key_sha256": key_sha,
@@ -119,7 +124,6 @@ def make_record(
         "end_line": chunk.end_line,
         "end_col": chunk.end_col,
         "content_sha256": sha256_hex(chunk.text),
-        "document_config": configs.document,
         "document_state": state,
         "embedding_config": configs.embedding,
     }
@@ -127,7 +131,5 @@ def make_record(
         metadata["language"] = chunked.language
     if windows > 1:
         metadata["embedding_windows"] = windows
-    if chunk.n == 0:
-        metadata["chunk_count"] = len(chunked.chunks)
     id_, text = record_id(key_sha, chunk.n), chunk.text.decode("utf-8")
     return Record(id_, text, metadata, vector, in_place)

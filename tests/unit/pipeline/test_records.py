@@ -1,0 +1,45 @@
+"""The shape of a record: which keys it may have, and how many."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from chroma_sync.api.invocation import S3Run
+from chroma_sync.api.record_keys import OWN_KEYS_MAX, RECORD_KEYS_MAX, USER_KEYS_MAX
+from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
+from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.index.records import Configs, Record, make_record
+
+# Part of the API, and written once what they are for is served.
+LATER = {"custom_id", "sparse_embedding"}
+CONFIGS = Configs(document="d", embedding="e")
+
+
+def record_of(*, replaces: bool) -> Record:
+    """Of a text that gives a record all keys that it may have."""
+    with Chunker(ChunkingConfig("tree_sitter", 100, None)) as chunker:
+        chunked = chunker.chunk("a.py", b"x = 1\n")
+    return make_record(
+        *(Entry("a.py", "v", 6), chunked, chunked.chunks[0], np.ones(2, np.float32)),
+        windows=2,
+        configs=CONFIGS,
+        replaces=replaces,
+        in_place=False,
+    )
+
+
+def test_a_record_and_the_keys_of_users_stay_within_the_quota() -> None:
+    own = {key for key, value in record_of(replaces=False).metadata.items() if value is not None}
+    assert {"language", "embedding_windows"} < own
+    assert len(own | LATER) <= OWN_KEYS_MAX
+    assert OWN_KEYS_MAX + USER_KEYS_MAX == RECORD_KEYS_MAX == 32
+    bound = S3Run.model_json_schema()["properties"]["metadata"]["anyOf"][0]["maxProperties"]
+    assert bound == USER_KEYS_MAX == 12
+
+
+def test_what_an_earlier_release_wrote_and_nothing_reads_goes() -> None:
+    replaced = record_of(replaces=True).metadata
+    fresh = record_of(replaces=False).metadata
+    gone = replaced.keys() - fresh.keys()
+    assert gone == {"chunk_count", "document_config"}
+    assert all(replaced[key] is None for key in gone)
