@@ -1,5 +1,5 @@
-"""The metadata keys of a record, as a budget: a hosted Chroma takes so many, and users have a part of
-them. What the worker writes stays within the rest (tests/unit/pipeline/test_records.py counts)."""
+"""The metadata keys of a record, as a budget: a hosted Chroma takes so many, and users have a part
+of them. What the worker writes stays within the rest (tests/unit/pipeline/test_records.py)."""
 
 from __future__ import annotations
 

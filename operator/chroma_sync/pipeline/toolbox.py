@@ -39,7 +39,7 @@ class Toolbox:
 
     @cached_property
     def parser_limits(self) -> Limits:
-        """What a parse may take here: part of `configs`, as files come out by it."""
+        """What a parse may take here: files that give up their syntax come out by it."""
         return Limits()
 
     def chunker(self) -> Chunker:
@@ -58,14 +58,13 @@ class Toolbox:
             *(embedding.model, embedding.document_prompt, str(dimension)),
             *(str(info.max_input_tokens), EMBEDDING_RULE_VERSION),
         )
-        chunking, limits = chunking_config(self.configuration), self.parser_limits
+        chunking = chunking_config(self.configuration)
         records = short_hash(
             *(chunking.type, str(chunking.max_size_bytes), str(chunking.max_lines)),
-            # A file whose syntax is given up under these may be parsed under others.
-            *(str(limits.cpu_seconds), str(limits.memory_bytes)),
             *(CHUNKER_VERSION, TEXT_RULE_VERSION, vectors),
         )
-        return Configs(document=records, embedding=vectors)
+        limits = self.parser_limits
+        return Configs(records, vectors, limits.cpu_seconds, limits.memory_bytes)
 
 
 def chunking_config(configuration: Configuration) -> ChunkingConfig:

@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 
 from chroma_sync.pipeline import steps
-from chroma_sync.pipeline.chunk import Strategy
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
-from chroma_sync.pipeline.index.records import document_sha, document_state, record_id
+from chroma_sync.pipeline.index.records import (
+    GAVE_UP_AT,
+    document_sha,
+    document_state,
+    record_id,
+)
 from chroma_sync.pipeline.index.target import load_leftovers, load_target
 from chroma_sync.pipeline.toolbox import Toolbox
 
@@ -56,11 +60,12 @@ def numbers_of_big(collection: Collection) -> list[int]:
 
 
 def state_of_big(
-    tools: Toolbox, strategy: Strategy, *, is_last: bool = False, version: str = ""
-) -> dict[str, str]:
+    tools: Toolbox, *, gave_up: bool = False, is_last: bool = False, version: str = ""
+) -> dict[str, str | int]:
     sha, version = document_sha("big.py"), version or versions(tools)["big.py"]
-    state = document_state(sha, version, tools.configs.document, strategy, is_last=is_last)
-    return {"document_state": state}
+    state = document_state(sha, version, tools.configs, gave_up=gave_up, is_last=is_last)
+    bound = {GAVE_UP_AT: tools.configs.parser_bytes} if gave_up else {}
+    return {"document_state": state, **bound}
 
 
 def nothing(tools: Toolbox, collection: Collection) -> None:
@@ -78,7 +83,7 @@ def no_chunk_0(tools: Toolbox, collection: Collection) -> None:
 def a_version_of_another_document(tools: Toolbox, collection: Collection) -> None:
     """As a run leaves it that breaks off while big.py has the content that same.txt has now."""
     version = versions(tools)["same.txt"]
-    state = state_of_big(tools, "tree_sitter", version=version)
+    state = state_of_big(tools, version=version)
     collection._handle.update(big(2), metadatas={"version_key": version, **state})
 
 
@@ -91,7 +96,7 @@ def a_document_that_is_gone(tools: Toolbox, collection: Collection) -> None:
 def cut_by_lines(tools: Toolbox, collection: Collection, first: int) -> None:
     """Chunks `first` to 5 as they are when the parse of big.py took too long."""
     for n in range(first, 6):
-        state = state_of_big(tools, "lines", is_last=n == 5)
+        state = state_of_big(tools, gave_up=True, is_last=n == 5)
         collection._handle.update(big(n), metadatas=state)
 
 
@@ -111,7 +116,7 @@ def two_cuts_mixed_of_as_many_chunks(tools: Toolbox, collection: Collection) -> 
 
 
 def one_chunk_by_now(tools: Toolbox, collection: Collection) -> None:
-    collection._handle.update(big(0), metadatas=state_of_big(tools, "lines", is_last=True))
+    collection._handle.update(big(0), metadatas=state_of_big(tools, gave_up=True, is_last=True))
 
 
 def no_last_chunk(tools: Toolbox, collection: Collection) -> None:

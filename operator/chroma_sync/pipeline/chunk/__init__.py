@@ -4,7 +4,6 @@ from chroma_sync.pipeline.chunk.chunker import Chunker
 from chroma_sync.pipeline.chunk.languages import language_of
 from chroma_sync.pipeline.chunk.model import (
     CHUNKER_VERSION,
-    STRATEGIES,
     Chunk,
     Chunked,
     ChunkingConfig,
@@ -14,7 +13,6 @@ from chroma_sync.pipeline.chunk.parser import Limits, ParserUnavailable
 
 __all__ = [
     "CHUNKER_VERSION",
-    "STRATEGIES",
     "Chunk",
     "Chunked",
     "Chunker",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
-# Part of every record's `document_config`: bump it whenever the same file may come out in other
+# Part of every record's `document_state`: bump it whenever the same file may come out in other
 # chunks, also after a new release of the grammars. tests/unit/chunk/test_golden.py notices.
-CHUNKER_VERSION = "3"
+CHUNKER_VERSION = "4"
 
 Strategy = Literal["tree_sitter", "lines"]
-STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 # Why a file's syntax was given up.
 Fallback = Literal["parser timed out", "parser crashed", "parser out of memory"]
 

@@ -11,7 +11,7 @@ from chroma_sync.pipeline.fetch.model import Entry
 from chroma_sync.pipeline.fetch.pointers import pointer
 from chroma_sync.pipeline.fetch.worth import content_verdicts
 
-# Part of every record's `document_config`: bump it when the same bytes come out as another text, or
+# Part of every record's `document_state`: bump it when the same bytes come out as another text, or
 # have another verdict. Documents that stand are then read again, and go if they are skipped now.
 TEXT_RULE_VERSION: Final = "2"
 

@@ -30,6 +30,7 @@ _IDS_READ = 10_000
 _METADATA_READ = 1_000  # what larger pages leave in the heap stays there
 
 Metadata = dict[str, Any]
+NO_BOUNDS: Mapping[str, int] = {}
 
 
 class Call(Protocol):
@@ -212,11 +213,15 @@ class Collection:
         for page in self._pages(size, where=where, include=include):
             yield from _stored(page)
 
-    def ids_where(self, key: str, values: Sequence[str]) -> Iterator[str]:
-        """The ids of the records that have one of some values in their metadata. Don't delete
-        meanwhile."""
+    def ids_where(
+        self, key: str, values: Sequence[str], at_least: Mapping[str, int] = NO_BOUNDS
+    ) -> Iterator[str]:
+        """The ids of the records that have one of some values in their metadata, and numbers that
+        are `at_least` these. Don't delete meanwhile."""
+        asked = [{key: {"$in": list(values)}}, *({k: {"$gte": n}} for k, n in at_least.items())]
         if values:
-            for page in self._pages(self._ids_read, where={key: {"$in": list(values)}}, include=[]):
+            where = {"$and": asked} if len(asked) > 1 else asked[0]
+            for page in self._pages(self._ids_read, where=where, include=[]):
                 yield from page["ids"]
 
     def _pages(self, size: int, **what: Any) -> Iterator[Any]:

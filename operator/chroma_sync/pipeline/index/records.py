@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from chroma_sync.pipeline.chunk import Chunk, Chunked, Strategy
+from chroma_sync.pipeline.chunk import Chunk, Chunked
 from chroma_sync.pipeline.fetch import Entry
 
 Vector = np.ndarray[Any, np.dtype[np.float32]]
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 Scalar = str | int | float | bool
 
+# On a document that gave up its syntax: the memory in bytes that its parse could take.
+GAVE_UP_AT = "syntax_gave_up_at_bytes"
 # Keys that a record has or lacks by its content. Chroma merges the metadata of an upsert into what
 # stands, so a key that is gone must be sent as None where an older record may have had it.
-_SOMETIMES = ("language", "embedding_windows")
+_SOMETIMES = ("language", "embedding_windows", GAVE_UP_AT)
 # What releases before this one wrote. Nothing reads it.
 _FORMER = ("chunk_count", "document_config")
 _ID = re.compile(r"([0-9a-f]{64})-(0|[1-9][0-9]{0,9})")
@@ -27,12 +29,15 @@ _ID = re.compile(r"([0-9a-f]{64})-(0|[1-9][0-9]{0,9})")
 
 @dataclass(frozen=True, slots=True)
 class Configs:
-    """Two short hashes. `document` covers everything that shapes a document's records: it stands on
-    the collection, and in each `document_state`. `embedding` stands on every record and decides
-    only whether its vector may be taken over."""
+    """What shapes records. Two short hashes: `document` covers everything that shapes a document's
+    records, it stands on the collection and in each `document_state`; `embedding` stands on every
+    record and decides only whether its vector may be taken over. And what a parse may take here, in
+    CPU time and memory: that shapes only the records of a document that gave up its syntax."""
 
     document: str
     embedding: str
+    parser_seconds: float
+    parser_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +84,19 @@ def is_first(id_: str) -> bool:
 
 
 def document_state(
-    key_sha: str, version: str, config: str, strategy: Strategy, *, is_last: bool
+    key_sha: str, version: str, configs: Configs, *, gave_up: bool, is_last: bool
 ) -> str:
     """What stands on the records of one document in one version, configuration and way to cut it,
     and on no others in any collection. So a server can be asked which records of many documents are
     up to date, and answer with their ids alone. The last chunk has a state of its own: its id tells
     how many there must be.
 
-    The way to cut is part of it, as it may change with the node: a parse may take too long. Chunks
-    of two cuts never count as one document.
+    Whether it `gave_up` its syntax is part of it, as that may change with the node: chunks of two
+    cuts never count as one document. One that gave up is up to date only where a parse may take the
+    same time, and no more memory than it then had (`GAVE_UP_AT`).
     """
-    return short_hash(key_sha, version, config, strategy, "last" if is_last else "")
+    way = f"gave up after {configs.parser_seconds:g} s" if gave_up else ""
+    return short_hash(key_sha, version, configs.document, way, "last" if is_last else "")
 
 
 def make_record(
@@ -106,10 +113,9 @@ def make_record(
     """Put one record together. `replaces`: an older record may stand under this id; `in_place`: one
     with this text and vector does."""
     key_sha = document_sha(entry.key)
-    state = document_state(
-        *(key_sha, entry.state, configs.document, chunked.strategy),
-        is_last=chunk.n == len(chunked.chunks) - 1,
-    )
+    gave_up = chunked.fallback is not None
+    is_last = chunk.n == len(chunked.chunks) - 1
+    state = document_state(key_sha, entry.state, configs, gave_up=gave_up, is_last=is_last)
     metadata: dict[str, Scalar | None] = {}
     if replaces:
         metadata |= dict.fromkeys((*_SOMETIMES, *_FORMER))
@@ -127,6 +133,8 @@ def make_record(
         "document_state": state,
         "embedding_config": configs.embedding,
     }
+    if gave_up:
+        metadata[GAVE_UP_AT] = configs.parser_bytes
     if chunked.language is not None:
         metadata["language"] = chunked.language
     if windows > 1:

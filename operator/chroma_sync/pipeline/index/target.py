@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from chroma_sync.pipeline.chunk import STRATEGIES, Strategy
-from chroma_sync.pipeline.index.chroma import Collection
-from chroma_sync.pipeline.index.records import Configs, document_state, id_parts
+from chroma_sync.pipeline.index.chroma import NO_BOUNDS, Collection
+from chroma_sync.pipeline.index.records import (
+    GAVE_UP_AT,
+    Configs,
+    document_state,
+    id_parts,
+)
 from chroma_sync.pipeline.index.state import TargetState
 
 # Documents asked for at once. A single node takes up to 20 ms for a question about 80,000 records,
@@ -23,9 +27,9 @@ def load_target(state: TargetState, collection: Collection, configs: Configs) ->
     """Find out which listed documents stand whole. Don't delete meanwhile."""
     for versions in state.listed(_DOCUMENTS):
         counts: dict[str, int] = {}
-        for strategy in STRATEGIES:
+        for gave_up in (False, True):
             left = {sha: version for sha, version in versions.items() if sha not in counts}
-            counts |= _whole(collection, left, configs, strategy)
+            counts |= _whole(collection, left, configs, gave_up=gave_up)
         state.load_chunk_counts({key_sha: counts.get(key_sha) for key_sha in versions})
 
 
@@ -46,19 +50,20 @@ def load_leftovers(state: TargetState, collection: Collection) -> None:
 
 
 def _whole(
-    collection: Collection, versions: Mapping[str, str], configs: Configs, strategy: Strategy
+    collection: Collection, versions: Mapping[str, str], configs: Configs, *, gave_up: bool
 ) -> dict[str, int]:
     """The chunk counts of those documents of which all chunks from 0 to the last one stand in the
     listed version and configuration, cut in one way. More may stand beyond: an old tail."""
+    at_least = {GAVE_UP_AT: configs.parser_bytes} if gave_up else NO_BOUNDS
 
     def standing(key_shas: Iterable[str], *, last: bool) -> Iterator[tuple[str, int]]:
         """The ids that some documents have for their last chunks, or for all others. One may come
         twice, if another pod writes and it moves from page to page."""
         states = [
-            document_state(sha, versions[sha], configs.document, strategy, is_last=last)
+            document_state(sha, versions[sha], configs, gave_up=gave_up, is_last=last)
             for sha in key_shas
         ]
-        for id_ in collection.ids_where("document_state", states):
+        for id_ in collection.ids_where("document_state", states, at_least):
             found = id_parts(id_)
             if found is not None and found[0] in versions:
                 yield found
