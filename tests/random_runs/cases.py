@@ -11,19 +11,23 @@ Tree = dict[str, bytes]
 Step = Literal["plan", "work", "finish", "run"]
 
 WORDS: Final = ("bread", "oven", "dough", "flour", "yeast", "crust", "salt", "rye", "loaf", "mill")
-# A text with this word is refused by the model.
+# A text with the first word is refused by the model, a record with the second one by Chroma (413).
 REFUSED: Final = "unspeakable"
+UNSTORABLE: Final = "unstorable"
 
 # What may happen at a call of Chroma. A killed pod is followed by another; a lost answer is one of
 # a call that was carried out; a twin is a pod of the same run and step, which lives through all of
 # its work just then; a rival is another run that claims the collection. A model
 # that is changed gives other vectors from that call on, another model does so from the first one.
+# What stands before Chroma and takes small bodies only answers 413 from that call on.
 AT_ANY_TIME: Final = (
     *("killed before", "killed after", "not reached", "answer lost", "twin", "rival"),
-    *("model gone", "model changed", "another model"),
+    *("model gone", "model changed", "another model", "small bodies"),
 )
 # What a stranger does. Finish looks at each document once: after that it would not notice.
 BEFORE_FINISH: Final = ("records deleted", "records overwritten")
+# A run that more documents than these are refused to ends. It takes fewer here: cases are small.
+REFUSED_MAX: Final = 4
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,9 @@ class Round:
     shards: int
     attempts: tuple[Attempt, ...]
 
-    @property
-    def has_strangers(self) -> bool:
-        """Whether anyone else writes into the collection."""
-        kinds = {trouble.kind for attempt in self.attempts for trouble in attempt.troubles}
-        return bool(kinds & {*BEFORE_FINISH})
+    def has(self, *kinds: str) -> bool:
+        """Whether anything of these kinds happens."""
+        return any(trouble.kind in kinds for one in self.attempts for trouble in one.troubles)
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,26 @@ def case(seed: int) -> Case:
     states = [_first(random)]
     while len(states) < 3:
         states.append(_changed(random, states[-1]))
+    if random.random() < 0.1:
+        states[random.randrange(len(states))] |= _many_refused(random)
     rounds = [_round(random, state) for state in range(random.randint(1, 3))]
     return Case(seed, tuple(states), tuple(rounds))
 
 
 def _first(random: Random) -> Tree:
     return {_key(random): _text(random) for _ in range(random.randint(0, 10))}
+
+
+def _many_refused(random: Random) -> Tree:
+    """More documents than a run bears that are refused."""
+    return {f"c/{n}.txt": _refused(random) for n in range(REFUSED_MAX + 1)}
+
+
+def _refused(random: Random) -> bytes:
+    lines = [_line(random) for _ in range(random.randint(1, 4))]
+    word = random.choice((REFUSED, UNSTORABLE))
+    lines[random.randrange(len(lines))] = f"{word}\n".encode()
+    return b"".join(lines)
 
 
 def _changed(random: Random, tree: Tree) -> Tree:
@@ -118,10 +134,9 @@ def _text(random: Random) -> bytes:
     kind = random.random()
     if kind < 0.05:
         return random.choice((b"", b"\0binary"))
-    lines = [_line(random) for _ in range(random.randint(1, 12))]
-    if kind < 0.12:
-        lines[random.randrange(len(lines))] = f"{REFUSED}\n".encode()
-    return b"".join(lines)
+    if kind < 0.15:
+        return _refused(random)
+    return b"".join(_line(random) for _ in range(random.randint(1, 12)))
 
 
 def _line(random: Random) -> bytes:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from chroma_sync.pipeline import stream
 from chroma_sync.pipeline.index.chroma import Database
+from random_runs.cases import REFUSED_MAX
 from random_runs.world import World
 
 
@@ -29,7 +31,8 @@ def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 
 @pytest.fixture
-def world(chroma: Database, tmp_path: Path) -> Iterator[World]:
+def world(chroma: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(stream, "REFUSED_MAX", REFUSED_MAX)
     world = World(chroma._server, tmp_path)
     yield world
     world.clear()

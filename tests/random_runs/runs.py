@@ -12,12 +12,22 @@ import httpx
 import numpy as np
 
 from chroma_sync.api.contract import ExitCode
+from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.outcome import as_step_error
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.index.records import document_sha
 from chroma_sync.pipeline.toolbox import Toolbox
-from random_runs.cases import REFUSED, Attempt, Case, Round, Trouble
-from random_runs.world import OddModel, World
+from random_runs.cases import (
+    BEFORE_FINISH,
+    REFUSED,
+    REFUSED_MAX,
+    UNSTORABLE,
+    Attempt,
+    Case,
+    Round,
+    Trouble,
+)
+from random_runs.world import OddDatabase, OddModel, World
 
 _TARGET = "target"
 _ATTEMPTS_MAX = 6
@@ -43,6 +53,7 @@ class Player:
         self._case = case
         self._target = f"{_TARGET}-{case.seed}"
         self._rival: tuple[str, int] | None = None
+        self._strange: set[str] = set()  # documents that strangers wrote
         self._fresh: dict[int, Records] = {}
 
     def play(self) -> list[str]:
@@ -53,9 +64,12 @@ class Player:
             before = self._records(self._target)
             uid = f"run-{number}-{uuid.uuid4()}"
             reason = self._run(round_, uid)
-            self._check(round_.state, uid, reason, before)
-            if reason and not round_.has_strangers:
+            self._check(round_.state, uid, reason, before, has_twin=round_.has("twin"))
+            if reason and not round_.has(*BEFORE_FINISH):
                 self._check_nothing_lost(round_.state, before)
+                if reason.startswith(Reason.TOO_MANY_REFUSED):
+                    found = self._records(self._target)
+                    assert before.keys() <= found.keys(), _difference(found, before)
             ends.append(reason)
             if self._rival is not None:
                 (rival, state), self._rival = self._rival, None
@@ -65,7 +79,8 @@ class Player:
         last = len(self._case.states) - 1
         uid, before = f"last-{uuid.uuid4()}", self._records(self._target)
         reason = self._in_peace(last, uid)
-        assert reason == "", f"a run in peace ended with {reason}"
+        ended_well = not reason or self._too_many_refused(last)
+        assert ended_well, f"a run in peace ended with {reason}"
         self._check(last, uid, reason, before)
         return ends
 
@@ -142,6 +157,9 @@ class Player:
                 raise httpx.ConnectError("not reached, by the case")
             case "model gone":
                 _model(tools).gone = True
+            case "small bodies":
+                assert isinstance(tools.database, OddDatabase)
+                tools.database.records_max = 1 + trouble.seed % 3
             case "model changed" if _model(tools).expects:
                 _model(tools).changed = True
             case "twin":
@@ -176,6 +194,7 @@ class Player:
         ids = sorted(records)
         if ids:
             chosen = random.sample(ids, random.randint(1, len(ids)))
+            self._strange |= {_document(id_) for id_ in chosen}
             handle.upsert(
                 ids=chosen,
                 documents=[records[i][0] for i in chosen],
@@ -185,15 +204,23 @@ class Player:
 
     # What must be true
 
-    def _check(self, state: int, uid: str, reason: str, before: Records) -> None:
+    def _check(
+        self, state: int, uid: str, reason: str, before: Records, *, has_twin: bool = False
+    ) -> None:
         found, wanted = self._records(self._target), self._from_nothing(state)
         metadata = self._metadata()
         marked = metadata.get("finished_by") == uid
         assert marked or reason, "it ended well and is not marked finished"
+        if self._too_many_refused(state):
+            assert not marked, "too many documents were refused, and it is marked finished"
         if not marked:
             return
         # Also of a run that ended with a reason: a twin has finished it, and a rival took it over.
         kept = self._kept(state, before)
+        if has_twin:
+            # One pod may write pieces of what is refused after the other has set the mark. The next
+            # run of the Source deletes them.
+            kept |= self._refused(state)
         found = {id_: record for id_, record in found.items() if _document(id_) not in kept}
         assert found.keys() == wanted.keys(), _difference(found, wanted)
         for id_, (text, values, vector) in wanted.items():
@@ -206,17 +233,32 @@ class Player:
         stood = {i: r for i, r in before.items() if i in wanted and r[:2] == wanted[i][:2]}
         assert stood.keys() <= found.keys(), _difference(found, stood)
 
-    def _kept(self, state: int, before: Records) -> set[str]:
-        """The documents of which what stood before may stay: the model refuses them now."""
+    def _too_many_refused(self, state: int) -> bool:
+        """Whether a run over this state must end before it deletes or marks anything."""
+        return len(self._refused(state)) > REFUSED_MAX
+
+    def _refused(self, state: int, *words: str) -> set[str]:
+        """The documents that are refused for one of these words, or for any."""
         tree = self._case.states[state]
-        refused = {document_sha(k) for k, text in tree.items() if REFUSED.encode() in text}
-        return refused & {_document(id_) for id_ in before}
+        words = words or (REFUSED, UNSTORABLE)
+        return {document_sha(k) for k, t in tree.items() if any(w.encode() in t for w in words)}
+
+    def _kept(self, state: int, before: Records) -> set[str]:
+        """The documents of which what stood before, or what strangers wrote, may stay: the model
+        refuses them now."""
+        refused = self._refused(state, REFUSED)
+        return refused & ({_document(id_) for id_ in before} | self._strange)
 
     def _from_nothing(self, state: int) -> Records:
-        """What an undisturbed run into a new collection gives."""
+        """What an undisturbed run into a new collection gives. Where too many documents are refused
+        it gives nothing: then what it would give without them."""
         if state not in self._fresh:
             name = f"nothing-{self._case.seed}-{state}"
-            steps.run(self._world.tools(self._case.states, state, name, str(uuid.uuid4())))
+            tree = self._case.states[state]
+            if self._too_many_refused(state):
+                refused = self._refused(state)
+                tree = {key: text for key, text in tree.items() if document_sha(key) not in refused}
+            steps.run(self._world.tools((tree,), 0, name, str(uuid.uuid4())))
             self._fresh[state] = self._records(name)
         return self._fresh[state]
 

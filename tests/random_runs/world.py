@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ from chroma_sync.pipeline.embed import EmbeddingUnavailable, Vector, Vectors
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
+from chroma_sync.pipeline.index.session import OddAnswer
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.hash_model import HashModel
-from random_runs.cases import REFUSED, Tree
+from random_runs.cases import REFUSED, UNSTORABLE, Tree
 
 DIMENSION = 8
 _CALLS = ("get", "upsert", "update", "delete", "modify", "count")
@@ -88,21 +89,29 @@ class OddModel(HashModel):
         return super()._vector(f"{'another ' if self.changed else ''}{text}")
 
 
-class _OddDatabase(Database):
-    """A database with a hook in the calls of its collections."""
+class OddDatabase(Database):
+    """A database with a hook in the calls of its collections. Before it stands what refuses writes
+    of some texts, and of more than `records_max` records."""
 
     hook: Hook
+    records_max: int | None = None
 
     def _collection(self, model: Any) -> Collection:
         collection = super()._collection(model)
-        collection._handle = _OddHandle(collection._handle, self.hook)
+        collection._handle = _OddHandle(collection._handle, self)
         return collection
+
+    def see_that_it_passes(self, count: int, texts: Iterable[str]) -> None:
+        """Raise what a client raises that is answered 413."""
+        too_many = self.records_max is not None and count > self.records_max
+        if too_many or any(UNSTORABLE in text for text in texts):
+            raise OddAnswer(413, "HTTP 413")
 
 
 class _OddHandle:
-    def __init__(self, handle: Any, hook: Hook) -> None:
+    def __init__(self, handle: Any, database: OddDatabase) -> None:
         self._handle = handle
-        self._hook = hook
+        self._database = database
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._handle, name)
@@ -110,7 +119,13 @@ class _OddHandle:
             return found
 
         def call(*arguments: Any, **options: Any) -> Any:
-            return self._hook(self._handle, name, lambda: found(*arguments, **options))
+            def carry_out() -> Any:
+                if name in ("upsert", "update"):
+                    ids = options["ids"] if "ids" in options else arguments[0]
+                    self._database.see_that_it_passes(len(ids), options.get("documents", ()))
+                return found(*arguments, **options)
+
+            return self._database.hook(self._handle, name, carry_out)
 
         return call
 
@@ -142,7 +157,7 @@ class World:
             self._made.append(collection)
         calls = Calls("the case's Chroma", 60.0, lambda _: None, lambda _: None)
         place = ("default_tenant", "default_database")
-        database = _OddDatabase(self.server, *place, calls, lambda: None)
+        database = OddDatabase(self.server, *place, calls, lambda: None)
         database.hook = hook
         scratch = self.scratch / str(uuid.uuid4())
         scratch.mkdir()
