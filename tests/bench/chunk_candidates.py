@@ -17,8 +17,9 @@ from tree_sitter import Language, Parser
 from tree_sitter_language_pack import SupportedLanguage, get_binding, get_parser
 
 from bench.chunk_corpus import File
+from chroma_sync.pipeline.children import Limits
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
-from chroma_sync.pipeline.chunk.parser import ParserProcess
+from chroma_sync.pipeline.chunk.parser import BoundedParser
 from chroma_sync.pipeline.chunk.syntax import syntax_cuts
 
 # One file to the texts of its chunks, in whichever type they come.
@@ -44,19 +45,17 @@ def bare_parse(_: int, __: list[str]) -> Split:
     return split
 
 
-class ChunkerWithoutChild(Chunker):
+class ParserHere(BoundedParser):
     """Parses where it is called."""
 
-    def _child(self) -> ParserProcess:
-        return cast("ParserProcess", self)
-
-    @staticmethod
-    def cuts(language: str, data: bytes, max_size: int) -> list[int]:
+    def cuts(self, language: str, data: bytes, max_size: int) -> list[int]:
         return syntax_cuts(language, data, max_size)
 
 
 def in_process(size: int, _: list[str]) -> Split:
-    return _texts(ChunkerWithoutChild(_config(size)))
+    chunker = Chunker(_config(size))
+    chunker._parser = ParserHere(Limits(), lambda: None)
+    return _texts(chunker)
 
 
 def in_child(size: int, _: list[str]) -> Split:

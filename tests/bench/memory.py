@@ -79,7 +79,7 @@ def _kind(pid: int) -> str:
     command = Path(f"/proc/{pid}/cmdline").read_bytes()
     if command.partition(b"\0")[0].rpartition(b"/")[2].startswith(b"git"):
         return "git"
-    return "parser" if b"chunk._child" in command else "worker"
+    return "parser" if b"chunk.syntax" in command else "worker"
 
 
 def _anonymous(pid: int) -> int:

@@ -8,13 +8,14 @@ the termination message, and `GET /progress`, the same `Result` while the step s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, Final, TypeGuard, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_core import from_json
 
+from chroma_sync.api.exit_code import ExitCode as ExitCode
 from chroma_sync.api.invocation import (
     COUNT_MAX,
     ChunkCounts,
@@ -55,15 +56,6 @@ class Step(StrEnum):
     PLAN = "plan"
     WORK = "work"
     FINISH = "finish"
-
-
-class ExitCode(IntEnum):
-    """How a pod ended. Codes 64, 65 and 75 are those of sysexits.h."""
-
-    DONE = 0
-    CONFIGURATION = 64  # a person must change something: do not retry
-    INPUT = 65  # the input as a whole can't be used: do not retry
-    TEMPORARY = 75  # retry
 
 
 class SecretUse(StrEnum):

@@ -7,10 +7,8 @@ import traceback
 from pathlib import PurePath
 
 from chroma_sync.api.contract import ExitCode
-from chroma_sync.api.reasons import Reason
 from chroma_sync.api.shown import visible
-from chroma_sync.pipeline.chunk import ParserUnavailable
-from chroma_sync.pipeline.errors import StepError, Temporary
+from chroma_sync.pipeline.errors import StepError
 from chroma_sync.pipeline.scratch import is_full, scratch_full
 
 
@@ -18,8 +16,6 @@ def as_step_error(error: BaseException) -> StepError | None:
     """The error of a step behind an exception, or None for a fault in the program itself."""
     if isinstance(error, StepError):
         return error
-    if isinstance(error, ParserUnavailable):
-        return Temporary(Reason.INTERNAL_ERROR, str(error))
     return scratch_full() if is_full(error) else None
 
 

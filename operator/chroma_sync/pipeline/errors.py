@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from chroma_sync.api.contract import ExitCode
+from chroma_sync.api.exit_code import ExitCode
 from chroma_sync.api.reasons import Reason
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from chroma_sync.api.configuration import Configuration, RunIdentity
 from chroma_sync.api.reasons import Reason
-from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig, Limits
+from chroma_sync.pipeline.children import Limits
+from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig
 from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION, Model, Space
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.fetch import Source

@@ -9,7 +9,8 @@ from typing import get_args
 import pytest
 from tree_sitter_language_pack import SupportedLanguage
 
-from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig, Limits, language_of, languages
+from chroma_sync.pipeline.children import Limits
+from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig, language_of, languages
 from unit.chunk.laws import check
 
 CONFIG = ChunkingConfig("tree_sitter", 60, None)

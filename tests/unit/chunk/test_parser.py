@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from chroma_sync.pipeline.chunk import Chunked, Chunker, ChunkingConfig, Limits, ParserUnavailable
-from chroma_sync.pipeline.chunk.parser import GaveUp, ParserProcess
+from chroma_sync.pipeline.children import Limits, NotRunning
+from chroma_sync.pipeline.children.process import BoundedProcess
+from chroma_sync.pipeline.chunk import Chunked, Chunker, ChunkingConfig
 from chroma_sync.pipeline.errors import Stopped
 from unit.chunk.laws import check
 
@@ -27,9 +25,14 @@ LONG = b"x = [" + b"1, " * 300_000 + b"]\n"
 HANGS = b"x\n" * 40
 
 
+def process_of(chunker: Chunker) -> BoundedProcess:
+    process = chunker._parser.function.process
+    assert process is not None
+    return process
+
+
 def pid_of(chunker: Chunker) -> int:
-    assert chunker._parser is not None
-    return chunker._parser.pid
+    return process_of(chunker).pid
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def test_the_wall_clock_alone_decides_on_no_cut() -> None:
         os.kill(stopped, signal.SIGSTOP)
         assert chunker.chunk("a.py", CODE) == undisturbed
         assert pid_of(chunker) != stopped
-        with pytest.raises(ParserUnavailable, match="too little CPU time"):
+        with pytest.raises(NotRunning, match="too little CPU time"):
             chunker.chunk("a.cbl", HANGS)
 
 
@@ -99,14 +102,14 @@ def test_a_child_that_is_killed_costs_nothing(chunker: Chunker) -> None:
 def test_a_parser_that_crashes_each_time_costs_the_file_its_syntax(
     chunker: Chunker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(parser: ParserProcess, language: str, data: bytes, max_size: int) -> list[int]:
-        parser._process.kill()
-        parser._process.wait()
-        return cuts(parser, language, data, max_size)
+    def crash(process: BoundedProcess, head: bytes, data: bytes, most: int) -> bytes:
+        process._process.kill()
+        process._process.wait()
+        return ask(process, head, data, most)
 
-    cuts = ParserProcess.cuts
+    ask = BoundedProcess.ask
     with monkeypatch.context() as patch:
-        patch.setattr(ParserProcess, "cuts", crash)
+        patch.setattr(BoundedProcess, "ask", crash)
         hit = chunker.chunk("a.py", CODE)
     check(hit, CODE, CONFIG)
     assert (hit.strategy, hit.fallback) == ("lines", "parser crashed")
@@ -126,7 +129,7 @@ def test_a_file_whose_tree_can_never_fit_is_not_parsed() -> None:
     data = b"x = 1\n" * 10_000
     with Chunker(CONFIG, Limits(memory_bytes=8 * len(data) - 1)) as chunker:
         chunked = chunker.chunk("a.py", data)
-        assert chunker._parser is None
+        assert chunker._parser.function.process is None
     assert chunked.fallback == "parser out of memory"
 
 
@@ -140,29 +143,5 @@ def test_a_stop_ends_a_parse() -> None:
     with Chunker(CONFIG, Limits(cpu_seconds=60), check) as chunker:
         with pytest.raises(Stopped):
             chunker.chunk("a.cob", HANGS)
-        assert chunker._parser is not None and not chunker._parser.lives()
+        assert not process_of(chunker).lives()
     assert time.monotonic() - began < 20
-
-
-def test_a_machine_without_room_for_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(*_: object, **__: object) -> None:
-        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
-
-    monkeypatch.setattr(subprocess, "Popen", none)
-    with pytest.raises(ParserUnavailable, match="temporarily unavailable"):
-        ParserProcess(Limits(), lambda: None)
-
-
-def test_what_a_grammar_prints_cannot_stop_it(chunker: Chunker) -> None:
-    """A pipe that nobody reads would be full at some time."""
-    for descriptor in (1, 2):
-        assert Path(f"/proc/{pid_of(chunker)}/fd/{descriptor}").readlink() == Path(os.devnull)
-
-
-def test_a_child_ends_itself_when_nobody_is_left_to_end_it() -> None:
-    parser = ParserProcess(Limits(cpu_seconds=0.5), lambda: None)
-    try:
-        with pytest.raises(GaveUp, match="parser timed out"):
-            parser.cuts("cobol", HANGS, 60)
-    finally:
-        parser.close()

@@ -23,7 +23,7 @@ from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
 from chroma_sync.cli import worker
 from chroma_sync.cli.outcome import UNKNOWN_EXIT_CODE
 from chroma_sync.cli.worker import MountedSecrets
-from chroma_sync.pipeline.chunk import ParserUnavailable
+from chroma_sync.pipeline.children import NotRunning
 from chroma_sync.pipeline.embed import EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.progress import Progress
@@ -115,7 +115,7 @@ def test_a_configuration_of_another_release(value: str | None) -> None:
     [
         (Stopped(), ExitCode.TEMPORARY, ""),
         (EmbeddingUnavailable("it is down"), ExitCode.TEMPORARY, "EmbeddingUnavailable"),
-        (ParserUnavailable("no time to run"), ExitCode.TEMPORARY, "InternalError"),
+        (NotRunning("no time to run"), ExitCode.TEMPORARY, "InternalError"),
         (ValueError("canary-1"), UNKNOWN_EXIT_CODE, "InternalError"),
         (Panic("canary-1"), UNKNOWN_EXIT_CODE, "InternalError"),
         (OSError(28, "canary-1"), ExitCode.TEMPORARY, "ScratchFull"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from chroma_sync.pipeline import steps
-from chroma_sync.pipeline.chunk import Limits
+from chroma_sync.pipeline.children import Limits
 from chroma_sync.pipeline.forecast import forecast
 from chroma_sync.pipeline.index.records import GAVE_UP_AT
 from chroma_sync.pipeline.toolbox import Toolbox

@@ -6,7 +6,8 @@ import numpy as np
 
 from chroma_sync.api.invocation import S3Run
 from chroma_sync.api.record_keys import OWN_KEYS_MAX, RECORD_KEYS_MAX, USER_KEYS_MAX
-from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig, Limits
+from chroma_sync.pipeline.children import Limits
+from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.records import GAVE_UP_AT, Configs, Record, make_record
 

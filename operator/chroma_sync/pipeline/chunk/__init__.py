@@ -9,7 +9,6 @@ from chroma_sync.pipeline.chunk.model import (
     ChunkingConfig,
     Strategy,
 )
-from chroma_sync.pipeline.chunk.parser import Limits, ParserUnavailable
 
 __all__ = [
     "CHUNKER_VERSION",
@@ -17,8 +16,6 @@ __all__ = [
     "Chunked",
     "Chunker",
     "ChunkingConfig",
-    "Limits",
-    "ParserUnavailable",
     "Strategy",
     "language_of",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import TracebackType
 
+from chroma_sync.pipeline.children import Limits
+from chroma_sync.pipeline.children.protocol import DATA_MAX
 from chroma_sync.pipeline.chunk.cuts import line_cuts
 from chroma_sync.pipeline.chunk.languages import language_of
 from chroma_sync.pipeline.chunk.model import Chunk, Chunked, ChunkingConfig
-from chroma_sync.pipeline.chunk.parser import GaveUp, Limits, ParserProcess, ParserUnavailable
-from chroma_sync.pipeline.chunk.protocol import MAX_DATA_BYTES
+from chroma_sync.pipeline.chunk.parser import BoundedParser, GaveUp
 
 _HEAD_BYTES = 4096
 # A syntax tree takes more than this many times its text.
@@ -19,9 +20,9 @@ _LEAST_TREE_FACTOR = 8
 class Chunker:
     """Cuts files into chunks by one configuration; a context manager, for one thread.
 
-    It owns one child process that parses; a parse over the limits, or one that crashes, costs the
-    child and not the run: the file is cut by lines (see `Chunked.fallback`) and the next one meets
-    a new child.
+    It parses in a process of its own; a parse over the limits, or one that crashes, costs that
+    process and not the run: the file is cut by lines (see `Chunked.fallback`) and the next one
+    meets a new one.
     """
 
     def __init__(
@@ -33,8 +34,7 @@ class Chunker:
         """`check` is called while a parse is waited for; what it raises ends the parse."""
         self._config = config
         self._limits = limits or Limits()
-        self._check = check
-        self._parser: ParserProcess | None = None
+        self._parser = BoundedParser(self._limits, check)
 
     def __enter__(self) -> Chunker:
         return self
@@ -48,17 +48,15 @@ class Chunker:
         self.close()
 
     def close(self) -> None:
-        """Ends the child."""
-        if self._parser is not None:
-            self._parser.close()
-            self._parser = None
+        """Ends the parser's process."""
+        self._parser.close()
 
     def chunk(self, key: str, data: bytes) -> Chunked:
         """The chunks of a file. `key` is its path, `data` is valid UTF-8 and may be empty.
 
         The chunks' texts, joined, are `data`; none is over the configured size or cuts a
-        character; two neighbours never fit into one chunk together. Raises `ParserUnavailable` if
-        no child can be started, or none gets to run.
+        character; two neighbours never fit into one chunk together. Raises `NotRunning` if no
+        parser can be started, or none gets to run.
         """
         config = self._config
         language = language_of(key, data[:_HEAD_BYTES])
@@ -77,22 +75,9 @@ class Chunker:
         max_size = self._config.max_size_bytes
         if len(data) <= max_size:  # one chunk, or none, whatever the syntax
             return [len(data)] if data else []
-        if len(data) > min(self._limits.memory_bytes // _LEAST_TREE_FACTOR, MAX_DATA_BYTES):
+        if len(data) > min(self._limits.memory_bytes // _LEAST_TREE_FACTOR, DATA_MAX):
             raise GaveUp("parser out of memory")
-        try:
-            return self._child().cuts(language, data, max_size)
-        except (GaveUp, ParserUnavailable) as error:
-            if isinstance(error, GaveUp) and error.reason == "parser timed out":
-                raise
-            # The child may have suffered from files before or from a busy machine, and how a file
-            # is cut must not depend on either. A new child knows this file only.
-            return self._child().cuts(language, data, max_size)
-
-    def _child(self) -> ParserProcess:
-        if self._parser is None or not self._parser.lives():
-            self.close()
-            self._parser = ParserProcess(self._limits, self._check)
-        return self._parser
+        return self._parser.cuts(language, data, max_size)
 
 
 def as_chunks(data: bytes, cuts: list[int]) -> tuple[Chunk, ...]:

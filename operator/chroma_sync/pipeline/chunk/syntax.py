@@ -1,6 +1,6 @@
 """Where the syntax of a text allows cuts. The only module that imports tree-sitter.
 
-A parse may hang or crash: only the child process calls this (see `_child.py`).
+A parse may hang or crash: only a bounded process calls this (see `parser.py`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,15 @@ from chroma_sync.pipeline.chunk.cuts import (
     best_cut,
     join,
 )
+from chroma_sync.pipeline.chunk.protocol import pack_cuts, unpack_head
 
 _ERROR_KIND = 0xFFFF
+
+
+def answer(head: bytes, data: bytes) -> bytes:
+    """The answer to a question of the parser (see `protocol.py`)."""
+    language, max_size = unpack_head(head)
+    return pack_cuts(syntax_cuts(language, data, max_size))
 
 
 def syntax_cuts(language: str, data: bytes, max_size: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The bound on a parser's memory, told from control groups of both versions."""
+"""The bound on a child's memory, told from control groups of both versions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chroma_sync.pipeline.chunk.memory import MOST_BYTES, parser_memory
+from chroma_sync.pipeline.children.memory import MOST_BYTES, memory_share
 
 MIB = 1024**2
 UNLIMITED_IN_V1 = "9223372036854771712\n"
@@ -57,11 +57,12 @@ def test_half_of_the_containers_limit(
     _write(tmp_path / "proc/self/cgroup", groups)
     for name, text in files.items():
         _write(tmp_path / "sys/fs/cgroup" / name, text)
-    assert parser_memory(tmp_path) == bound
+    assert memory_share(root=tmp_path) == bound
+    assert memory_share(0.25, tmp_path) == (bound // 2 if bound < MOST_BYTES else bound)
 
 
 def test_a_system_without_control_groups(tmp_path: Path) -> None:
-    assert parser_memory(tmp_path) == MOST_BYTES
+    assert memory_share(root=tmp_path) == MOST_BYTES
 
 
 def _write(file: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""How much memory a parser may take, so that it dies before the container it lives in."""
+"""How much memory a child may take, so that it dies before the container it lives in."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 MOST_BYTES = 1024**3
-# Of a container's limit; the rest is for the worker itself.
 _SHARE = 0.5
 
 
-def parser_memory(root: Path = Path("/")) -> int:
-    """The bound on a parser's address space in bytes: 1 GiB, or half of the container's limit
-    where that is less. `root` is where the system's files are."""
+def memory_share(share: float = _SHARE, root: Path = Path("/")) -> int:
+    """A bound on an address space in bytes: 1 GiB, or this share of the container's limit where
+    that is less. What all children together leave of it is for the worker itself. `root` is where
+    the system's files are."""
     limits = (limit for file in _limit_files(root) if (limit := _number(file)) is not None)
-    return min(MOST_BYTES, int(_SHARE * min(limits, default=2 * MOST_BYTES)))
+    limit = min(limits, default=None)
+    return MOST_BYTES if limit is None else min(MOST_BYTES, int(share * limit))
 
 
 def _limit_files(root: Path) -> Iterator[Path]:

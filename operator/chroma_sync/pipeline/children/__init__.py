@@ -1,0 +1,22 @@
+"""Child processes: all are started and killed here, and what hostile input is read by runs in one
+that is bounded in time, memory and output."""
+
+from chroma_sync.pipeline.children.function import BoundedFunction
+from chroma_sync.pipeline.children.limits import (
+    Limits,
+    NotRunning,
+    OverLimit,
+    What,
+)
+from chroma_sync.pipeline.children.started import kill, kill_all, start
+
+__all__ = [
+    "BoundedFunction",
+    "Limits",
+    "NotRunning",
+    "OverLimit",
+    "What",
+    "kill",
+    "kill_all",
+    "start",
+]
