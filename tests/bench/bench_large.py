@@ -27,7 +27,9 @@ from chroma_sync.pipeline import steps
 from fakes import gate
 from fakes.git_host import serving
 from fakes.hash_model import HashModel
+from fakes.proxy import Asked
 from fakes.running import running
+from fakes.scripted_tei import Reply
 
 MIB = 1024 * 1024
 LIMIT = 512 * MIB
@@ -81,12 +83,10 @@ def write_repository(repository: Path) -> tuple[str, int]:
 class _Dropping(gate._Handler):
     """Takes writes and forgets them; passes on everything else."""
 
-    def _pass_on(self) -> None:
-        if not self.path.endswith("/upsert"):
-            super()._pass_on()
-            return
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(200, "application/json", b"{}")
+    def reply(self, asked: Asked) -> Reply | None:
+        if not asked.path.endswith("/upsert"):
+            return super().reply(asked)
+        return 200, "application/json", b"{}"
 
 
 @contextmanager

@@ -15,14 +15,14 @@ import socket
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from fakes.guard import Asked, forward
+from fakes.proxy import Asked, ProxyHandler, forward
+from fakes.scripted_tei import Reply
 
 _HOLD_SECONDS = 120
 _LOOK_SECONDS = 0.1
-_BODY_MAX = 50 * 1024 * 1024
 
 
 class Gate(ThreadingHTTPServer):
@@ -78,61 +78,28 @@ class Gate(ThreadingHTTPServer):
                 return
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ProxyHandler):
     server: Gate
-    protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
-        self._pass_on()
-
-    def do_POST(self) -> None:
-        self._pass_on()
-
-    def do_PUT(self) -> None:
-        self._pass_on()
-
-    def do_DELETE(self) -> None:
-        self._pass_on()
-
-    def _pass_on(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > _BODY_MAX:
-            self.send_error(413)
-            return
-        body = self.rfile.read(length)
-        if self.path.startswith("/_test/"):
-            self._answer(200, "application/json", self._admin(body))
-            return
-        when = self.server.chosen(urlsplit(self.path).path, body)
+    def reply(self, asked: Asked) -> Reply | None:
+        if asked.path.startswith("/_test/"):
+            return 200, "application/json", self._admin(asked)
+        when = self.server.chosen(urlsplit(asked.path).path, asked.body)
         if when == "before":
             self.server.wait(self.connection)
-            self.close_connection = True
-            return
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(self.command, self.path, headers, body)
-        status, kind, data = forward(self.server.upstream, asked)
+            return None
+        answer = forward(self.server.upstream, asked)
         if when == "after":
             self.server.wait(self.connection)
-            self.close_connection = True
-            return
-        self._answer(status, kind, data)
+            return None
+        return answer
 
-    def _admin(self, body: bytes) -> bytes:
-        if self.path == "/_test/hold":
-            self.server.hold(json.loads(body))
-        elif self.path == "/_test/release":
+    def _admin(self, asked: Asked) -> bytes:
+        if asked.path == "/_test/hold":
+            self.server.hold(json.loads(asked.body))
+        elif asked.path == "/_test/release":
             self.server.release()
         return json.dumps({"holding": self.server.holding.is_set()}).encode()
-
-    def _answer(self, status: int, kind: str, data: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Tests look at results, not at access logs."""
 
 
 def _is_gone(client: socket.socket) -> bool:

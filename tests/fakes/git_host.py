@@ -16,11 +16,11 @@ from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from chroma_sync.pipeline.fetch.git_command import as_environment
 from fakes.running import running
 
 _BODY_MAX = 10 * 1024 * 1024
 _CHUNK = 64 * 1024
-_PARTS = ((0, "KEY"), (1, "VALUE"))
 # As the large hosts do: commits can be had without their files.
 _SETTINGS = {"safe.directory": "*", "uploadpack.allowFilter": "true"}
 
@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
             "PATH": os.environ["PATH"],
             "GIT_PROJECT_ROOT": str(self.server.root),
             "GIT_HTTP_EXPORT_ALL": "1",
-            **_as_environment(_SETTINGS | self.settings()),
+            **as_environment(_SETTINGS | self.settings()),
             "GIT_PROTOCOL": self.protocol(),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "REQUEST_METHOD": self.command,
@@ -154,13 +154,6 @@ class GitHost(ThreadingHTTPServer):
         super().__init__(address, handler)
         self.root = root
         self.trouble: list[int] = []
-
-
-def _as_environment(settings: dict[str, str]) -> dict[str, str]:
-    """Settings of git, as git-config(1) takes them from the environment."""
-    numbered = enumerate(settings.items())
-    pairs = {f"GIT_CONFIG_{part}_{i}": pair[p] for i, pair in numbered for p, part in _PARTS}
-    return {"GIT_CONFIG_COUNT": str(len(settings)), **pairs}
 
 
 @contextmanager

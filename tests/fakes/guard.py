@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from fakes.proxy import Asked, ProxyHandler, forward
 from fakes.running import running
 from fakes.scripted_tei import Reply
 
 PAGE = b"<html><head><title>%d</title></head><body><h1>%s</h1><p>nginx</p></body></html>"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One request. The names of `headers` are in small letters."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
 
 
 Refuse = Callable[[Asked], Reply | None]
@@ -49,17 +39,6 @@ def wants(header: str, value: str) -> Refuse:
     )
 
 
-def forward(upstream: tuple[str, int], asked: Asked) -> Reply:
-    """What the server behind answers."""
-    connection = http.client.HTTPConnection(*upstream, timeout=60)
-    kind = asked.headers.get("content-type", "application/json")
-    connection.request(asked.method, asked.path, asked.body, {"Content-Type": kind})
-    answer = connection.getresponse()
-    data = answer.read()
-    connection.close()
-    return answer.status, answer.headers.get("Content-Type", "text/plain"), data
-
-
 @contextmanager
 def guarded(chroma_url: str, refuse: Refuse) -> Iterator[Guard]:
     """Serve on loopback until the block ends."""
@@ -67,35 +46,10 @@ def guarded(chroma_url: str, refuse: Refuse) -> Iterator[Guard]:
     place = urlsplit(chroma_url)
     upstream = (str(place.hostname), int(place.port or 80))
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self._answer()
-
-        def do_POST(self) -> None:
-            self._answer()
-
-        def do_PUT(self) -> None:
-            self._answer()
-
-        def do_DELETE(self) -> None:
-            self._answer()
-
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            asked = Asked(self.command, self.path, headers, body)
+    class Handler(ProxyHandler):
+        def reply(self, asked: Asked) -> Reply:
             guard.asked.append(asked)
-            status, kind, data = guard.refuse(asked) or forward(upstream, asked)
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Tests look at results, not at access logs."""
+            return guard.refuse(asked) or forward(upstream, asked)
 
     with running(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         server.daemon_threads = True

@@ -18,7 +18,8 @@ from chroma_sync.pipeline.toolbox import Toolbox
 from fakes import repository
 from fakes.chroma_server import chroma_server
 from fakes.git_host import serving
-from fakes.guard import Asked, Refuse, guarded, page, wants
+from fakes.guard import Refuse, guarded, page, wants
+from fakes.proxy import Asked
 from fakes.scripted_tei import Reply, ok
 
 MakeTools = Callable[..., Toolbox]

@@ -136,20 +136,24 @@ class GitCommand:
                     raise GitTimeout from None
 
 
+def as_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings of git as git-config(1) takes them from the environment."""
+    numbered = enumerate(settings.items())
+    pairs = {f"GIT_CONFIG_{part}_{i}": pair[p] for i, pair in numbered for p, part in _PARTS}
+    return {"GIT_CONFIG_COUNT": str(len(settings)), **pairs}
+
+
 def _environment(own: Mapping[str, str] | None) -> dict[str, str]:
     settings = {**_SETTINGS, **(own or {})}
     kept = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_KEPT)}
     # A user's authorities count, unless the Source names its own.
     if CA_SETTING not in settings and CA_VARIABLE in os.environ:
         kept[CA_VARIABLE] = os.environ[CA_VARIABLE]
-    numbered = enumerate(settings.items())
-    config = {f"GIT_CONFIG_{part}_{i}": pair[p] for i, pair in numbered for p, part in _PARTS}
     return {
         **kept,
-        **config,
+        **as_environment(settings),
         # No .netrc, no attributes of the user's.
         "HOME": os.devnull,
-        "GIT_CONFIG_COUNT": str(len(settings)),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
