@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chroma_sync.pipeline.fetch.globs import Globs
+from chroma_sync.pipeline.fetch.git.globs import Globs
 
 CACHE = Path(__file__).resolve().parent.parent.parent / "build" / "noise"
 

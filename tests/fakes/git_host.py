@@ -16,7 +16,7 @@ from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from chroma_sync.pipeline.fetch.git_command import as_environment
+from chroma_sync.pipeline.fetch.git.command import as_environment
 from fakes.running import running
 
 _BODY_MAX = 10 * 1024 * 1024

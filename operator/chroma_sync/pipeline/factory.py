@@ -10,14 +10,14 @@ from chroma_sync.api.meta import secret_name
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.api.source import GithubSource
 from chroma_sync.pipeline.fetch import Source
-from chroma_sync.pipeline.fetch.access import Access, Public, TokenAccess
-from chroma_sync.pipeline.fetch.git import GitSource
-from chroma_sync.pipeline.fetch.git_command import GitCommand
-from chroma_sync.pipeline.fetch.github_app import AppAccess
-from chroma_sync.pipeline.fetch.globs import Globs
-from chroma_sync.pipeline.fetch.http import Trust
+from chroma_sync.pipeline.fetch.git.access import Access, Public, TokenAccess
+from chroma_sync.pipeline.fetch.git.command import GitCommand
+from chroma_sync.pipeline.fetch.git.github_app import AppAccess
+from chroma_sync.pipeline.fetch.git.globs import Globs
+from chroma_sync.pipeline.fetch.git.http import Trust
+from chroma_sync.pipeline.fetch.git.remote import Remote, no_other_authorities
+from chroma_sync.pipeline.fetch.git.source import GitSource
 from chroma_sync.pipeline.fetch.patience import Patience
-from chroma_sync.pipeline.fetch.remote import Remote, no_other_authorities
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import NO_SECRETS, Secret, Secrets
 

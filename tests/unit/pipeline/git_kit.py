@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.fetch.access import Public
-from chroma_sync.pipeline.fetch.git import GitSource
-from chroma_sync.pipeline.fetch.git_command import GitCommand
-from chroma_sync.pipeline.fetch.globs import Globs
-from chroma_sync.pipeline.fetch.http import Trust
+from chroma_sync.pipeline.fetch.git.access import Public
+from chroma_sync.pipeline.fetch.git.command import GitCommand
+from chroma_sync.pipeline.fetch.git.globs import Globs
+from chroma_sync.pipeline.fetch.git.http import Trust
+from chroma_sync.pipeline.fetch.git.remote import Remote
+from chroma_sync.pipeline.fetch.git.source import GitSource
 from chroma_sync.pipeline.fetch.patience import Patience
-from chroma_sync.pipeline.fetch.remote import Remote
 from chroma_sync.pipeline.queues import StopSignal
 from fakes.git_host import serving
 from fakes.trees import commit_of, tree_of

@@ -12,7 +12,7 @@ import pytest
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.outcome import as_step_error
-from chroma_sync.pipeline.fetch.git import GitSource
+from chroma_sync.pipeline.fetch.git.source import GitSource
 from unit.pipeline.git_kit import served_tree, source
 
 MakeDisk = Callable[[int], Path]

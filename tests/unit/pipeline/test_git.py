@@ -17,9 +17,9 @@ import pytest
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Stopped, Temporary
-from chroma_sync.pipeline.fetch.git_command import GitCommand
-from chroma_sync.pipeline.fetch.git_process import GitTimeout
-from chroma_sync.pipeline.fetch.globs import Globs
+from chroma_sync.pipeline.fetch.git.command import GitCommand
+from chroma_sync.pipeline.fetch.git.globs import Globs
+from chroma_sync.pipeline.fetch.git.process import GitTimeout
 from chroma_sync.pipeline.queues import StopSignal
 from fakes import repository
 from fakes.git_host import serving

@@ -12,9 +12,9 @@ import pytest
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.errors import Stopped
-from chroma_sync.pipeline.fetch import attributes
-from chroma_sync.pipeline.fetch.attributes import GENERATED, Attributes, GivenUp
-from chroma_sync.pipeline.fetch.git_command import GitCommand
+from chroma_sync.pipeline.fetch.git import attributes
+from chroma_sync.pipeline.fetch.git.attributes import GENERATED, Attributes, GivenUp
+from chroma_sync.pipeline.fetch.git.command import GitCommand
 from chroma_sync.pipeline.queues import StopSignal
 from fakes.trees import commit_of, tree_of
 from unit.pipeline.git_kit import served_tree, source

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from chroma_sync.pipeline.errors import Stopped, Temporary
-from chroma_sync.pipeline.fetch import Entry, git_command
-from chroma_sync.pipeline.fetch.git import GitSource
-from chroma_sync.pipeline.fetch.git_command import GitCommand
-from chroma_sync.pipeline.fetch.git_process import GitProcess
+from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch.git import command as git_command
+from chroma_sync.pipeline.fetch.git.command import GitCommand
+from chroma_sync.pipeline.fetch.git.process import GitProcess
+from chroma_sync.pipeline.fetch.git.source import GitSource
 from chroma_sync.pipeline.queues import StopSignal
 from unit.pipeline.git_kit import served_tree, source
 

@@ -13,8 +13,8 @@ import pytest
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Stopped, Temporary
-from chroma_sync.pipeline.fetch import http
-from chroma_sync.pipeline.fetch.http import Trust
+from chroma_sync.pipeline.fetch.git import http
+from chroma_sync.pipeline.fetch.git.http import Trust
 from chroma_sync.pipeline.queues import StopSignal
 
 

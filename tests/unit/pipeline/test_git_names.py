@@ -11,7 +11,7 @@ import pytest
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Temporary, Unusable
-from chroma_sync.pipeline.fetch.globs import Globs
+from chroma_sync.pipeline.fetch.git.globs import Globs
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.git_host import Handler, serving
 from fakes.trees import commit_of, flat_tree

@@ -9,8 +9,8 @@ import pytest
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
-from chroma_sync.pipeline.fetch import git_command
 from chroma_sync.pipeline.fetch import patience as patience_module
+from chroma_sync.pipeline.fetch.git import command as git_command
 from chroma_sync.pipeline.fetch.patience import Patience
 from fakes.git_host import GitHost, PacksInSilence, PacksSlowly, Unwell
 from fakes.running import running

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chroma_sync.pipeline.fetch.globs import Globs
+from chroma_sync.pipeline.fetch.git.globs import Globs
 
 
 @pytest.mark.parametrize(

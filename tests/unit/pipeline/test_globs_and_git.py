@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chroma_sync.pipeline.fetch.globs import Globs
+from chroma_sync.pipeline.fetch.git.globs import Globs
 
 PATTERNS = (
     *("*", "**", "*.py", "/*.py", "?.py", "[ab].py", "[!a].py", "[^a].py", "[a-c]*", "[]a].py"),

@@ -12,11 +12,11 @@ import pytest
 from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.outcome import as_step_error
 from chroma_sync.pipeline.errors import Temporary
-from chroma_sync.pipeline.fetch.access import Public
-from chroma_sync.pipeline.fetch.git_command import GitCommand
-from chroma_sync.pipeline.fetch.http import Trust
+from chroma_sync.pipeline.fetch.git.access import Public
+from chroma_sync.pipeline.fetch.git.command import GitCommand
+from chroma_sync.pipeline.fetch.git.http import Trust
+from chroma_sync.pipeline.fetch.git.remote import Remote
 from chroma_sync.pipeline.fetch.patience import Patience
-from chroma_sync.pipeline.fetch.remote import Remote
 from chroma_sync.pipeline.index.state import TargetState
 from chroma_sync.pipeline.queues import StopSignal
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chroma_sync.pipeline import steps, stream
-from chroma_sync.pipeline.fetch import attributes
+from chroma_sync.pipeline.fetch.git import attributes
 from chroma_sync.pipeline.forecast import forecast
 from chroma_sync.pipeline.index.records import document_sha
 from chroma_sync.pipeline.progress import Progress

@@ -13,7 +13,7 @@ from chroma_sync.api.contract import SecretKey, SecretUse
 from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
 from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.fetch import Source
-from chroma_sync.pipeline.fetch.access import TOKEN_USER, basic_login
+from chroma_sync.pipeline.fetch.git.access import TOKEN_USER, basic_login
 from chroma_sync.pipeline.fetch.patience import Patience
 from chroma_sync.pipeline.queues import StopSignal
 from fakes.github import Installation, State, Token

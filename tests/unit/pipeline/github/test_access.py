@@ -9,8 +9,8 @@ import pytest
 from chroma_sync.api.contract import SecretUse
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import RateLimited, Temporary
-from chroma_sync.pipeline.fetch.github_app import AppAccess, api_url
-from chroma_sync.pipeline.fetch.http import Trust
+from chroma_sync.pipeline.fetch.git.github_app import AppAccess, api_url
+from chroma_sync.pipeline.fetch.git.http import Trust
 from chroma_sync.pipeline.fetch.patience import Patience
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import Secret

@@ -10,7 +10,7 @@ import pytest
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError
-from chroma_sync.pipeline.fetch.access import basic_login
+from chroma_sync.pipeline.fetch.git.access import basic_login
 from fakes.certificates import certificates
 from fakes.github import github
 from unit.pipeline.github.kit import (

@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary, Unusable
-from chroma_sync.pipeline.fetch.access import Access, Login
-from chroma_sync.pipeline.fetch.git_command import CA_SETTING, GitCommand
-from chroma_sync.pipeline.fetch.git_process import GitTimeout
-from chroma_sync.pipeline.fetch.http import Answer, Trust
+from chroma_sync.pipeline.fetch.git.access import Access, Login
+from chroma_sync.pipeline.fetch.git.command import CA_SETTING, GitCommand
+from chroma_sync.pipeline.fetch.git.http import Answer, Trust
+from chroma_sync.pipeline.fetch.git.process import GitTimeout
+from chroma_sync.pipeline.fetch.git.refusals import explained
 from chroma_sync.pipeline.fetch.patience import Patience
-from chroma_sync.pipeline.fetch.refusals import explained
 from chroma_sync.pipeline.scratch import git_found_it_full, scratch_full
 
 LIST_SECONDS: Final = 60

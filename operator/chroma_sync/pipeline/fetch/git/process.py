@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-from chroma_sync.pipeline.fetch.listing import split_nul
+from chroma_sync.pipeline.fetch.git.listing import split_nul
 from chroma_sync.pipeline.queues import StopSignal
 
 _TICK_SECONDS: Final = 0.2

@@ -13,7 +13,7 @@ from typing import Final
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import children
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
-from chroma_sync.pipeline.fetch.git_process import GitProcess, GitTimeout
+from chroma_sync.pipeline.fetch.git.process import GitProcess, GitTimeout
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.scratch import has_no_room, scratch_full
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, RevisionGone, Temporary
-from chroma_sync.pipeline.fetch.attributes import (
+from chroma_sync.pipeline.fetch.git.attributes import (
     ENCODING,
     GENERATED,
     GIVEN_UP,
@@ -28,11 +28,11 @@ from chroma_sync.pipeline.fetch.attributes import (
     mark,
     text,
 )
-from chroma_sync.pipeline.fetch.git_process import GitEnded, GitProcess, GitTimeout
-from chroma_sync.pipeline.fetch.globs import Globs
-from chroma_sync.pipeline.fetch.listing import Listed, SeenPaths, listed
+from chroma_sync.pipeline.fetch.git.globs import Globs
+from chroma_sync.pipeline.fetch.git.listing import Listed, SeenPaths, listed
+from chroma_sync.pipeline.fetch.git.process import GitEnded, GitProcess, GitTimeout
+from chroma_sync.pipeline.fetch.git.remote import CHECK_REF, Remote
 from chroma_sync.pipeline.fetch.model import Entry
-from chroma_sync.pipeline.fetch.remote import CHECK_REF, Remote
 from chroma_sync.pipeline.fetch.worth import judged
 
 _BRANCHES_SHOWN = 5

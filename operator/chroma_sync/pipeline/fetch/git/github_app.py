@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 from chroma_sync.api.contract import SecretKey
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError
-from chroma_sync.pipeline.fetch.access import TOKEN_USER, Login, basic_login
-from chroma_sync.pipeline.fetch.http import Answer, Trust
-from chroma_sync.pipeline.fetch.refusals import (
+from chroma_sync.pipeline.fetch.git.access import TOKEN_USER, Login, basic_login
+from chroma_sync.pipeline.fetch.git.http import Answer, Trust
+from chroma_sync.pipeline.fetch.git.refusals import (
     clock_skew,
     general_refusal,
     own_words,

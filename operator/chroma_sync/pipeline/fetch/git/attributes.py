@@ -22,9 +22,9 @@ from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Temporary
-from chroma_sync.pipeline.fetch.git_command import GitCommand
-from chroma_sync.pipeline.fetch.git_process import GitEnded, GitProcess, GitTimeout
-from chroma_sync.pipeline.fetch.listing import split_nul
+from chroma_sync.pipeline.fetch.git.command import GitCommand
+from chroma_sync.pipeline.fetch.git.listing import split_nul
+from chroma_sync.pipeline.fetch.git.process import GitEnded, GitProcess, GitTimeout
 
 GENERATED: Final = "linguist-generated"
 VENDORED: Final = "linguist-vendored"

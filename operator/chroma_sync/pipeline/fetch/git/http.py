@@ -17,7 +17,7 @@ import httpx
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
-from chroma_sync.pipeline.fetch.git_command import CA_VARIABLE
+from chroma_sync.pipeline.fetch.git.command import CA_VARIABLE
 from chroma_sync.pipeline.queues import StopSignal
 
 T = TypeVar("T")

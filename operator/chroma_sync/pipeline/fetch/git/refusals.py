@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from chroma_sync.api.contract import RETRY_AFTER_MAX
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, RateLimited, StepError, Temporary
-from chroma_sync.pipeline.fetch.access import Access
-from chroma_sync.pipeline.fetch.http import Answer
+from chroma_sync.pipeline.fetch.git.access import Access
+from chroma_sync.pipeline.fetch.git.http import Answer
 
 # GitHub on its secondary limits: without another word wait at least a minute.
 _PAUSE_SECONDS: Final = 60.0
