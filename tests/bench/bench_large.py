@@ -112,8 +112,6 @@ def measure(git: str, chroma: str, sha: str) -> None:
         fetched = time.monotonic()
         steps.work(tools)
         streamed = time.monotonic()
-        with steps.target_state(tools.scratch / "finish.sqlite") as state:
-            state.load_listing((e.key, e.version) for e in tools.source.entries())
         scratch = [file for file in tools.scratch.rglob("*") if file.is_file()]
         result = tools.progress.result()
     print(

@@ -57,6 +57,7 @@ class Round:
     rival: int  # which tree a rival would read
     shards: int
     attempts: tuple[Attempt, ...]
+    allows_mass_delete: bool  # else it may end before it deletes
 
     def has(self, *kinds: str) -> bool:
         """Whether anything of these kinds happens."""
@@ -151,7 +152,7 @@ def _round(random: Random, state: int) -> Round:
         random.shuffle(work)
         steps = [("plan", 0), *work, ("finish", 0)]
     attempts = tuple(Attempt(step, shard, _troubles(random, step)) for step, shard in steps)
-    return Round(state, random.randrange(3), shards, attempts)
+    return Round(state, random.randrange(3), shards, attempts, random.random() < 0.7)
 
 
 def _troubles(random: Random, step: Step) -> tuple[Trouble, ...]:

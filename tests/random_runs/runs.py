@@ -112,7 +112,7 @@ class Player:
     def _in_peace(self, state: int, uid: str) -> str:
         """A run that nothing happens to."""
         alone = Attempt("run", 0, ())
-        return self._step(Round(state, 0, 1, (alone,)), alone, uid)
+        return self._step(Round(state, 0, 1, (alone,), True), alone, uid)
 
     def _tools(
         self, round_: Round, attempt: Attempt, uid: str, troubles: tuple[Trouble, ...]
@@ -134,7 +134,12 @@ class Player:
 
         shard = (attempt.shard, round_.shards if attempt.step == "work" else 1)
         states = self._case.states
-        tools = self._world.tools(states, round_.state, self._target, uid, shard=shard, hook=hook)
+        tools = self._world.tools(
+            *(states, round_.state, self._target, uid),
+            shard=shard,
+            hook=hook,
+            allow_mass_delete=round_.allows_mass_delete,
+        )
         # The first model to come is the right one.
         if self._world.exists(self._target):
             _model(tools).changed = any(one.kind == "another model" for one in troubles)
@@ -167,7 +172,8 @@ class Player:
             case "rival" if self._rival is None:
                 rival = f"rival-{uuid.uuid4()}"
                 claimed = Attempt("plan", 0, ())
-                if not self._step(Round(round_.rival, 0, 1, (claimed,)), claimed, rival):
+                theirs = Round(round_.rival, 0, 1, (claimed,), True)
+                if not self._step(theirs, claimed, rival):
                     self._rival = rival, round_.rival
             case "records deleted":
                 self._world_of_strangers(trouble, handle, delete=True)

@@ -151,6 +151,7 @@ class World:
         *,
         shard: tuple[int, int] = (0, 1),
         hook: Hook = _undisturbed,
+        allow_mass_delete: bool = True,
     ) -> Toolbox:
         """What one pod of a run works with."""
         if collection not in self._made:
@@ -162,7 +163,7 @@ class World:
         scratch = self.scratch / str(uuid.uuid4())
         scratch.mkdir()
         return Toolbox(
-            _configuration(collection, uid),
+            _configuration(collection, uid, allow_mass_delete),
             TreeSource(states, state),
             database,
             OddModel(),
@@ -201,8 +202,14 @@ class World:
         self._made.clear()
 
 
-def _configuration(collection: str, uid: str) -> Configuration:
-    identity = {"uid": uid, "name": "run", "collection": collection, "targetPolicy": "Update"}
+def _configuration(collection: str, uid: str, allow_mass_delete: bool) -> Configuration:
+    identity = {
+        "uid": uid,
+        "name": "run",
+        "collection": collection,
+        "targetPolicy": "Update",
+        "allowMassDelete": allow_mass_delete,
+    }
     chunking = {"type": "lines", "maxSizeBytes": 40, "maxLines": 3}
     return Configuration(
         source="default/case",

@@ -77,6 +77,7 @@ class RunIdentity(ApiModel):
     target_policy: Literal["Create", "Update"] = "Create"
     previous_collection: str | None = None
     github_ref: GithubRef | None = None
+    allow_mass_delete: bool = False
 
 
 class Configuration(ApiModel):
@@ -92,6 +93,7 @@ class Configuration(ApiModel):
     github: GithubSource
     job_template: JobTemplate
     run: RunIdentity | None = None
+    max_delete_percent: int = 50
     worker_image: str | None = None
     # Of `FEATURES`: what a reader must know to take a step.
     requires: list[str] = Field(default_factory=list, max_length=100)
@@ -159,6 +161,7 @@ def resolve(source: Source, settings: Settings, invocation: Invocation | None) -
         chunking=spec.chunking,
         github=spec.github,
         job_template=spec.job_template,
+        max_delete_percent=spec.max_delete_percent,
         run=_identity(source, invocation) if invocation is not None else None,
     )
 
@@ -191,4 +194,5 @@ def _identity(source: Source, invocation: Invocation) -> RunIdentity:
         target_policy=spec.target_policy or "Create",
         previous_collection=last.name if last else None,
         github_ref=spec.github.ref_identifier if spec.github else None,
+        allow_mass_delete=spec.allow_mass_delete,
     )

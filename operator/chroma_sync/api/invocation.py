@@ -164,6 +164,10 @@ class InvocationSpec(ApiModel):
     s3: S3Run | None = Field(
         default=None, description="What to read; for runs over an s3 Source, which need it."
     )
+    allow_mass_delete: bool = Field(
+        default=False,
+        description="Let this run remove more documents than the Source's maxDeletePercent says.",
+    )
     cancel: bool = Field(
         default=False,
         description="Set to true to stop the run, waiting or running. It can't be taken back.",

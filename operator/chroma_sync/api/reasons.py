@@ -50,6 +50,7 @@ class Reason(StrEnum):
     COLLECTION_OWNED_BY_ANOTHER = "CollectionOwnedByAnother"  # the target is not this Source's
     COLLECTION_MODEL_MISMATCH = "CollectionModelMismatch"  # the target is made by another model
     EMBEDDING_MISMATCH = "EmbeddingMismatch"  # the model gives other vectors than the target has
+    WOULD_REMOVE_TOO_MUCH = "WouldRemoveTooMuch"  # over spec.maxDeletePercent of the documents
     RUN_LOST = "RunLost"  # another run took the collection, or someone deleted it
     TOO_MANY_REFUSED = "TooManyRefused"  # the embedding server takes too few of the documents
     # What is down for now.

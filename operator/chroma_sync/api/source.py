@@ -272,6 +272,14 @@ class SourceSpec(ApiModel):
         default=None, description="How many finished Invocations are kept. Left out: all."
     )
     job_template: JobTemplate = section(JobTemplate, "How the Jobs of this Source are run.")
+    max_delete_percent: int = Field(
+        default=50,
+        ge=0,
+        le=100,
+        description="A run that would remove more than so many percent of the documents in its "
+        "collection ends before the first delete, with WouldRemoveTooMuch. An Invocation may allow "
+        "it by allowMassDelete. Default: 50.",
+    )
     deletion_policy: Literal["Retain", "Delete"] = Field(
         default="Retain",
         description="What becomes of the collections when the Source is deleted. Retain: they "

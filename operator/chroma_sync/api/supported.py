@@ -28,6 +28,7 @@ _SOURCE: Final[_Served] = {
     "spec.github.maxFileSizeBytes": None,
     "spec.github.includeGenerated": None,
     "spec.github.includeVendored": None,
+    "spec.maxDeletePercent": None,
     "spec.suspend": None,
     "spec.jobTemplate.parallelism": None,
     "spec.jobTemplate.resources": None,
@@ -44,6 +45,7 @@ _INVOCATION: Final[_Served] = {
     "spec.targetCollectionName": None,
     "spec.targetPolicy": None,
     "spec.github.refIdentifier": None,
+    "spec.allowMassDelete": None,
     "spec.cancel": None,
     "spec.ttlSecondsAfterFinished": None,
 }

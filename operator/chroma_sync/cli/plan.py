@@ -7,8 +7,10 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+from chroma_sync.api.reasons import Reason
 from chroma_sync.api.shown import visible
 from chroma_sync.cli.interrupts import INTERRUPTED
+from chroma_sync.cli.outcome import tell
 from chroma_sync.cli.places import DATABASE_FILE, require_folder
 from chroma_sync.cli.run import (
     Job,
@@ -51,6 +53,8 @@ def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal, written
     invocation = job.invocation
     name = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
     print(_told(name, found), flush=True)
+    if found.refused:
+        tell(f"{invocation.metadata.name}: {Reason.WOULD_REMOVE_TOO_MUCH.value}: {found.refused}")
     tell_notes(job, found.notes, chosen=found.discovered())
     chroma, database = tools.configuration.chroma, tools.configuration.database
     target = chroma.tenant, database, invocation.spec.target_collection_name

@@ -17,10 +17,11 @@ from chroma_sync.pipeline.fetch.content import as_text
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
 from chroma_sync.pipeline.index.standing import Standing
-from chroma_sync.pipeline.index.state import TargetState
-from chroma_sync.pipeline.index.target import load_leftovers, load_target, stands
+from chroma_sync.pipeline.index.target import load_orphans, load_target, stood
+from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.previous import donor_of, settled_golden
-from chroma_sync.pipeline.steps import listed, target_state
+from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.steps import meet_all, opened_ledger, too_many_go
 from chroma_sync.pipeline.stream import CHUNKS_BOUND, ChunkedDocument
 from chroma_sync.pipeline.toolbox import Toolbox, claim_of, identity_of
 
@@ -47,6 +48,7 @@ class Forecast:
     types: Counter[str] = field(default_factory=Counter)
     largest: list[tuple[int, str]] = field(default_factory=list)
     notes: Sequence[str] = ()
+    refused: str = ""  # why the run would end before it removes anything
 
     def discovered(self) -> int:
         """How many documents the source chooses."""
@@ -65,23 +67,25 @@ def forecast(tools: Toolbox) -> Forecast:
     tools.source.open(result.revision)
     donor = donor_of(tools, identity.collection, settled_golden(tools, target))
     standing = Standing(target, donor, tools.configs.embedding, vectors=False)
-    with target_state(tools.scratch / "forecast.sqlite") as state:
-        state.load_listing(listed(tools.source.entries()))
+    with opened_ledger(tools) as ledger:
+        meet_all(tools, ledger, Progress())
         result.notes = tools.source.notes()
         if target is not None:
-            load_target(state, target, tools.configs)
-            load_leftovers(state, target)
+            load_target(ledger, target, tools.configs)
+            load_orphans(ledger, target)
         with tools.chunker() as chunker:
-            cut = _cut(tools, state, target, chunker, result)
+            cut = _cut(tools, ledger, target, chunker, result)
             for documents in batches(cut, CHUNKS_BOUND, lambda one: len(one.text_shas)):
                 _count(documents, standing, result)
-        result.removed = state.gone()
+        result.removed = ledger.removed()
+    stand = result.added + result.changed + result.unchanged + result.kept + result.removed
+    result.refused = too_many_go(tools, result.removed, stand)
     return result
 
 
 def _cut(
     tools: Toolbox,
-    state: TargetState,
+    ledger: Ledger,
     target: Collection | None,
     chunker: Chunker,
     result: Forecast,
@@ -89,17 +93,17 @@ def _cut(
     """The documents that would be written. The others are counted here."""
 
     def skip(entry: Entry, reason: DocumentReason) -> None:
-        if target is not None and reason in entry.doubted and stands(state, target, entry.key):
+        if target is not None and reason in entry.doubted and stood(ledger, target, entry):
             result.kept += 1
         else:
             result.skipped[reason.value] += 1
-            state.drop_listed(entry.key)
+            ledger.settle(entry, Verdict.SKIPPED)
 
-    for entry in tools.source.entries():
+    for entry, is_whole in ledger.open_documents():
         tools.stop.check()
         if entry.skip is not None:
             skip(entry, entry.skip)
-        elif state.is_whole(entry.key):
+        elif is_whole:
             result.unchanged += 1
         else:
             text = as_text(entry, tools.source.read(entry))

@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 
 from chroma_sync.api.contract import FAILURES_MAX, NAME_MAX, NOTES_MAX, Result
 from chroma_sync.api.invocation import ChunkCounts, CollectionStatus, DocumentCounts, Failure
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.api.shown import json_line
-
-_VERDICTS: Final = ("indexed", "unchanged", "skipped", "failed", "kept")
 
 
 class Progress:
@@ -103,11 +100,6 @@ class Progress:
         with self._lock:
             return self._chunks["written"] > 0
 
-    def stand(self) -> int:
-        """How many documents stand whole in the target, as far as this step has come."""
-        with self._lock:
-            return self._documents["indexed"] + self._documents["unchanged"]
-
     def waits(self, reason: Reason) -> Callable[[str], None]:
         """A function to tell of a server: the trouble while it is waited for, an empty text when it
         is back."""
@@ -120,15 +112,6 @@ class Progress:
                     self._waits.pop(reason, None)
 
         return tell
-
-    def check_all_accounted_for(self) -> None:
-        """Raise `RuntimeError` when a document was listed of which nothing became. It would be a
-        fault of the program, and a collection that lacks it must not be marked finished."""
-        with self._lock:
-            became = sum(self._documents[verdict] for verdict in _VERDICTS)
-            listed = self._documents["discovered"]
-        if became != listed:
-            raise RuntimeError(f"{listed} documents were listed, but {became} accounted for")
 
     def _verdict(self, document: str, verdict: str, **more: str | int) -> None:
         line = {**self._run, "document": document, "verdict": verdict, **more}

@@ -7,19 +7,20 @@ looks at what stands, and only what is missing is done.
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 from chroma_sync.api.configuration import RunIdentity
 from chroma_sync.api.invocation import CollectionStatus
-from chroma_sync.api.reasons import Reason
+from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.batches import batches
-from chroma_sync.pipeline.errors import Misconfigured, RevisionGone, Temporary
+from chroma_sync.pipeline.errors import Misconfigured, RevisionGone, Temporary, Unusable
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.chroma import Collection, text_metadata
 from chroma_sync.pipeline.index.claim import (
+    ATTEMPT,
     begun_revision,
     check_ownership,
     claimed,
@@ -30,8 +31,8 @@ from chroma_sync.pipeline.index.claim import (
 from chroma_sync.pipeline.index.golden import golden_metadata
 from chroma_sync.pipeline.index.records import document_sha, is_first
 from chroma_sync.pipeline.index.standing import Standing
-from chroma_sync.pipeline.index.state import Leftover, TargetState
-from chroma_sync.pipeline.index.target import load_leftovers, load_target
+from chroma_sync.pipeline.index.target import load_orphans, load_target
+from chroma_sync.pipeline.ledger import Ledger, Orphan
 from chroma_sync.pipeline.previous import donor_of, settled_golden
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.stream import Stages, Stream
@@ -45,8 +46,9 @@ _DELETES = 300  # records at a time, and up to as many of the last document
 def run(tools: Toolbox) -> None:
     """Plan, work and finish in one process."""
     plan(tools)
-    work(tools)
-    finish(tools)
+    with opened_ledger(tools) as ledger:
+        _work(tools, ledger)
+        _finish(tools, ledger)
 
 
 def plan(tools: Toolbox, gone: str | None = None) -> None:
@@ -69,6 +71,17 @@ def plan(tools: Toolbox, gone: str | None = None) -> None:
 
 def work(tools: Toolbox) -> None:
     """Bring this shard's documents into the collection. Deletes nothing."""
+    with opened_ledger(tools) as ledger:
+        _work(tools, ledger)
+
+
+def finish(tools: Toolbox) -> None:
+    """Delete what a run from nothing would not have, and set the finished mark."""
+    with opened_ledger(tools) as ledger:
+        _finish(tools, ledger)
+
+
+def _work(tools: Toolbox, ledger: Ledger) -> None:
     identity = identity_of(tools)
     collection = _own_collection(tools, identity)
     revision = _revision(tools, collection)
@@ -77,49 +90,72 @@ def work(tools: Toolbox) -> None:
     _same_configs(tools, collection)
     golden = settled_golden(tools, collection)
     _open(tools, revision)
-    with target_state(tools.scratch / "work.sqlite") as state, _watched(tools, identity):
-        state.load_listing(listed(_mine(tools.source.entries(), tools.shard)))
-        tools.progress.note(tools.source.notes())
-        load_target(state, collection, tools.configs)
+    with _watched(tools, identity):
+        meet_all(tools, ledger, tools.progress)
+        load_target(ledger, collection, tools.configs)
         donor = donor_of(tools, collection.name, golden)
-        _bring_in(tools, collection, state, tools.progress, donor)
+        _bring_in(tools, collection, ledger, tools.progress, donor)
 
 
-def finish(tools: Toolbox) -> None:
-    """Delete what a run from nothing would not have, and set the finished mark.
-
-    Before that, every document is looked at once more: one that lost a record meanwhile, or that
-    no shard has brought in, is brought in now. So only what has a verdict is deleted afterwards.
+def _finish(tools: Toolbox, ledger: Ledger) -> None:
+    """Before anything is deleted, every document is asked for once more: one that lost a record
+    meanwhile, or that no shard has brought in, is brought in now. So only what has a verdict goes.
     """
     identity = identity_of(tools)
     collection = _own_collection(tools, identity)
     revision = _revision(tools, collection)
     if not is_finished_by(collection, identity.uid):
+        attempt = uuid.uuid4().hex
+        collection.replace_metadata({**collection.metadata, ATTEMPT: attempt})
         _same_configs(tools, collection)
         settled_golden(tools, collection)
-        _open(tools, revision)
-        with target_state(tools.scratch / "finish.sqlite") as state:
-            state.load_listing(listed(tools.source.entries()))
-            tools.progress.note(tools.source.notes())
-            load_target(state, collection, tools.configs)
-            with _watched(tools, identity):
-                again = Progress()
-                _bring_in(tools, collection, state, again)
-            if again.wrote():
-                load_target(state, collection, tools.configs)
-            _check_all_stand(collection, state, again)
-            load_leftovers(state, collection)
-            tools.space.check()
-            # Paging has ended: from here on it is safe to delete.
-            for leftovers in batches(state.leftovers(), _DELETES, lambda one: len(one.ids)):
-                tools.stop.check()
-                _remove(tools, _own_collection(tools, identity), leftovers)
+        _look_again(tools, ledger, collection, revision)
+        load_orphans(ledger, collection)
+        if why := too_many_go(tools, ledger.removed(), ledger.stand()):
+            raise Unusable(Reason.WOULD_REMOVE_TOO_MUCH, why)
+        tools.space.check()
+        # Paging has ended: from here on it is safe to delete.
+        for orphans in batches(ledger.orphans(), _DELETES, lambda one: len(one.ids)):
+            tools.stop.check()
+            _remove(tools, _own_collection(tools, identity, attempt), orphans)
         tools.space.check_if_due()  # deleting may take long
         tools.stop.check()
-        collection = _own_collection(tools, identity)
+        collection = _own_collection(tools, identity, attempt)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         collection.replace_metadata(finished(collection.metadata, identity.uid, now))
     tools.progress.collection = _status(collection)
+
+
+def _look_again(tools: Toolbox, ledger: Ledger, collection: Collection, revision: str) -> None:
+    """Bring in what does not stand as it should by now. In a pod of its own, finish judges what no
+    pod has brought in; after work in the same one, only what was lost since."""
+    if not ledger.revision:
+        _open(tools, revision)
+        meet_all(tools, ledger, Progress())
+    elif ledger.revision != revision:
+        message = f"Collection {collection.name!r} was planned again meanwhile, by another pod."
+        raise Temporary(Reason.RUN_LOST, message)
+    load_target(ledger, collection, tools.configs)
+    ledger.reopen_lost()
+    with _watched(tools, identity_of(tools)):
+        again = Progress()
+        _bring_in(tools, collection, ledger, again)
+    if again.wrote():
+        load_target(ledger, collection, tools.configs)
+    _check_all_stand(collection, ledger)
+
+
+def meet_all(tools: Toolbox, ledger: Ledger, progress: Progress) -> None:
+    """List the source, once: its documents, or those of this shard."""
+    # Closed here, and not when memory is tidied up: a listing holds a process and files.
+    with closing(_mine(tools.source.entries(), tools.shard)) as entries:
+        for entry in entries:
+            tools.stop.check()
+            progress.discovered()
+            if not ledger.meet(entry):
+                progress.skipped(entry.key, DocumentReason.DUPLICATE)
+    tools.progress.note(tools.source.notes())
+    ledger.revision = tools.progress.revision or ""
 
 
 def _open(tools: Toolbox, revision: str) -> None:
@@ -132,24 +168,39 @@ def _open(tools: Toolbox, revision: str) -> None:
         tools.source.open(_revision(tools, _own_collection(tools, identity_of(tools))))
 
 
-def _check_all_stand(collection: Collection, state: TargetState, progress: Progress) -> None:
+def _check_all_stand(collection: Collection, ledger: Ledger) -> None:
     """Whatever is not whole by now is deleted next: that must never meet a document that was found
     whole or written whole a moment ago."""
-    lost = progress.stand() - state.whole()
-    if lost != 0:
+    lost = ledger.disagreeing()
+    if lost:
         message = (
-            f"{abs(lost)} documents of collection {collection.name!r} are not as this run left "
+            f"{lost} documents of collection {collection.name!r} are not as this run left "
             "them: another program writes into the collection. The run is tried again."
         )
         raise Temporary(Reason.RUN_LOST, message)
 
 
-def _remove(tools: Toolbox, collection: Collection, leftovers: list[Leftover]) -> None:
+def too_many_go(tools: Toolbox, go: int, stand: int) -> str:
+    """Why a run must not remove so many of the documents that stand; empty when it may. A source
+    that lists little, for whatever reason, must not empty a collection."""
+    identity, limit = identity_of(tools), tools.configuration.max_delete_percent
+    if identity.allow_mass_delete or go * 100 <= stand * limit:
+        return ""
+    return (
+        f"This run would remove {go} of the {stand} documents in collection "
+        f"{identity.collection!r}, and spec.maxDeletePercent of the Source allows {limit} %. "
+        "Nothing was deleted, and the collection is not marked as finished. See whether what the "
+        "Source lists is complete: its address, its globs, its credentials. If it is, set "
+        "spec.allowMassDelete: true on an Invocation."
+    )
+
+
+def _remove(tools: Toolbox, collection: Collection, orphans: list[Orphan]) -> None:
     """Delete what is left over. A document that goes loses its chunk 0, one that only lost its tail
     does not."""
-    firsts = [(i, one.is_gone) for one in leftovers for i in one.ids if is_first(i)]
+    firsts = [(i, one.is_gone) for one in orphans for i in one.ids if is_first(i)]
     gone = list(collection.some([id_ for id_, is_gone in firsts if is_gone]))
-    collection.delete([id_ for one in leftovers for id_ in one.ids])
+    collection.delete([id_ for one in orphans for id_ in one.ids])
     names = [text_metadata(record.metadata, "document_key") for record in gone]
     tools.progress.removed(len(firsts), names)
 
@@ -157,28 +208,12 @@ def _remove(tools: Toolbox, collection: Collection, leftovers: list[Leftover]) -
 def _bring_in(
     tools: Toolbox,
     collection: Collection,
-    state: TargetState,
+    ledger: Ledger,
     progress: Progress,
     donor: Collection | None = None,
 ) -> None:
-    """Index this shard's documents, but for those that `state` knows to stand already."""
-    standing = Standing(collection, donor, tools.configs.embedding)
-    stages = _stages(tools, collection, state, progress, standing)
-    # Closed here, and not when memory is tidied up: a listing holds a process and files.
-    with closing(_mine(tools.source.entries(), tools.shard)) as entries:
-        Stream(stages, tools.stop).run(entries)
-    progress.check_all_accounted_for()
-
-
-def _stages(
-    tools: Toolbox,
-    collection: Collection,
-    state: TargetState,
-    progress: Progress,
-    standing: Standing,
-) -> Stages:
-    configuration = tools.configuration
-    return Stages(
+    """Index the documents that have no verdict yet, but for those that stand already."""
+    stages = Stages(
         read=tools.source.read,
         make_chunker=tools.chunker,
         model=tools.model,
@@ -186,13 +221,17 @@ def _stages(
         embed_threads=_embed_threads(tools),
         collection=collection,
         write_limit=tools.database.write_limit(),
-        state=state,
-        standing=standing,
+        ledger=ledger,
+        standing=Standing(collection, donor, tools.configs.embedding),
         configs=tools.configs,
-        document_prompt=configuration.embedding.document_prompt,
+        document_prompt=tools.configuration.embedding.document_prompt,
         progress=progress,
         scratch=tools.scratch,
     )
+    Stream(stages, tools.stop).run()
+    # It would be a fault of the program, and a collection that lacks one must not be marked.
+    if unsettled := ledger.unsettled():
+        raise RuntimeError(f"nothing became of {unsettled} documents")
 
 
 def check(tools: Toolbox) -> None:
@@ -201,13 +240,17 @@ def check(tools: Toolbox) -> None:
     tools.model.info()
 
 
-def _own_collection(tools: Toolbox, identity: RunIdentity) -> Collection:
-    """The target, which must still be this run's. Raises `Misconfigured` when it is not."""
+def _own_collection(tools: Toolbox, identity: RunIdentity, attempt: str = "") -> Collection:
+    """The target, which must still be this run's. Raises `Misconfigured` when it is not, and
+    `Temporary` when another pod of the run finishes it by now, in another attempt."""
     collection = tools.database.find(identity.collection)
     if collection is None or collection.metadata.get("run") != identity.uid:
         what = "was deleted" if collection is None else "was taken over by another run"
         message = f"Collection {identity.collection!r} {what}; this run has stopped."
         raise Misconfigured(Reason.RUN_LOST, message)
+    if attempt and collection.metadata.get(ATTEMPT) != attempt:
+        message = f"Another pod of this run finishes collection {identity.collection!r} by now."
+        raise Temporary(Reason.RUN_LOST, message)
     return collection
 
 
@@ -235,13 +278,13 @@ def _same_configs(tools: Toolbox, collection: Collection) -> None:
 
 
 @contextmanager
-def target_state(path: Path) -> Iterator[TargetState]:
-    """An empty state in a file, closed at the end of the block."""
-    state = TargetState(path)
+def opened_ledger(tools: Toolbox) -> Iterator[Ledger]:
+    """An empty ledger on the scratch folder, closed at the end of the block."""
+    ledger = Ledger(tools.scratch / "ledger.sqlite")
     try:
-        yield state
+        yield ledger
     finally:
-        state.close()
+        ledger.close()
 
 
 @contextmanager
@@ -269,12 +312,6 @@ def _mine(entries: Iterator[Entry], shard: tuple[int, int]) -> Generator[Entry, 
     """The entries whose hash falls to this shard. The choice never depends on the listing."""
     index, count = shard
     return (e for e in entries if int(document_sha(e.key)[:8], 16) % count == index)
-
-
-def listed(entries: Iterator[Entry]) -> Iterator[tuple[str, str]]:
-    """Keys and states. What the listing alone skips has no records in a run from nothing, but may
-    have some that stay where that is in doubt."""
-    return ((e.key, e.state) for e in entries if e.skip is None or e.skip in e.doubted)
 
 
 def _embed_threads(tools: Toolbox) -> int:

@@ -6,7 +6,7 @@ Memory is set by the bounds below and never by the size of the source, and a slo
 ones before it. What a kill can cost is what is embedded and not yet acknowledged: one request of
 each embedding thread, `RECORDS_BOUND`, one write, and as many chunks 0 that wait for them.
 
-Every document ends with exactly one verdict in `Progress`. Chunk 0 of a document is written last,
+Every document ends with exactly one verdict in the ledger. Chunk 0 of a document is written last,
 after all its others are acknowledged, so a document whose chunk 0 stands is whole. Of one that
 stands from an earlier run nothing is written over before all its chunks are embedded: when one is
 refused, what stands is kept.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +38,8 @@ from chroma_sync.pipeline.index.records import (
     sha256_hex,
 )
 from chroma_sync.pipeline.index.standing import Reusable, Standing
-from chroma_sync.pipeline.index.state import TargetState
-from chroma_sync.pipeline.index.target import stands
+from chroma_sync.pipeline.index.target import stood
+from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
 
@@ -115,7 +115,7 @@ class Stages:
     embed_threads: int
     collection: Collection
     write_limit: int
-    state: TargetState
+    ledger: Ledger
     standing: Standing
     configs: Configs
     document_prompt: str
@@ -136,15 +136,15 @@ class Stream:
         self._records: BoundedQueue[Embedded] = BoundedQueue(RECORDS_BOUND, stop)
         self._embedders_left = stages.embed_threads
         self._lock = threading.Lock()
-        self._listed = stages.state.size()
+        self._listed = stages.ledger.candidates()
         self._refused = 0  # documents
 
-    def run(self, entries: Iterable[Entry]) -> None:
-        """Let all entries flow through. Raises the first error of any stage; `Stopped` when the
-        run was stopped from outside."""
+    def run(self) -> None:
+        """Let all documents of the ledger flow through that have no verdict yet. Raises the first
+        error of any stage; `Stopped` when the run was stopped from outside."""
         embedders = range(self._s.embed_threads)
         targets = [
-            lambda: self._fetch(entries),
+            self._fetch,
             self._chunk,
             self._index,
             *(self._embed for _ in embedders),
@@ -168,15 +168,14 @@ class Stream:
 
     # fetch
 
-    def _fetch(self, entries: Iterable[Entry]) -> None:
-        progress = self._s.progress
-        for entry in entries:
+    def _fetch(self) -> None:
+        for entry, is_whole in self._s.ledger.open_documents():
             self._stop.check()
-            progress.discovered()
             if entry.skip is not None:
                 self._skip(entry, entry.skip)
-            elif self._s.state.is_whole(entry.key):
-                progress.unchanged(entry.key)
+            elif is_whole:
+                self._s.ledger.settle(entry, Verdict.UNCHANGED)
+                self._s.progress.unchanged(entry.key)
             else:
                 self._read(entry)
         self._documents.close()
@@ -189,11 +188,12 @@ class Stream:
             self._documents.put(Document(entry, text))
 
     def _skip(self, entry: Entry, reason: DocumentReason) -> None:
-        state, progress = self._s.state, self._s.progress
-        if reason in entry.doubted and stands(state, self._s.collection, entry.key):
-            state.keep(entry.key)
+        ledger, progress = self._s.ledger, self._s.progress
+        if reason in entry.doubted and stood(ledger, self._s.collection, entry):
+            ledger.settle(entry, Verdict.KEPT)
             progress.kept(entry.key, reason, _DOUBTED)
         else:
+            ledger.settle(entry, Verdict.SKIPPED)
             progress.skipped(entry.key, reason)
 
     # chunk
@@ -282,9 +282,10 @@ class Stream:
         key, progress = pending.entry.key, self._s.progress
         # What Chroma refuses it refuses in the midst of a write: what stands is not whole by then.
         if pending.stands and reason is DocumentReason.EMBEDDING_REJECTED:
-            self._s.state.keep(key)
+            self._s.ledger.settle(pending.entry, Verdict.KEPT)
             progress.kept(key, reason, message)
         else:
+            self._s.ledger.settle(pending.entry, Verdict.FAILED)
             progress.failed(key, reason, message)
         listed = self._listed
         if refused > REFUSED_MAX and refused > listed * REFUSED_SHARE_MAX:
@@ -365,6 +366,7 @@ class Stream:
             if item.n == 0:
                 entry, chunked = pending.entry, pending.chunked
                 count, note = len(chunked.chunks), chunked.fallback
+                self._s.ledger.settle(entry, Verdict.INDEXED)
                 self._s.progress.indexed(entry.key, entry.size, count, note)
                 continue
             pending.outstanding -= 1

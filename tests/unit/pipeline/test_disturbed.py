@@ -16,9 +16,9 @@ from chroma_sync.pipeline.chunk.cuts import line_cuts
 from chroma_sync.pipeline.errors import Temporary
 from chroma_sync.pipeline.index.chroma import Call, Collection
 from chroma_sync.pipeline.index.records import Configs, Record, document_sha, record_id
-from chroma_sync.pipeline.index.state import TargetState
 from chroma_sync.pipeline.index.target import load_target
 from chroma_sync.pipeline.index.writes import RefusedRecord
+from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.hash_model import HashModel
 from unit.pipeline.stored import contents, metadata
@@ -149,9 +149,9 @@ def test_a_writer_that_does_not_stop_ends_the_run_before_anything_is_deleted(
     steps.work(tools)
     before = contents(tools)
 
-    def disturbed(state: TargetState, collection: Collection, configs: Configs) -> None:
+    def disturbed(ledger: Ledger, collection: Collection, configs: Configs) -> None:
         collection.delete([record_id(document_sha("big.py"), 3)])
-        load_target(state, collection, configs)
+        load_target(ledger, collection, configs)
 
     monkeypatch.setattr(steps, "load_target", disturbed)
     with pytest.raises(Temporary, match="1 documents") as caught:

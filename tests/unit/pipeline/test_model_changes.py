@@ -16,8 +16,8 @@ from chroma_sync.pipeline.embed import EmbeddingUnavailable, Model, Space, TeiMo
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.golden import golden_vectors, kept_golden
-from chroma_sync.pipeline.index.state import TargetState
-from chroma_sync.pipeline.index.target import load_leftovers
+from chroma_sync.pipeline.index.target import load_orphans
+from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.scripted_tei import Clock, Reply, scripted
 from fakes.tei_gateway import Gateway, of_model
@@ -138,13 +138,13 @@ def test_nothing_is_deleted_by_another_model(
     if when == "before finish":
         update = make_tools(sha=1, run="second", policy="Update", model=OTHERS["another model"])
     else:
-        real = load_leftovers
+        real = load_orphans
 
-        def load(state: TargetState, collection: Collection) -> None:
-            real(state, collection)
+        def load(ledger: Ledger, collection: Collection) -> None:
+            real(ledger, collection)
             model._weights = "another "
 
-        monkeypatch.setattr(steps, "load_leftovers", load)
+        monkeypatch.setattr(steps, "load_orphans", load)
     stood, marks = contents(update), metadata(update)
     refused(update, steps.finish)
     assert contents(update) == stood

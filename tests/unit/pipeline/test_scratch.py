@@ -12,21 +12,23 @@ import pytest
 from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.outcome import as_step_error
 from chroma_sync.pipeline.errors import Temporary
+from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.fetch.git.access import Public
 from chroma_sync.pipeline.fetch.git.command import GitCommand
 from chroma_sync.pipeline.fetch.git.http import Trust
 from chroma_sync.pipeline.fetch.git.remote import Remote
 from chroma_sync.pipeline.fetch.patience import Patience
-from chroma_sync.pipeline.index.state import TargetState
+from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.queues import StopSignal
 
 
 def test_a_database_that_can_not_grow(tmp_path: Path) -> None:
-    state = TargetState(tmp_path / "work.sqlite")
-    state._db.execute("PRAGMA max_page_count = 10")
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger._db.execute("PRAGMA max_page_count = 10")
     with pytest.raises(sqlite3.OperationalError) as caught:
-        state.load_listing((f"{n}.py", "1" * 40) for n in range(10_000))
-    state.close()
+        for n in range(10_000):
+            ledger.meet(Entry(f"{n}.py", "1" * 40, 1))
+    ledger.close()
     known = as_step_error(caught.value)
     assert isinstance(known, Temporary)
     assert known.reason is Reason.SCRATCH_FULL

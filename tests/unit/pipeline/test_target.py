@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
 from chroma_sync.pipeline.index.records import (
@@ -18,7 +20,8 @@ from chroma_sync.pipeline.index.records import (
     document_state,
     record_id,
 )
-from chroma_sync.pipeline.index.target import load_leftovers, load_target
+from chroma_sync.pipeline.index.target import load_orphans, load_target
+from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.toolbox import Toolbox
 
 MakeTools = Callable[..., Toolbox]
@@ -35,19 +38,24 @@ def indexed(make_tools: MakeTools) -> tuple[Toolbox, Collection]:
     return tools, collection
 
 
+def documents(tools: Toolbox) -> list[Entry]:
+    return [e for e in tools.source.entries() if e.key != "picture.png"]
+
+
 def versions(tools: Toolbox) -> dict[str, str]:
     """Of the documents; picture.png is none, as its bytes tell."""
-    return {e.key: e.version for e in tools.source.entries() if e.key != "picture.png"}
+    return {e.key: e.version for e in documents(tools)}
 
 
 def outcome(tools: Toolbox, collection: Collection, path: Path) -> tuple[set[str], set[str]]:
     """Which documents stand whole, and the ids that are left over, after the target was read."""
-    with steps.target_state(path / "state.sqlite") as state:
-        state.load_listing(versions(tools).items())
-        load_target(state, collection, tools.configs)
-        load_leftovers(state, collection)
-        whole = {key for key in versions(tools) if state.is_whole(key)}
-        return whole, {i for left in state.leftovers() for i in left.ids}
+    with closing(Ledger(path / "ledger.sqlite")) as ledger:
+        for entry in documents(tools):
+            ledger.meet(entry)
+        load_target(ledger, collection, tools.configs)
+        load_orphans(ledger, collection)
+        whole = {entry.key for entry, is_whole in ledger.open_documents() if is_whole}
+        return whole, {i for orphan in ledger.orphans() for i in orphan.ids}
 
 
 def big(n: int) -> str:

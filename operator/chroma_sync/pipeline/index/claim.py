@@ -16,6 +16,10 @@ from chroma_sync.pipeline.index.chroma import Collection, Database, Metadata, te
 from chroma_sync.pipeline.index.golden import kept_golden
 from chroma_sync.pipeline.index.records import Scalar
 
+ATTEMPT = "attempt"
+"""Who finishes: of two pods of one run, such as one that a lost node still lets live, only the one
+that came last may delete and mark."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -152,7 +156,8 @@ def run_revision(metadata: Metadata) -> str:
 
 def finished(metadata: Metadata, run: str, at: str) -> Metadata:
     """The collection's metadata once a run is done. `at`: the time, as RFC 3339 writes it."""
-    kept = {key: value for key, value in metadata.items() if key != "updating_to"}
+    passing = ("updating_to", ATTEMPT)
+    kept = {key: value for key, value in metadata.items() if key not in passing}
     marks = {"finished_ingest": True, "finished_by": run, "finished_at": at}
     return {**kept, "revision": run_revision(metadata), **marks}
 

@@ -1,4 +1,4 @@
-"""Reads into a `TargetState` what stands in the target, at a cost that follows the documents.
+"""Reads into a `Ledger` what stands in the target, at a cost that follows the documents.
 
 Chroma tells ids twenty times as fast as metadata. So the documents of the listing are asked for in
 batches, by the `document_state` of their listed version, and no metadata is read at all.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.chroma import NO_BOUNDS, Collection
 from chroma_sync.pipeline.index.records import (
     GAVE_UP_AT,
@@ -16,37 +17,37 @@ from chroma_sync.pipeline.index.records import (
     document_state,
     id_parts,
 )
-from chroma_sync.pipeline.index.state import TargetState
+from chroma_sync.pipeline.ledger import Ledger
 
 # Documents asked for at once. A single node takes up to 20 ms for a question about 80,000 records,
 # however little is asked.
 _DOCUMENTS: Final = 1_000
 
 
-def load_target(state: TargetState, collection: Collection, configs: Configs) -> None:
+def load_target(ledger: Ledger, collection: Collection, configs: Configs) -> None:
     """Find out which listed documents stand whole. Don't delete meanwhile."""
-    for versions in state.listed(_DOCUMENTS):
+    for versions in ledger.states(_DOCUMENTS):
         counts: dict[str, int] = {}
         for gave_up in (False, True):
             left = {sha: version for sha, version in versions.items() if sha not in counts}
             counts |= _whole(collection, left, configs, gave_up=gave_up)
-        state.load_chunk_counts({key_sha: counts.get(key_sha) for key_sha in versions})
+        ledger.load_chunk_counts({key_sha: counts.get(key_sha) for key_sha in versions})
 
 
-def stands(state: TargetState, collection: Collection, key: str) -> bool:
+def stood(ledger: Ledger, collection: Collection, entry: Entry) -> bool:
     """Whether a listed document stands, in whatever version. The first such question reads all ids
     of the target. Don't delete meanwhile."""
-    if not state.knows_first:
-        state.load_first(collection.ids())
-    return state.stands(key)
+    if not ledger.knows_first:
+        ledger.load_first(collection.ids())
+    return ledger.stood(entry)
 
 
-def load_leftovers(state: TargetState, collection: Collection) -> None:
+def load_orphans(ledger: Ledger, collection: Collection) -> None:
     """Find out what else stands, after `load_target`. Don't delete meanwhile."""
-    if collection.count() == state.standing():
+    if collection.count() == ledger.records():
         return
     for ids in collection.ids():
-        state.load_ids(ids)
+        ledger.load_ids(ids)
 
 
 def _whole(

@@ -1,0 +1,255 @@
+"""What a run knows of each document, in a SQLite file on the scratch folder.
+
+Each document of the source is met once, and takes exactly one verdict. What of it stands in the
+target is found out before it is looked at (see `index.target`), and finish decides by the ledger
+alone what goes. The file grows with the source and the target, memory does not.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.index.records import document_sha, id_parts, is_first, record_id
+from chroma_sync.pipeline.scratch import scratch_database
+
+_SCHEMA: Final = """
+CREATE TABLE document (
+  n INTEGER PRIMARY KEY, -- its place in the listing
+  sha BLOB NOT NULL UNIQUE, -- of its key
+  state TEXT, -- what decides "unchanged"; null of one that can have no records
+  entry TEXT NOT NULL,
+  chunk_count INTEGER, -- of one that stands whole in this state
+  stood INTEGER NOT NULL DEFAULT 0, -- has its chunk 0 in the target, in whatever state
+  verdict TEXT
+);
+CREATE TABLE leftover (sha BLOB, n INTEGER, PRIMARY KEY (sha, n)) WITHOUT ROWID;
+"""
+_PAGE: Final = 1_000
+_STANDS: Final = "verdict IN ('indexed', 'unchanged')"
+
+
+class Verdict(StrEnum):
+    """What became of a document in this run."""
+
+    INDEXED = "indexed"  # written whole
+    UNCHANGED = "unchanged"  # stood whole already
+    SKIPPED = "skipped"  # not indexed, on purpose
+    FAILED = "failed"  # can't be indexed; nothing of it stands
+    KEPT = "kept"  # not indexed; what stands of it stays
+
+
+@dataclass(frozen=True)
+class Orphan:
+    """Some records of one document that must go. `is_gone`: the source lacks the document."""
+
+    ids: list[str]
+    is_gone: bool
+
+
+class Ledger:
+    """The documents of one run. Several threads may ask and settle; everything else is done by one.
+
+    `close` it at the end."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = scratch_database(path, _SCHEMA)
+        self._writing = Lock()
+        self.knows_first = False
+        self.revision = ""  # that was listed whole; empty before
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # Meeting documents
+
+    def meet(self, entry: Entry) -> bool:
+        """Take in a document of the listing. False when its key was met before."""
+        # What the listing alone skips has no records in a run from nothing, but may have some that
+        # stay where that is in doubt.
+        has_records = entry.skip is None or entry.skip in entry.doubted
+        state = entry.state if has_records else None
+        statement = "INSERT OR IGNORE INTO document (sha, state, entry) VALUES (?, ?, ?)"
+        with self._writing:
+            row = (_sha(entry), state, _encoded(entry))
+            return self._db.execute(statement, row).rowcount == 1
+
+    def size(self) -> int:
+        """How many documents the source has."""
+        return self._number("SELECT COUNT(*) FROM document")
+
+    def candidates(self) -> int:
+        """How many of them the listing alone does not skip."""
+        return self._number("SELECT COUNT(state) FROM document")
+
+    def open_documents(self) -> Iterator[tuple[Entry, bool]]:
+        """The documents that have no verdict yet, in the order of the listing, and whether each
+        stands whole. They may be settled meanwhile."""
+        last = 0
+        while rows := self._rows(
+            "SELECT n, entry, chunk_count IS NOT NULL FROM document"
+            " WHERE n > ? AND verdict IS NULL ORDER BY n LIMIT ?",
+            (last, _PAGE),
+        ):
+            for _, entry, is_whole in rows:
+                yield _decoded(entry), bool(is_whole)
+            last = rows[-1][0]
+
+    def settle(self, entry: Entry, verdict: Verdict) -> None:
+        """Give a document its verdict. Raises `RuntimeError` for a second one, which would be a
+        fault of the program."""
+        statement = "UPDATE document SET verdict = ? WHERE sha = ? AND verdict IS NULL"
+        with self._writing:
+            done = self._db.execute(statement, (verdict.value, _sha(entry)))
+        if done.rowcount != 1:
+            raise RuntimeError(f"{entry.key!r} was judged twice, or was never met")
+
+    def unsettled(self) -> int:
+        """How many documents have no verdict yet."""
+        return self._number("SELECT COUNT(*) FROM document WHERE verdict IS NULL")
+
+    # What stands of them in the target
+
+    def states(self, size: int) -> Iterator[dict[str, str]]:
+        """The documents that may have records, in batches: the state by the hash of the key."""
+        last = 0
+        while rows := self._rows(
+            "SELECT n, sha, state FROM document WHERE n > ? AND state IS NOT NULL"
+            " ORDER BY n LIMIT ?",
+            (last, size),
+        ):
+            yield {sha.hex(): state for _, sha, state in rows}
+            last = rows[-1][0]
+
+    def load_chunk_counts(self, counts: Mapping[str, int | None]) -> None:
+        """Take in of documents, by the hash of the key, how many chunks they have when they stand
+        whole in their state, and None when they do not."""
+        rows = ((count, bytes.fromhex(key_sha)) for key_sha, count in counts.items())
+        self._do("UPDATE document SET chunk_count = ? WHERE sha = ?", rows)
+
+    def load_first(self, ids: Iterable[Iterable[str]]) -> None:
+        """Take in, of all ids of the target, which documents have their chunk 0 there."""
+        update = "UPDATE document SET stood = 1 WHERE sha = ?"
+        for page in ids:
+            found = (id_parts(id_) for id_ in page if is_first(id_))
+            self._do(update, ((bytes.fromhex(parts[0]),) for parts in found if parts is not None))
+        self.knows_first = True
+
+    def stood(self, entry: Entry) -> bool:
+        """Whether a document stands, in whatever state: it was whole once."""
+        question = "SELECT 1 FROM document WHERE sha = ? AND stood"
+        return bool(self._rows(question, (_sha(entry),)))
+
+    def whole(self) -> int:
+        """How many documents stand whole."""
+        return self._number("SELECT COUNT(chunk_count) FROM document")
+
+    def records(self) -> int:
+        """How many records they have together."""
+        return self._number("SELECT TOTAL(chunk_count) FROM document")
+
+    def reopen_lost(self) -> None:
+        """Take the verdict back from documents that stood whole and do not any more."""
+        with self._writing:
+            self._db.execute(
+                f"UPDATE document SET verdict = NULL WHERE {_STANDS} AND chunk_count IS NULL"  # noqa: S608
+            )
+
+    def disagreeing(self) -> int:
+        """How many documents do not stand as their verdicts say."""
+        return self._number(
+            "SELECT COUNT(*) FROM document WHERE verdict != 'kept'"  # noqa: S608 - names of ours
+            f" AND ({_STANDS}) != (chunk_count IS NOT NULL)"
+        )
+
+    # What must go
+
+    def load_ids(self, ids: Iterable[str]) -> None:
+        """Take in ids of the target, once all chunk counts are known. An id that is not one of ours
+        is left alone."""
+        rows = (
+            (bytes.fromhex(parts[0]), parts[1])
+            for id_ in ids
+            if (parts := id_parts(id_)) is not None
+        )
+        self._do(
+            "INSERT OR IGNORE INTO leftover SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM document"
+            " WHERE sha = ?1 AND (chunk_count > ?2 OR verdict IS 'kept'))",
+            rows,
+        )
+
+    def orphans(self) -> Iterator[Orphan]:
+        """What a run from nothing would not have: documents that are gone, documents that do not
+        stand whole in their state, and old tails."""
+        rows = self._db.execute(
+            "SELECT leftover.sha, leftover.n, document.state IS NULL FROM leftover"
+            " LEFT JOIN document USING (sha) ORDER BY leftover.sha, leftover.n"
+        )
+        current: tuple[bytes, bool] | None = None
+        ids: list[str] = []
+        for sha, n, is_gone in rows:
+            if current is not None and (current[0] != sha or len(ids) == _PAGE):
+                yield Orphan(ids, current[1])
+                ids = []
+            current = (sha, bool(is_gone))
+            ids.append(record_id(sha.hex(), n))
+        if current is not None:
+            yield Orphan(ids, current[1])
+
+    def removed(self) -> int:
+        """How many documents of the target go as a whole: those that lose their chunk 0 and have a
+        verdict, or are gone from the source."""
+        return self._number(
+            "SELECT COUNT(*) FROM leftover LEFT JOIN document USING (sha) WHERE leftover.n = 0"
+            " AND (document.state IS NULL OR document.verdict IS NOT NULL)"
+        )
+
+    def stand(self) -> int:
+        """How many documents stand in the target, as finish finds it: those that will go too."""
+        # What is kept is no leftover, and has no chunk count.
+        kept = self._number("SELECT COUNT(*) FROM document WHERE verdict IS 'kept'")
+        return self.whole() + kept + self.removed()
+
+    def _number(self, question: str) -> int:
+        return int(self._db.execute(question).fetchone()[0])
+
+    def _rows(self, question: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        return self._db.execute(question, values).fetchall()
+
+    def _do(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
+        with self._writing:
+            self._db.executemany(statement, rows)
+
+
+def _sha(entry: Entry) -> bytes:
+    # A name that is no text is only shown as one, which may be another document's.
+    is_shown = entry.skip is DocumentReason.NAME_NOT_UTF8
+    return bytes.fromhex(document_sha(f"\0{entry.key}" if is_shown else entry.key))
+
+
+def _encoded(entry: Entry) -> str:
+    return json.dumps(
+        [
+            *(entry.key, entry.version, entry.size, entry.skip, sorted(entry.despite)),
+            *(entry.encoding, sorted(entry.doubted)),
+        ]
+    )
+
+
+def _decoded(text: str) -> Entry:
+    key, version, size, skip, despite, encoding, doubted = json.loads(text)
+    return Entry(
+        *(key, version, size),
+        skip=None if skip is None else DocumentReason(skip),
+        despite=frozenset(map(DocumentReason, despite)),
+        encoding=encoding,
+        doubted=frozenset(map(DocumentReason, doubted)),
+    )
