@@ -105,10 +105,10 @@ def _finish(tools: Toolbox, ledger: Ledger) -> None:
     collection = _own_collection(tools, identity)
     revision = _revision(tools, collection)
     if not is_finished_by(collection, identity.uid):
-        attempt = uuid.uuid4().hex
-        collection.replace_metadata({**collection.metadata, ATTEMPT: attempt})
         _same_configs(tools, collection)
         settled_golden(tools, collection)
+        attempt, collection = uuid.uuid4().hex, _own_collection(tools, identity)
+        collection.replace_metadata({**collection.metadata, ATTEMPT: attempt})
         _look_again(tools, ledger, collection, revision)
         load_orphans(ledger, collection)
         if why := too_many_go(tools, ledger.removed(), ledger.stand()):

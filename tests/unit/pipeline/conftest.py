@@ -79,6 +79,8 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
         max_file_size: int = 1_000_000,
         globs: tuple[str, ...] = ("*",),
         github: Mapping[str, bool] = NO_SETTINGS,
+        max_delete_percent: int = 50,
+        allow_mass_delete: bool = False,
     ) -> Toolbox:
         url, commits = git_url
         commit = commits[sha] if isinstance(sha, int) else sha
@@ -89,6 +91,7 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
                 "collection": collection,
                 "targetPolicy": policy,
                 "previousCollection": previous,
+                "allowMassDelete": allow_mass_delete,
                 "githubRef": {"branch": branch} if branch else {"sha": commit},
             }
         )
@@ -108,6 +111,7 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
                 }
             ),
             job_template=JobTemplate(),
+            max_delete_percent=max_delete_percent,
             run=identity,
         )
         scratch = tmp_path / str(uuid.uuid4())

@@ -39,11 +39,8 @@ def make(make_tools: MakeTools, tmp_path: Path) -> Iterator[Callable[..., Toolbo
 
         def made(commit: int, *, limit: int = 50, allow: bool = False, **what: Any) -> Toolbox:
             options = {"repository_name": "acme/many", "base_url": url, "policy": "Update"}
-            tools = make_tools(**options, sha=shas[commit], **what)
-            assert tools.configuration.run is not None
-            tools.configuration.max_delete_percent = limit
-            tools.configuration.run.allow_mass_delete = allow
-            return tools
+            limits = {"max_delete_percent": limit, "allow_mass_delete": allow}
+            return make_tools(**options, **limits, sha=shas[commit], **what)
 
         yield made
 

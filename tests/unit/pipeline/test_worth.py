@@ -43,7 +43,7 @@ def runs(make_tools: MakeTools, tmp_path: Path) -> Iterator[Callable[..., Toolbo
         def run(files: Mapping[Any, bytes], **what: Any) -> Toolbox:
             commit = commit_of(shop, tree_of(shop, files))
             told = forecast(make_tools(sha=commit, base_url=url, **what))
-            tools = make_tools(sha=commit, base_url=url, **what)
+            tools = make_tools(sha=commit, base_url=url, allow_mass_delete=True, **what)
             steps.run(tools)
             done = tools.progress.result()
             assert dict(told.skipped) == done.skipped
