@@ -16,7 +16,7 @@ from chroma_sync.cluster.errors import ClusterError, InvalidError, WrongFieldsEr
 from chroma_sync.cluster.interface import Cluster
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache, Place
-from chroma_sync.controller.key import Key
+from chroma_sync.controller.key import Key, Work
 from chroma_sync.controller.merge import merge_patch
 from chroma_sync.reconcile.plan import (
     Action,
@@ -39,7 +39,7 @@ class Executor:
 
     def __init__(self, cluster: Cluster, cache: Cache) -> None:
         self.refused: dict[Key, Refusal] = {}
-        self.wake: Callable[[Key], None] = lambda _: None
+        self.wake: Callable[[Work], None] = lambda _: None
         self._cluster = cluster
         self._cache = cache
         # One for each Source: a Job of one of its runs is never made while admission looks.

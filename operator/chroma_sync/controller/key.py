@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 
 class Key(NamedTuple):
@@ -11,3 +11,13 @@ class Key(NamedTuple):
     kind: Literal["Source", "Invocation"]
     namespace: str
     name: str
+
+
+class Admission(NamedTuple):
+    """Deciding which runs may start, over all of them: one key, so one decision at a time."""
+
+    namespace: str = ""
+
+
+ADMISSION: Final = Admission()
+Work = Key | Admission

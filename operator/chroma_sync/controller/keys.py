@@ -8,9 +8,9 @@ from dataclasses import replace
 from chroma_sync.api.meta import Object
 from chroma_sync.cluster.interface import ListedKind
 from chroma_sync.controller.cache import Cache, Place
-from chroma_sync.controller.key import Key
+from chroma_sync.controller.key import ADMISSION, Key, Work
 from chroma_sync.controller.owners import owner_of, source_of
-from chroma_sync.reconcile import admission
+from chroma_sync.reconcile.admission import queue
 from chroma_sync.reconcile.observed import (
     InvocationState,
     JobState,
@@ -23,19 +23,19 @@ from chroma_sync.reconcile.observed import (
 from chroma_sync.reconcile.owners import NOBODY, Reference
 
 
-def source_changed(cache: Cache, source: Object, *, deleted: bool) -> list[Key]:
+def source_changed(cache: Cache, source: Object, *, deleted: bool) -> list[Work]:
     """Keep a Source's news. Those of its Invocations look again whom the news can concern."""
     place, uid, version = _identity(source)
     before = cache.sources.get(place)
     if deleted:
-        return waiting(cache, place) if cache.sources.remove(place, uid, version) else []
+        return [*waiting(cache, place)] if cache.sources.remove(place, uid, version) else []
     state = source_state(source)
     if not cache.sources.put(place, uid, version, state, place):
         return []
     if before is not None and replace(before, active_uid=state.active_uid) == state:
         # Only the admitted one has anything to do: a queue may be long.
-        return [Key("Source", *place), *waiting(cache, place, uid=state.active_uid)]
-    return [Key("Source", *place), *waiting(cache, place)]
+        return [Key("Source", *place), ADMISSION, *waiting(cache, place, uid=state.active_uid)]
+    return [Key("Source", *place), ADMISSION, *waiting(cache, place)]
 
 
 def waiting(cache: Cache, source: Place, uid: str | None = None) -> list[Key]:
@@ -49,8 +49,8 @@ def waiting(cache: Cache, source: Place, uid: str | None = None) -> list[Key]:
     ]
 
 
-def invocation_changed(cache: Cache, invocation: Object, *, deleted: bool) -> list[Key]:
-    """Keep an Invocation's news. Its Source may admit another one now."""
+def invocation_changed(cache: Cache, invocation: Object, *, deleted: bool) -> list[Work]:
+    """Keep an Invocation's news. Another one may start now."""
     place, uid, version = _identity(invocation)
     state = invocation_state(invocation)
     source = (place[0], state.source)
@@ -61,7 +61,7 @@ def invocation_changed(cache: Cache, invocation: Object, *, deleted: bool) -> li
     return _of_invocation(cache, place, state) if news else []
 
 
-def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Key]:
+def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Work]:
     """Keep a Job's news. It wakes its owner; its end may also let the Source's next run start."""
     place, uid, version = _identity(job)
     state = job_state(job)
@@ -72,7 +72,7 @@ def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Key]:
     return _of_job(cache, place[0], state, deleted=deleted) if news else []
 
 
-def pod_changed(cache: Cache, pod: Object, *, deleted: bool) -> list[Key]:
+def pod_changed(cache: Cache, pod: Object, *, deleted: bool) -> list[Work]:
     """Keep a pod's news. It wakes the owner of the pod's Job."""
     place, uid, version = _identity(pod)
     state = pod_state(pod)
@@ -83,7 +83,7 @@ def pod_changed(cache: Cache, pod: Object, *, deleted: bool) -> list[Key]:
     return _of_pod(cache, place[0], state) if news else []
 
 
-def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) -> list[Key]:
+def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) -> list[Work]:
     """Forget what a list of all uids of a kind, read at a version, lacks: the watch had a gap when
     it was deleted. Returns the keys that its end wakes."""
     if kind == "Source":
@@ -101,14 +101,15 @@ def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) 
     ]
 
 
-def _of_invocation(cache: Cache, place: Place, state: InvocationState) -> list[Key]:
-    """The run, its Source, and the run right behind it, which says whom it waits for."""
-    found = [Key("Invocation", *place), Key("Source", place[0], state.source)]
-    behind = admission.follower(state, cache.invocations_of(place[0], state.source))
+def _of_invocation(cache: Cache, place: Place, state: InvocationState) -> list[Work]:
+    """The run, admission, its Source, and the run right behind it, which says whom it waits for."""
+    found: list[Work] = [Key("Invocation", *place), ADMISSION]
+    found.append(Key("Source", place[0], state.source))
+    behind = queue.follower(state, cache.invocations_of(place[0], state.source))
     return [*found, Key("Invocation", place[0], behind)] if behind else found
 
 
-def _of_job(cache: Cache, namespace: str, state: JobState, *, deleted: bool) -> list[Key]:
+def _of_job(cache: Cache, namespace: str, state: JobState, *, deleted: bool) -> list[Work]:
     owner = owner_of(cache, namespace, state.owner)
     if owner is None:
         return []
@@ -116,7 +117,7 @@ def _of_job(cache: Cache, namespace: str, state: JobState, *, deleted: bool) -> 
     return [owner, source] if source is not None else [owner]
 
 
-def _of_pod(cache: Cache, namespace: str, state: PodState) -> list[Key]:
+def _of_pod(cache: Cache, namespace: str, state: PodState) -> list[Work]:
     owner = owner_of(cache, namespace, state.owner)
     return [owner] if owner is not None else []
 

@@ -18,7 +18,7 @@ from chroma_sync.cluster.rest import connect
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.http import Health, serve
-from chroma_sync.controller.key import Key
+from chroma_sync.controller.key import Work
 from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.passes import Passes
 from chroma_sync.controller.polling import Polling
@@ -118,7 +118,7 @@ async def _work(
     cluster: KubernetesCluster,
     leadership: Leadership,
     cache: Cache,
-    queue: WorkQueue[Key],
+    queue: WorkQueue[Work],
     polling: Polling,
     health: Health,
     watched: Watched,
@@ -191,7 +191,7 @@ async def _synced(cluster: KubernetesCluster, cache: Cache, watched: Watched) ->
         logger.info("waiting for the watches to show %d objects", missing)
 
 
-async def _drop_missing(cluster: KubernetesCluster, cache: Cache, queue: WorkQueue[Key]) -> None:
+async def _drop_missing(cluster: KubernetesCluster, cache: Cache, queue: WorkQueue[Work]) -> None:
     """Forget every now and then what is gone and no watch has told of. Never returns."""
     while True:
         await asyncio.sleep(LIST_PERIOD)

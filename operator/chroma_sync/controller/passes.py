@@ -23,14 +23,17 @@ from chroma_sync.cluster.interface import Cluster, Kind
 from chroma_sync.controller import keys, owners
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.executor import Executor
-from chroma_sync.controller.key import Key
+from chroma_sync.controller.grants import Grants
+from chroma_sync.controller.key import Admission, Key, Work
 from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.remembered import Remembered
 from chroma_sync.controller.schemas import Schemas
 from chroma_sync.controller.workqueue import RetryError
-from chroma_sync.reconcile import admission, names, starting
 from chroma_sync.reconcile import invocation as invocation_pass
+from chroma_sync.reconcile import names, starting
 from chroma_sync.reconcile import source as source_pass
+from chroma_sync.reconcile.admission import queue
+from chroma_sync.reconcile.admission.handover import remains
 from chroma_sync.reconcile.inputs import ObservedRun, ObservedSource
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import (
@@ -66,14 +69,22 @@ class Passes:
         self._progress = progress
         self._now = now
         self._executor = Executor(cluster, cache)
+        self._grants = Grants(cache)
         self._remembered = Remembered(cache)
         self._schemas = Schemas(cluster)
-        self.wake: Callable[[Key], None] = lambda _: None
+        self.wake: Callable[[Work], None] = lambda _: None
         self._executor.wake = lambda key: self.wake(key)
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, work: Work) -> float | None:
         """One pass. Returns when to come again, in seconds. Raises `RetryError` for what another
         try may mend."""
+        if isinstance(work, Admission):
+            for source in self._grants.decide():
+                self.wake(source)
+            return None
+        return await self._object(work)
+
+    async def _object(self, key: Key) -> float | None:
         began, result = monotonic(), "error"
         try:
             if key.kind == "Source":
@@ -117,6 +128,7 @@ class Passes:
                 pods=pods,
                 refused=refused,
                 no_pods=no_pods,
+                granted=self._grants.of((key.namespace, key.name)),
             )
             return source_pass.reconcile(observed, self._now())
 
@@ -156,7 +168,7 @@ class Passes:
         pods = await self._owned(key.namespace, known)
         no_pods = await self._why_no_pods(key, jobs, pods) if not finished else {}
 
-        queue = self._cache.invocations_of(key.namespace, source_name)
+        runs = self._cache.invocations_of(key.namespace, source_name)
         holder = self._cache.sources.get((key.namespace, source_name))
         stops = invocation.spec.cancel or invocation.metadata.deletion_timestamp is not None
         # What has begun, or is to end, needs nothing of its Source.
@@ -174,8 +186,8 @@ class Passes:
                 refused=refused,
                 no_pods=no_pods,
                 admitted=holder is not None and holder.active_uid == uid,
-                ahead=admission.ahead(uid, queue) if waits else None,
-                remains=admission.remains(uid, all_jobs, pods) if waits else "",
+                ahead=queue.ahead(uid, runs) if waits else None,
+                remains=remains(uid, all_jobs, pods) if waits else "",
             )
             return invocation_pass.reconcile(observed, self._now())
 

@@ -20,7 +20,7 @@ from kopf._cogs.structs.references import Insights
 from chroma_sync.api.meta import GROUP, VERSION
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.key import Key
+from chroma_sync.controller.key import Work
 from chroma_sync.reconcile.names import LABEL_SOURCE
 
 WATCHED: Final = frozenset(
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 async def watch(
     cache: Cache,
-    add: Callable[[Key], None],
+    add: Callable[[Work], None],
     stop: asyncio.Event,
     watched: Watched,
     *,
@@ -84,10 +84,10 @@ async def unwatched(watched: Watched) -> frozenset[str]:
     return frozenset(plural for group, version, plural in WATCHED - found)
 
 
-def _registry(cache: Cache, add: Callable[[Key], None]) -> kopf.OperatorRegistry:
+def _registry(cache: Cache, add: Callable[[Work], None]) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
-    def handler(changed: Callable[..., list[Key]]) -> Callable[..., Any]:
+    def handler(changed: Callable[..., list[Work]]) -> Callable[..., Any]:
         async def handle(event: Any, **_: Any) -> None:
             deleted = event["type"] == "DELETED"
             for key in changed(cache, dict(event["object"]), deleted=deleted):
@@ -95,7 +95,7 @@ def _registry(cache: Cache, add: Callable[[Key], None]) -> kopf.OperatorRegistry
 
         return handle
 
-    def on(*resource: str, id: str, changed: Callable[..., list[Key]], **options: Any) -> None:
+    def on(*resource: str, id: str, changed: Callable[..., list[Work]], **options: Any) -> None:
         kopf.on.event(*resource, id=id, registry=registry, **options)(handler(changed))
 
     on(GROUP, VERSION, "sources", id="source", changed=keys.source_changed)

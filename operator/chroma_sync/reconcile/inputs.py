@@ -30,10 +30,11 @@ class Workload:
 @dataclass(frozen=True, kw_only=True)
 class ObservedSource(Workload):
     """A Source. Jobs and pods are those of its own tasks and of its runs, those of deleted
-    Invocations too."""
+    Invocations too. `granted` is the uid of the run that may start next; empty when none may."""
 
     source: Source
     invocations: Sequence[InvocationState] = ()
+    granted: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

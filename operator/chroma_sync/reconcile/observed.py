@@ -33,7 +33,7 @@ class SourceState:
     active_uid: str
     reason: str
     message: str
-    deleting: bool = False
+    startable: bool = False  # as its status says: it is ready, and lets runs start
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,15 @@ def source_state(source: Object) -> SourceState:
         active_uid=(status.get("activeInvocation") or {}).get("uid", ""),
         reason=ready.get("reason", ""),
         message=ready.get("message", ""),
-        deleting=bool(metadata.get("deletionTimestamp")),
+        startable=_is_startable(source, ready),
     )
+
+
+def _is_startable(source: Object, ready: Mapping[str, str]) -> bool:
+    metadata, status = source["metadata"], source.get("status") or {}
+    observed = status.get("observedGeneration") == metadata.get("generation", 0)
+    held = metadata.get("deletionTimestamp") or (source.get("spec") or {}).get("suspend")
+    return ready.get("status") == "True" and observed and not held
 
 
 def invocation_state(invocation: Object) -> InvocationState:

@@ -1,4 +1,4 @@
-"""One pass over a Source: its check, and which of its Invocations may run."""
+"""One pass over a Source: its check, and which of its Invocations is its active run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Final
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.source import FinishedCollection, SourceStatus
-from chroma_sync.reconcile import admission, check, conditions
+from chroma_sync.reconcile import check, conditions
+from chroma_sync.reconcile.admission.handover import hand_over
 from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.inputs import ObservedSource
 from chroma_sync.reconcile.plan import Plan
@@ -43,7 +44,7 @@ SOURCE_REASONS: Final = frozenset(
 
 
 def reconcile(observed: ObservedSource, now: datetime) -> Plan[SourceStatus]:
-    """Decide the check, then what the end of a run says of the Source, then admission."""
+    """Decide the check, then what the end of a run says of the Source, then which one goes on."""
     source = observed.source
     plan = Plan(source.status.model_copy(deep=True))
     deleting = source.metadata.deletion_timestamp is not None
@@ -54,7 +55,7 @@ def reconcile(observed: ObservedSource, now: datetime) -> Plan[SourceStatus]:
     status.conditions = conditions.apply(status.conditions, state, generation, now)
     status.observed_generation = generation
     startable = state.status == "True" and not source.spec.suspend
-    admission.admit(plan, observed.invocations, observed.jobs, observed.pods, startable=startable)
+    hand_over(observed, plan, startable=startable)
     return plan
 
 
@@ -75,8 +76,8 @@ def _wind_up(observed: ObservedSource, plan: Plan[SourceStatus]) -> State:
 def _learn(
     observed: ObservedSource, plan: Plan[SourceStatus], state: State, now: datetime
 ) -> State:
-    """What the end of the active run says of the Source. It is looked at once: admission takes the
-    run from `activeInvocation` in this same pass."""
+    """What the end of the active run says of the Source. It is looked at once: the run is
+    taken from `activeInvocation` in this same pass."""
     status, active = plan.status, plan.status.active_invocation
     ended = next(
         (i for i in observed.invocations if active and i.uid == active.uid and i.finished), None

@@ -15,7 +15,7 @@ from chroma_sync.cluster.errors import ConflictError, NotFoundError
 from chroma_sync.cluster.interface import Kind
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.key import Key
+from chroma_sync.controller.key import Work
 from chroma_sync.reconcile.plan import Event
 from unit.reconcile.build import NOW, later
 
@@ -89,7 +89,7 @@ class MemoryCluster:
         }
         return {"metadata": metadata, "status": {"phase": "Running", "podIP": "10.0.0.1", **status}}
 
-    def show(self, pod: Object, *, deleted: bool = False) -> list[Key]:
+    def show(self, pod: Object, *, deleted: bool = False) -> list[Work]:
         """The watch shows a pod. Returns whom that wakes."""
         return keys.pod_changed(self.cache, pod, deleted=deleted)
 

@@ -9,7 +9,7 @@ from typing import Any
 from chroma_sync.api.contract import Result, Step
 from chroma_sync.api.invocation import CollectionStatus
 from chroma_sync.api.meta import Object
-from chroma_sync.controller.key import Key
+from chroma_sync.controller.key import ADMISSION, Key
 from chroma_sync.controller.metrics import Metrics
 from chroma_sync.controller.passes import Passes
 from unit.controller.memory_cluster import MemoryCluster
@@ -42,10 +42,17 @@ def passes_over(
     return Passes(cluster, cluster.cache, INSTALLATION, Metrics(), progress, now=now)
 
 
+async def admit(passes: Passes) -> None:
+    """Have it decided which runs may start, and then a pass over the Source."""
+    await passes.reconcile(ADMISSION)
+    await passes.reconcile(SOURCE)
+
+
 async def begin(cluster: MemoryCluster, passes: Passes) -> Object:
     """Bring the first run so far that it has a Job, which has no pod yet. Returns the Job."""
-    for key in (SOURCE, FIRST, FIRST):
-        await passes.reconcile(key)
+    await admit(passes)
+    for _ in range(2):
+        await passes.reconcile(FIRST)
     cluster.requests.clear()
     return cluster.made(Step.RUN)
 

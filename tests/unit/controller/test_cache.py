@@ -6,7 +6,7 @@ from typing import Any
 
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.key import Key
+from chroma_sync.controller.key import ADMISSION, Key
 
 RUN = ("team", "run")
 
@@ -42,14 +42,16 @@ def job(version: int) -> dict[str, Any]:
 
 
 BOTH = [Key("Invocation", "team", "run"), Key("Source", "team", "docs")]
+# News of a run is also news for who may start.
+DECIDED = [BOTH[0], ADMISSION, BOTH[1]]
 
 
-def test_news_wakes_the_run_and_its_source_once() -> None:
+def test_news_wakes_the_run_its_source_and_admission_once() -> None:
     cache = Cache()
-    assert keys.invocation_changed(cache, run(1), deleted=False) == BOTH
+    assert keys.invocation_changed(cache, run(1), deleted=False) == DECIDED
     assert keys.invocation_changed(cache, run(2), deleted=False) == []
-    assert keys.invocation_changed(cache, run(3, startTime="x"), deleted=False) == BOTH
-    assert keys.invocation_changed(cache, run(4), deleted=True) == BOTH
+    assert keys.invocation_changed(cache, run(3, startTime="x"), deleted=False) == DECIDED
+    assert keys.invocation_changed(cache, run(4), deleted=True) == DECIDED
     assert cache.invocations.places() == set()
 
 
@@ -89,7 +91,7 @@ def test_what_a_list_lacks_is_dropped() -> None:
     assert keys.drop_missing(cache, "Invocation", {"u1"}, 10) == []
     assert keys.drop_missing(cache, "Job", set(), 10) == BOTH
     assert cache.jobs.all() == []
-    assert keys.drop_missing(cache, "Invocation", set(), 10) == BOTH
+    assert keys.drop_missing(cache, "Invocation", set(), 10) == DECIDED
     assert cache.invocations.places() == set()
     # What the watch had still under way does not bring it back.
     assert keys.invocation_changed(cache, run(5), deleted=False) == []

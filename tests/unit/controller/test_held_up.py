@@ -15,7 +15,7 @@ from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.key import Key
 from chroma_sync.controller.workqueue import RetryError
 from unit.controller.memory_cluster import MemoryCluster
-from unit.controller.passing import FIRST, SOURCE, Clock, passes_over, summary
+from unit.controller.passing import FIRST, SOURCE, Clock, admit, passes_over, summary
 from unit.reconcile.build import as_json, invocation, later, ready_source, source
 
 
@@ -35,12 +35,12 @@ def test_wrong_fields_end_the_run_and_the_queue_goes_on() -> None:
     refuse(cluster, "create", WrongFieldsError(422, "spec.x: Invalid value"))
 
     async def scenario() -> None:
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         with pytest.raises(RetryError):
             await passes.reconcile(FIRST)
         await passes.reconcile(FIRST)
         assert summary(cluster) == ("False", "JobRefused")
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         assert "activeInvocation" not in cluster.objects["Source", "docs"]["status"]
 
     asyncio.run(scenario())
@@ -56,7 +56,7 @@ def test_what_may_pass_is_told_and_tried_again(error: ClusterError) -> None:
     passes = passes_over(cluster, clock=Clock(20))
 
     async def scenario() -> None:
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         refuse(cluster, "create", error)
         for _ in range(2):
             with pytest.raises(RetryError):
@@ -86,12 +86,12 @@ def test_no_check_is_made_while_the_job_of_a_run_is_refused(error: ClusterError,
 
     async def scenario() -> None:
         with pytest.raises(RetryError):
-            await passes.reconcile(SOURCE)
+            await admit(passes)
         if pair == "Stalled":
-            await passes.reconcile(SOURCE)
+            await admit(passes)
         else:
             with pytest.raises(RetryError):
-                await passes.reconcile(SOURCE)
+                await admit(passes)
         assert summary(cluster, SOURCE) == ("False", "JobRefused")
         assert cluster.objects["Source", "docs"]["status"]["conditions"][1]["type"] == pair
         assert cluster.jobs == {}
@@ -106,12 +106,12 @@ def test_the_events_of_a_job_are_read_only_when_it_has_no_pod() -> None:
     cluster.why = 'pods "x" is forbidden: maximum memory usage per Container is 64Mi'
 
     async def scenario() -> None:
-        await passes.reconcile(SOURCE)
-        await passes.reconcile(SOURCE)
+        await admit(passes)
+        await admit(passes)
         assert summary(cluster, SOURCE) == ("False", "PodRefused")
         assert cluster.requests["list", "Event"] == 1
         cluster.show(cluster.pod(cluster.made(Step.CHECK)))
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         assert summary(cluster, SOURCE) == ("Unknown", "Checking")
         assert cluster.requests["list", "Event"] == 1
 
@@ -132,7 +132,7 @@ def test_the_run_behind_says_whom_it_waits_for() -> None:
         return str(cluster.objects["Invocation", "third"]["status"]["conditions"][0]["message"])
 
     async def scenario() -> None:
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         await passes.reconcile(third)
         assert "Invocation second of Source docs" in waits_for()
         second = cluster.objects["Invocation", "second"]
@@ -153,7 +153,7 @@ def test_a_run_is_cancelled_whatever_became_of_its_source(begun: bool) -> None:
     passes = passes_over(cluster, clock=Clock(20))
 
     async def scenario() -> None:
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         if begun:
             await passes.reconcile(FIRST)
         run = cluster.objects["Invocation", "first"]
@@ -175,7 +175,7 @@ def test_a_run_that_a_foreign_finalizer_holds_is_stopped_and_the_next_one_goes()
     passes = passes_over(cluster, clock=Clock(20))
 
     async def scenario() -> None:
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         await passes.reconcile(FIRST)
         assert len(cluster.jobs) == 1
         run = cluster.objects["Invocation", "first"]
@@ -185,7 +185,7 @@ def test_a_run_that_a_foreign_finalizer_holds_is_stopped_and_the_next_one_goes()
         assert cluster.jobs == {}
         await passes.reconcile(FIRST)
         assert summary(cluster) == ("False", "Cancelled")
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         assert cluster.objects["Source", "docs"]["status"]["activeInvocation"]["name"] == "second"
 
     asyncio.run(scenario())

@@ -18,7 +18,7 @@ from chroma_sync.controller.passes import Passes
 from chroma_sync.controller.polling import Polling
 from chroma_sync.controller.workqueue import RetryError
 from unit.controller.memory_cluster import MemoryCluster, ended
-from unit.controller.passing import FIRST, SOURCE, begin, passes_over
+from unit.controller.passing import FIRST, SOURCE, admit, begin, passes_over
 
 OURS = "chromasync.dev/v1alpha1"
 INVENTED = Result(collection=CollectionStatus(name="docs", id="1", records=999))
@@ -86,7 +86,7 @@ def test_a_leaked_job_holds_nobody_up(
     pod = cluster.pod(made)
     cluster.show(pod)
     cluster.pods_there = [pod]
-    asyncio.run(passes.reconcile(SOURCE))
+    asyncio.run(admit(passes))
     assert cluster.objects["Source", "docs"]["status"]["activeInvocation"]["name"] == "first"
 
 
@@ -109,7 +109,7 @@ def test_a_foreign_pod_with_our_labels_holds_nobody_up(
     pod["metadata"]["ownerReferences"] = owners
     cluster.show(pod)
     cluster.pods_there = [pod]
-    asyncio.run(passes.reconcile(SOURCE))
+    asyncio.run(admit(passes))
     assert cluster.objects["Source", "docs"]["status"]["activeInvocation"]["name"] == "first"
 
 

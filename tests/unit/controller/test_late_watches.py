@@ -8,7 +8,7 @@ import pytest
 
 from chroma_sync.api.contract import Result, Step
 from chroma_sync.controller.cache import Cache
-from chroma_sync.controller.key import Key
+from chroma_sync.controller.key import Work
 from chroma_sync.controller.workqueue import RetryError
 from unit.controller.memory_cluster import MemoryCluster, ended
 from unit.controller.passing import (
@@ -16,6 +16,7 @@ from unit.controller.passing import (
     FIRST,
     SOURCE,
     Clock,
+    admit,
     begin,
     message,
     passes_over,
@@ -86,7 +87,7 @@ def test_a_run_is_not_cancelled_while_a_pod_lives_that_no_watch_has_shown(
 def test_what_one_object_finds_in_a_list_wakes_the_others(cluster: MemoryCluster) -> None:
     """The watch will not: what it shows later is known by then."""
     passes = passes_over(cluster)
-    woken: list[Key] = []
+    woken: list[Work] = []
 
     async def scenario() -> None:
         job = await begin(cluster, passes)
@@ -97,7 +98,7 @@ def test_what_one_object_finds_in_a_list_wakes_the_others(cluster: MemoryCluster
         docs = cluster.objects["Source", "docs"]
         cluster.put({**docs, "status": {**docs["status"], "activeInvocation": None}})
         passes.wake = woken.append
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         assert FIRST in woken
         assert cluster.show(done) == []
 
@@ -111,11 +112,11 @@ def test_a_check_that_failed_before_its_pod_was_seen_fails_for_the_pods_reason()
     why = Result(reason="CredentialsRejected", message="The token is not taken.")
 
     async def scenario() -> None:
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         job = cluster.made(Step.CHECK)
         cluster.pods_there = [cluster.pod(job, **ended(why, 64))]
         cluster.end_job(job["metadata"]["name"], "Failed", reason="BackoffLimitExceeded")
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         assert summary(cluster, SOURCE)[1] == "CredentialsRejected"
         assert message(cluster, SOURCE).startswith("The token is not taken.")
 

@@ -8,8 +8,8 @@ from unit.controller.memory_cluster import MemoryCluster
 from unit.controller.passing import (
     FIRST,
     SECOND,
-    SOURCE,
     active,
+    admit,
     begin,
     passes_over,
 )
@@ -24,12 +24,12 @@ def test_a_run_that_is_deleted_while_it_begins_gets_no_job(cluster: MemoryCluste
             cluster.remove("Invocation", "first")
 
     async def scenario() -> None:
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         assert active(cluster) == "first"
         cluster.after = delete_it
         await passes.reconcile(FIRST)
         assert cluster.jobs == {}
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         assert active(cluster) == "second"
         await passes.reconcile(SECOND)
         assert len(cluster.jobs) == 1
@@ -43,12 +43,12 @@ def test_nobody_is_admitted_while_a_job_is_being_made(cluster: MemoryCluster) ->
     passes = passes_over(cluster)
 
     async def scenario() -> None:
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         cluster.job_gate.clear()
         begins = asyncio.create_task(passes.reconcile(FIRST))
         await asyncio.sleep(0.05)
         cluster.remove("Invocation", "first")
-        admits = asyncio.create_task(passes.reconcile(SOURCE))
+        admits = asyncio.create_task(admit(passes))
         await asyncio.sleep(0.05)
         assert not admits.done()
         cluster.job_gate.set()
@@ -68,11 +68,11 @@ def test_the_next_run_waits_for_a_pod_that_no_watch_has_shown(cluster: MemoryClu
         cluster.pods_there = [pod]
         cluster.remove("Invocation", "first")
         await cluster.delete("Job", "team", job["metadata"]["name"], job["metadata"]["uid"])
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         assert active(cluster) == ""
         cluster.pods_there = []
         cluster.show(pod, deleted=True)
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         assert active(cluster) == "second"
 
     asyncio.run(scenario())

@@ -22,7 +22,7 @@ from unit.api.golden import golden
 from unit.api.test_stored import next_schema
 from unit.conditions_invariants import check
 from unit.controller.memory_cluster import MemoryCluster, ended
-from unit.controller.passing import FIRST, SOURCE, passes_over
+from unit.controller.passing import FIRST, SOURCE, admit, passes_over
 from unit.reconcile.build import as_json, invocation, later, ready_source, source
 
 
@@ -39,7 +39,7 @@ def run_passes(cluster: MemoryCluster, *keys: Key) -> None:
     async def scenario() -> None:
         passes = passes_over(cluster)
         for key in keys:
-            await passes.reconcile(key)
+            await (admit(passes) if key == SOURCE else passes.reconcile(key))
 
     asyncio.run(scenario())
 

@@ -14,6 +14,7 @@ from unit.controller.memory_cluster import MemoryCluster
 from unit.controller.passing import (
     FIRST,
     SOURCE,
+    admit,
     begin,
     passes_over,
 )
@@ -26,7 +27,7 @@ def test_events_are_told_even_when_an_action_fails(cluster: MemoryCluster) -> No
         raise ClusterError(500, "no")
 
     async def scenario() -> None:
-        await passes.reconcile(SOURCE)
+        await admit(passes)
         cluster.events.clear()
         cluster.create_job = refused  # type: ignore[method-assign]
         with pytest.raises(RetryError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ from chroma_sync.controller.executor import dump
 from chroma_sync.reconcile import check
 from chroma_sync.reconcile import invocation as invocation_pass
 from chroma_sync.reconcile import source as source_pass
+from chroma_sync.reconcile.admission.decision import grants
+from chroma_sync.reconcile.admission.limits import Run
 from chroma_sync.reconcile.inputs import ObservedRun, ObservedSource
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import (
@@ -23,6 +26,7 @@ from chroma_sync.reconcile.observed import (
     PodState,
     Terminated,
     invocation_state,
+    source_state,
 )
 from chroma_sync.reconcile.owners import Owner, Reference
 from chroma_sync.reconcile.plan import CreateJob, Plan
@@ -208,13 +212,28 @@ def _obeys_laws(before: T, after: T, again: Plan[Any]) -> None:
 
 
 def pass_source(obj: Source, now: datetime = NOW, **seen: Any) -> tuple[Source, Plan[SourceStatus]]:
-    """One pass. Checks the invariants, and that a second pass right after changes nothing."""
-    given = ObservedSource(source=obj, **({"installation": INSTALLATION} | seen))
+    """One pass, after admission has decided. Checks the invariants, and that a second pass right
+    after changes nothing."""
+    fixed: dict[str, Any] = {
+        "installation": INSTALLATION,
+        "granted": granted(obj, seen.get("invocations", [])),
+    }
+    given = ObservedSource(source=obj, **(fixed | seen))
     plan = source_pass.reconcile(given, now)
     after = obj.model_copy(update={"status": plan.status})
     again = source_pass.reconcile(replace(given, source=after), now)
     _obeys_laws(obj, after, again)
     return after, plan
+
+
+def granted(obj: Source, invocations: Sequence[InvocationState]) -> str:
+    """The run of a Source that admission lets start next."""
+    known = source_state(as_json(obj))
+    runs = [
+        Run("team", i, startable=known.startable, active=i.uid == known.active_uid)
+        for i in invocations
+    ]
+    return next((run.state.uid for run in grants(runs)), "")
 
 
 def pass_invocation(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chroma_sync.reconcile import admission
+from chroma_sync.reconcile.admission import handover
 from unit.reconcile.build import (
     admitting,
     check_job,
@@ -36,14 +36,14 @@ def test_what_is_left_of_a_run_that_is_gone_is_named() -> None:
     former = invocation(name="former", uid="uid-former")
     job = step_job(former)
     left: dict[str, Any] = {"jobs": [job], "pods": [pod(job)]}
-    remains = admission.remains("run-uid", **left)
+    remains = handover.remains("run-uid", **left)
     assert remains == f"Job {job.name}, made at 2026-11-24T12:00:00Z,"
     left["jobs"] = [replace(job, over=True)]
-    remains = admission.remains("run-uid", **left)
+    remains = handover.remains("run-uid", **left)
     assert remains == f"Pod {pod(job).name}, made at 2026-11-24T12:00:00Z,"
     said, _ = pass_invocation(invocation(), source=ready_source(), remains=remains)
     assert remains in message(said)
-    assert admission.remains("uid-former", **left) == ""
+    assert handover.remains("uid-former", **left) == ""
 
 
 def test_a_source_that_is_not_ready_is_named_with_its_time() -> None:
@@ -52,17 +52,6 @@ def test_a_source_that_is_not_ready_is_named_with_its_time() -> None:
     failed, _ = pass_source(asked, later(9), jobs=[job], pods=[ended(job, 64)])
     said, _ = pass_invocation(invocation(), later(20), source=failed)
     assert "Source docs is not ready: PodFailed since 2026-11-24T12:00:09Z" in message(said)
-
-
-def test_who_goes_before_and_after_whom() -> None:
-    going = replace(waiting("d", 9), started=True)
-    queue = [waiting("c", 2), waiting("a", 1), going, replace(waiting("b", 1), cancel=True)]
-    assert admission.ahead("uid-d", queue) is None
-    assert admission.ahead("uid-a", queue) == going
-    assert admission.ahead("uid-c", queue) == waiting("a", 1)
-    assert admission.ahead("uid-not-seen-yet", queue) == waiting("c", 2)
-    assert admission.follower(waiting("a", 1), queue) == "c"
-    assert admission.follower(waiting("c", 2), queue) == ""
 
 
 @pytest.mark.parametrize(
