@@ -72,6 +72,7 @@ def test_the_api_server_takes_the_chart_strictly(world: World, namespace: str) -
         ((*IMAGES, "tei.endpoints[0].model=a"), "missing property 'url'"),
         ((*IMAGES, "tie.endpoints=a"), "'tie' not allowed"),
         ((*IMAGES, "allowedHosts[0]=https://github.com"), "/allowedHosts/0"),
+        ((*IMAGES, "watchNamespaces[0]=Team"), "/watchNamespaces/0"),
     ],
 )
 def test_wrong_values_are_refused(values: tuple[str, ...], words: str) -> None:
@@ -143,6 +144,7 @@ def test_the_settings_that_the_chart_makes_are_what_the_operator_reads() -> None
         "allowedHosts[0]=github.com",
         "allowedHosts[1]=*.example.com",
         "allowedServiceAccounts[0]=indexer",
+        "watchNamespaces[0]=team-a",
     )
     assert made.returncode == 0, made.stderr
     documents = [d for d in yaml.safe_load_all(made.stdout) if d and d["kind"] == "ConfigMap"]
@@ -151,3 +153,4 @@ def test_the_settings_that_the_chart_makes_are_what_the_operator_reads() -> None
     assert settings.tei_token_secret == "tei"
     assert settings.allowed_hosts == ["github.com", "*.example.com"]
     assert settings.allowed_service_accounts == ["indexer"]
+    assert settings.watch_namespaces == ["team-a"]

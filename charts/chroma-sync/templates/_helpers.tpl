@@ -34,6 +34,9 @@ endpoints: []
 {{- with .Values.tei.tokenSecret }}
 teiTokenSecret: {{ . | quote }}
 {{- end }}
+{{- with .Values.watchNamespaces }}
+watchNamespaces: {{ toJson . }}
+{{- end }}
 {{- with .Values.allowedHosts }}
 allowedHosts: {{ toJson . }}
 {{- end }}
@@ -50,4 +53,36 @@ workerImagePullSecrets:
   - {{ . | quote }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- /* What the operator may do where it serves Sources. */ -}}
+{{- define "chroma-sync.rules" -}}
+- apiGroups: [chromasync.dev]
+  resources: [sources, invocations]
+  verbs: [get, list, watch]
+- apiGroups: [chromasync.dev]
+  resources: [sources/status, invocations/status]
+  verbs: [patch]
+- apiGroups: [chromasync.dev]
+  resources: [invocations]
+  verbs: [delete]
+# Jobs hold up a foreground deletion of their owner (blockOwnerDeletion).
+- apiGroups: [chromasync.dev]
+  resources: [sources/finalizers, invocations/finalizers]
+  verbs: [update]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+# Listed only for a Job without a pod: why it has none stands nowhere else.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch, list]
+{{- end -}}
+
+{{- /* One that serves all namespaces is alone in its cluster; of the others each has a role of its own. */ -}}
+{{- define "chroma-sync.clusterRole" -}}
+chroma-sync-operator{{ if .Values.watchNamespaces }}-{{ .Release.Namespace }}{{ end }}
 {{- end -}}

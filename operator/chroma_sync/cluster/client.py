@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Final, Literal
 
@@ -11,7 +11,7 @@ from chroma_sync.api.meta import API_VERSION, GROUP, VERSION, Object
 from chroma_sync.cluster import paths
 from chroma_sync.cluster.errors import ClusterError, ConflictError, InvalidError, NotFoundError
 from chroma_sync.cluster.events import EventRecorder
-from chroma_sync.cluster.interface import Kind, ListedKind, Listing
+from chroma_sync.cluster.interface import Kind, ListedKind, Listing, merge
 from chroma_sync.cluster.paths import Path
 from chroma_sync.cluster.progress import ProgressReader
 from chroma_sync.cluster.rest import JSON, Rest
@@ -20,11 +20,11 @@ from chroma_sync.reconcile.observed import job_state, moment
 from chroma_sync.reconcile.plan import Event
 
 PLURALS: Final[dict[Kind, str]] = {"Source": "sources", "Invocation": "invocations"}
-EVERYWHERE: Final[dict[ListedKind, Path]] = {
-    "Source": paths.everywhere(paths.API, "sources"),
-    "Invocation": paths.everywhere(paths.API, "invocations"),
-    "Job": paths.everywhere(paths.BATCH, "jobs"),
-    "Pod": paths.everywhere(paths.CORE, "pods"),
+LISTED: Final[dict[ListedKind, tuple[str, str]]] = {
+    "Source": (paths.API, "sources"),
+    "Invocation": (paths.API, "invocations"),
+    "Job": (paths.BATCH, "jobs"),
+    "Pod": (paths.CORE, "pods"),
 }
 # Names and uids are enough, and much smaller.
 METADATA_ONLY: Final = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -34,10 +34,11 @@ PAGES_MAX: Final = 1000
 
 
 class KubernetesCluster:
-    """`Cluster` over the API server."""
+    """`Cluster` over the API server. `namespaces` are those that are watched; all when empty."""
 
-    def __init__(self, rest: Rest) -> None:
+    def __init__(self, rest: Rest, namespaces: Sequence[str] = ()) -> None:
         self._rest = rest
+        self._namespaces = namespaces
         self._events = EventRecorder(rest)
         self._progress = ProgressReader()
 
@@ -122,11 +123,18 @@ class KubernetesCluster:
         return await self._progress.read(address)
 
     async def list_all(self, kind: ListedKind) -> Listing:
-        """What exists of a kind in all namespaces; of Jobs and pods, our own."""
+        """What exists of a kind in the namespaces that are watched; of Jobs and pods, our own."""
+        api, plural = LISTED[kind]
+        if not self._namespaces:
+            return await self._list(paths.everywhere(api, plural), kind)
+        folders = [paths.collection(api, namespace, plural) for namespace in self._namespaces]
+        return merge([await self._list(folder, kind) for folder in folders])
+
+    async def _list(self, path: Path, kind: ListedKind) -> Listing:
         selector = LABEL_SOURCE if kind in ("Job", "Pod") else ""
         version = 0
         places, uids = set[tuple[str, str]](), set[str]()
-        async for page in self._pages(EVERYWHERE[kind], selector, accept=METADATA_ONLY):
+        async for page in self._pages(path, selector, accept=METADATA_ONLY):
             # All pages show the state of the first one.
             version = version or int(page["metadata"]["resourceVersion"])
             # Of nothing, a list of metadata holds null.

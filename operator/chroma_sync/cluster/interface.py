@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -21,6 +22,16 @@ class Listing:
     version: int
     places: frozenset[tuple[str, str]]
     uids: frozenset[str]
+
+
+def merge(listings: Sequence[Listing]) -> Listing:
+    """Listings of several namespaces as one. It holds for the oldest of their versions: what is no
+    newer than that and is missing is gone."""
+    return Listing(
+        min(listing.version for listing in listings),
+        frozenset().union(*(listing.places for listing in listings)),
+        frozenset().union(*(listing.uids for listing in listings)),
+    )
 
 
 class Cluster(Protocol):

@@ -63,7 +63,8 @@ def main(argv: list[str]) -> int:
 
 async def _run(installation: Installation, host: str) -> int:
     rest = await connect()
-    cluster = KubernetesCluster(rest)
+    namespaces = installation.watch_namespaces
+    cluster = KubernetesCluster(rest, namespaces)
     leadership = Leadership(rest, *_identity())
     cache, metrics, health, watched = Cache(), Metrics(), Health(), Watched()
     served, stop = asyncio.Event(), asyncio.Event()
@@ -99,7 +100,7 @@ async def _run(installation: Installation, host: str) -> int:
     try:
         await served.wait()
         if not stop.is_set():
-            await watch(cache, queue.add, stop, watched, on_signal=work.cancel)
+            await watch(cache, queue.add, stop, watched, namespaces, on_signal=work.cancel)
     except Exception as error:  # kopf's own, which has logged where it came from
         logger.error("the operator ends, for a watch failed: %s", error)
         return 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import kopf
@@ -44,11 +44,13 @@ async def watch(
     add: Callable[[Work], None],
     stop: asyncio.Event,
     watched: Watched,
+    namespaces: Sequence[str],
     *,
     on_signal: Callable[[], object],
 ) -> None:
-    """Watch until `stop` is set. At its end kopf waits for each task that was started later than
-    this call, so these end before. What is watched stands in `watched`.
+    """Watch some namespaces, all when none is named, until `stop` is set. What is watched stands in
+    `watched`. At its end kopf waits for each task that was started later than this call, so these
+    end before.
 
     kopf looks once for the kinds that it shall watch. A watch whose kind goes away ends the call
     with an exception."""
@@ -58,7 +60,8 @@ async def watch(
         settings=_settings(),
         insights=watched,
         standalone=True,
-        clusterwide=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
         stop_flag=stop,
         # Only of use to kopf's peering, which is off. Without it kopf asks for the user's name, and
         # in the image there is none.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from chroma_sync.api.configuration import Settings
 from chroma_sync.api.job_template import Resources
+from chroma_sync.api.meta import ObjectName, Unique
 
 
 def _check_resources() -> Resources:
@@ -18,6 +19,10 @@ class Installation(Settings):
     """The settings file of the chart: servers, and the image of the worker."""
 
     worker_image: str = Field(min_length=1)
+    # Where Sources are served; everywhere when the list is empty.
+    watch_namespaces: Annotated[list[ObjectName], Unique()] = Field(
+        default_factory=list, max_length=100
+    )
     # What Sources may name; everything where the list is empty.
     allowed_hosts: list[str] = Field(default_factory=list, max_length=1_000)
     allowed_service_accounts: list[str] = Field(default_factory=list, max_length=1_000)

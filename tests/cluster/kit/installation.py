@@ -30,8 +30,8 @@ def image(variable: str) -> str:
     return value
 
 
-def install(cluster: Cluster, operator: str, worker: str) -> None:
-    """Install or change the release, and wait until the operator is Ready."""
+def install(cluster: Cluster, operator: str, worker: str, **more: object) -> None:
+    """Install or change the release, and wait until the operator is Ready. `more`: other values."""
     # Helm installs CRDs once and never changes them; the tests want those of this checkout.
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CHART / "crds"))
     values = {
@@ -45,6 +45,7 @@ def install(cluster: Cluster, operator: str, worker: str) -> None:
                 {"model": servers.LATE_MODEL, "url": servers.LATE_TEI_URL},
             ],
         },
+        **more,
     }
     helm(
         *("upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE),

@@ -54,3 +54,47 @@ def test_what_is_gone_is_deleted(error: ClusterError) -> None:
     assert len(recorder.deleted) == 1
     with pytest.raises(ClusterError, match="no"):
         delete(Recorder(ClusterError(500, "no")), "Job")
+
+
+class Lister:
+    """Lists two pages in each folder, which shows its state at a version of its own."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def get(self, path: str, query: dict[str, str], *, accept: str) -> Any:
+        first = "continue" not in query
+        if first:
+            self.asked.append(path)
+        namespace = path.split("/")[5] if "/namespaces/" in path else "team-a"
+        metadata = {
+            "namespace": namespace,
+            "name": "x1" if first else "x2",
+            "uid": f"u{first}{path}",
+        }
+        version = "70" if namespace == "team-a" else "90"
+        more = {"continue": "more"} if first else {}
+        return {"metadata": {"resourceVersion": version, **more}, "items": [{"metadata": metadata}]}
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "asked", "places"),
+    [
+        ([], ["/apis/batch/v1/jobs"], {("team-a", "x1"), ("team-a", "x2")}),
+        (
+            ["team-b", "team-a"],
+            ["/apis/batch/v1/namespaces/team-b/jobs", "/apis/batch/v1/namespaces/team-a/jobs"],
+            {(n, x) for n in ("team-a", "team-b") for x in ("x1", "x2")},
+        ),
+    ],
+)
+def test_only_the_namespaces_that_are_watched_are_listed(
+    namespaces: list[str], asked: list[str], places: set[tuple[str, str]]
+) -> None:
+    lister = Lister()
+    listing = asyncio.run(KubernetesCluster(cast(Rest, lister), namespaces).list_all("Job"))
+    assert lister.asked == asked
+    assert listing.places == places
+    assert len(listing.uids) == len(places)
+    # What is newer than the oldest of the lists may stand in none of them.
+    assert listing.version == 70
