@@ -109,14 +109,14 @@ def known_status(model: type[SourceStatus] | type[InvocationStatus], status: Obj
 
 
 def _problem(kind: Model, raw: Object, schema: Object | None) -> str:
-    unknown = [d for d in _errors(kind, raw) if d["type"] == "extra_forbidden"]
-    told = [
+    errors = [d for d in _errors(kind, raw) if d["type"] == "extra_forbidden"]
+    unknown_fields = [
         f"{path(detail['loc'])}: this release of the operator does not know the field. Leave it "
         "out, or upgrade the operator."
-        for detail in unknown
+        for detail in errors
         if not _is_default(schema or {}, detail["loc"], detail["input"])
     ]
-    return " ".join([*told, *sentences(kind, _errors(kind, raw, ignore_unknown=True))])
+    return " ".join([*unknown_fields, *sentences(kind, _errors(kind, raw, ignore_unknown=True))])
 
 
 def _errors(kind: Model, raw: Object, *, ignore_unknown: bool = False) -> list[ErrorDetails]:

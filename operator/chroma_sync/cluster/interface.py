@@ -65,8 +65,8 @@ class Cluster(Protocol):
         ...
 
     async def why_no_pod(self, namespace: str, uid: str, since: datetime) -> str:
-        """Why the Job controller could make no pod for the Job of this uid, as it told last; empty
-        when it told nothing since then."""
+        """Why the Job controller could make no pod for the Job of this uid, as it said last; empty
+        when it said nothing since then."""
         ...
 
     async def delete(

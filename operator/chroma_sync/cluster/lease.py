@@ -45,8 +45,8 @@ class Leadership:
         self._namespace = namespace
         self._identity = identity
         self._clock = clock
-        self._seen: tuple[Any, ...] = ()
-        self._seen_at = 0.0
+        self._observed: tuple[Any, ...] = ()
+        self._observed_at = 0.0
         self._missing_since: float | None = None
         self._lease: dict[str, Any] | None = None
         self._renewed = 0.0
@@ -110,12 +110,12 @@ class Leadership:
             return False
         self._missing_since = None
         spec = lease.get("spec") or {}
-        seen = (spec.get("holderIdentity"), spec.get("renewTime"), spec.get("leaseTransitions"))
-        if seen != self._seen:
-            self._seen, self._seen_at = seen, self._clock()
+        observed = (spec.get("holderIdentity"), spec.get("renewTime"), spec.get("leaseTransitions"))
+        if observed != self._observed:
+            self._observed, self._observed_at = observed, self._clock()
         holder = spec.get("holderIdentity") or ""
         duration = spec.get("leaseDurationSeconds") or DURATION
-        if holder not in ("", self._identity) and self._clock() - self._seen_at < duration:
+        if holder not in ("", self._identity) and self._clock() - self._observed_at < duration:
             return False
         self._lease = lease
         try:

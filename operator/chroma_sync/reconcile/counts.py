@@ -18,7 +18,7 @@ COUNTS: Final = frozenset({"documents", "skipped", "chunks", "bytes", "failures"
 
 
 def show(status: InvocationStatus, own: Sequence[PodState], progress: Mapping[str, Result]) -> None:
-    """Show what the pods of a run came to: each with its result, or with what it last told. Nothing
+    """Show what the pods of a run came to: each with its result, or with what it said last. Nothing
     known changes nothing.
 
     A pod that finds its run finished already, for the one before it died between the mark and its

@@ -15,7 +15,7 @@ from chroma_sync.reconcile.observed import JobState, PodState
 from chroma_sync.reconcile.plan import Refusal
 from chroma_sync.reconcile.pods import Failure, cut
 
-# A Job without any pod for so long is in trouble: a quota, a missing ServiceAccount, a webhook.
+# A Job without any pod for so long gets none: a quota, a missing ServiceAccount, a webhook.
 NO_POD_SECONDS: Final = 15.0
 # The Job controller's longest pause between two tries, and some time to make the pod.
 # Source: MaxJobBackOff in k8s.io/kubernetes/pkg/controller/job.
@@ -53,7 +53,7 @@ def no_pod(
     job: JobState, pods: Sequence[PodState], why: Mapping[str, str], now: datetime
 ) -> Failure | None:
     """What keeps a Job from having a pod, if it should have one by now. `why` is what the Job
-    controller told last, by the Job's name."""
+    controller said last, by the Job's name."""
     if not unmade([job], pods, now):
         return None
     if job.name in why:
