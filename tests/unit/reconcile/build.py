@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 
 from chroma_sync.api.configuration import resolve
 from chroma_sync.api.contract import Result, Step, encode_result
-from chroma_sync.api.invocation import Invocation, InvocationStatus
+from chroma_sync.api.invocation import (
+    ChunkCounts,
+    CollectionStatus,
+    DocumentCounts,
+    Invocation,
+    InvocationStatus,
+)
 from chroma_sync.api.meta import API_VERSION
 from chroma_sync.api.source import Source, SourceStatus
 from chroma_sync.controller.executor import dump
@@ -40,6 +46,15 @@ INSTALLATION = Installation.model_validate(
         "endpoints": [{"model": MODEL, "url": "http://tei.test"}],
         "workerImage": "registry.test/worker:1",
     }
+)
+# What a run came to that indexed all.
+DONE = Result(
+    revision="c" * 40,
+    documents=DocumentCounts(discovered=3, indexed=2, skipped=1),
+    skipped={"Binary": 1},
+    chunks=ChunkCounts(produced=5, embedded=5, written=5),
+    bytes=99,
+    collection=CollectionStatus(name="docs-1", id="i", records=5),
 )
 
 T = TypeVar("T", Source, Invocation)

@@ -7,12 +7,12 @@ from typing import Any
 from chroma_sync.api.contract import Result, Step
 from chroma_sync.api.invocation import (
     ChunkCounts,
-    CollectionStatus,
     DocumentCounts,
     Failure,
 )
 from chroma_sync.reconcile.plan import CreateJob
 from unit.reconcile.build import (
+    DONE,
     begun,
     ended,
     going,
@@ -21,15 +21,6 @@ from unit.reconcile.build import (
     pod,
     step_job,
     summary,
-)
-
-DONE = Result(
-    revision="c" * 40,
-    documents=DocumentCounts(discovered=3, indexed=2, skipped=1),
-    skipped={"Binary": 1},
-    chunks=ChunkCounts(produced=5, embedded=5, written=5),
-    bytes=99,
-    collection=CollectionStatus(name="docs-1", id="i", records=5),
 )
 
 

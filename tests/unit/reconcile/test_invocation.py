@@ -6,15 +6,13 @@ from typing import Any
 
 import pytest
 
-from chroma_sync.api.contract import Result, Step
+from chroma_sync.api.contract import Step
 from chroma_sync.api.invocation import (
-    ChunkCounts,
-    CollectionStatus,
-    DocumentCounts,
     Invocation,
 )
 from chroma_sync.reconcile.plan import CreateJob, Delete
 from unit.reconcile.build import (
+    DONE,
     INSTALLATION,
     begun,
     ended,
@@ -30,15 +28,6 @@ from unit.reconcile.build import (
     state,
     step_job,
     summary,
-)
-
-DONE = Result(
-    revision="c" * 40,
-    documents=DocumentCounts(discovered=3, indexed=2, skipped=1),
-    skipped={"Binary": 1},
-    chunks=ChunkCounts(produced=5, embedded=5, written=5),
-    bytes=99,
-    collection=CollectionStatus(name="docs-1", id="i", records=5),
 )
 
 
