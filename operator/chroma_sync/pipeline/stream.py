@@ -1,6 +1,6 @@
-"""The stream: fetch, chunk, embed and index, each in threads of its own, joined by bounded queues.
+"""The stream: fetch, chunk, embed and write, each in threads of its own, joined by bounded queues.
 
-    fetch --documents--> chunk --chunks--> embed (several) --records--> index
+    fetch --documents--> chunk --chunks--> embed (several) --records--> write
 
 Memory is set by the bounds below and never by the size of the source, and a slow stage slows the
 ones before it. What a kill can cost is what is embedded and not yet acknowledged: one request of
@@ -15,9 +15,7 @@ refused, what stands is kept.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +26,8 @@ from chroma_sync.pipeline.errors import Stopped, Unusable
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.fetch.content import as_text
 from chroma_sync.pipeline.index.chroma import Collection
-from chroma_sync.pipeline.index.held import HeldRecords
 from chroma_sync.pipeline.index.records import (
     Configs,
-    Record,
     Vector,
     document_sha,
     make_record,
@@ -42,31 +38,16 @@ from chroma_sync.pipeline.index.target import stood
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
+from chroma_sync.pipeline.writer import Embedded, Pending, Writer
 
 DOCUMENTS_BOUND = 8 * 1024 * 1024  # bytes of documents read and not yet chunked
 _DOCUMENT_MIN = 64 * 1024  # what the smallest one counts, for all that comes with it
 CHUNKS_BOUND = 256  # chunks not yet taken by an embedding thread
-RECORDS_BOUND = 100  # records not yet taken by the index thread
+RECORDS_BOUND = 100  # records not yet taken by the writer
 # A run that more documents than this are refused to, and more than this share, ends.
 REFUSED_MAX = 20
 REFUSED_SHARE_MAX = 0.05
 _DOUBTED = "It would be skipped, but what could say otherwise is not known: what stands stays."
-# How long the index thread lets a write fill up.
-_FILL_SECONDS = 0.5
-
-
-@dataclass(eq=False)
-class Pending:
-    """A document on its way. `outstanding`, `first` and `held` belong to the index thread alone."""
-
-    entry: Entry
-    chunked: Chunked
-    has_old: bool
-    stands: bool  # whole from an earlier run: written over only once all chunks are embedded
-    outstanding: int  # chunks other than 0 that are not acknowledged yet
-    first: Record | None = None  # chunk 0, held back
-    held: int = 0  # chunks that wait for the others
-    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,15 +56,6 @@ class Item:
 
     pending: Pending
     chunk: Chunk
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """One record of a pending document, ready to be written."""
-
-    pending: Pending
-    n: int
-    record: Record
 
 
 @dataclass(frozen=True)
@@ -146,7 +118,7 @@ class Stream:
         targets = [
             self._fetch,
             self._chunk,
-            self._index,
+            self._write,
             *(self._embed for _ in embedders),
         ]
         threads = [threading.Thread(target=self._guarded, args=(t,)) for t in targets]
@@ -308,77 +280,9 @@ class Stream:
         )
         self._records.put(Embedded(pending, item.chunk.n, record))
 
-    # index
+    # write
 
-    def _index(self) -> None:
-        with closing(HeldRecords(self._s.scratch / "held.sqlite")) as held:
-            self._write_all(held)
-
-    def _write_all(self, held: HeldRecords) -> None:
-        ready: list[Embedded] = []
-        while True:
-            # With something ready, wait only as long as a write may take to fill up.
-            got = self._records.get(within=_FILL_SECONDS if ready else None)
-            if got is None and not ready:
-                return
-            full_at = time.monotonic() + _FILL_SECONDS
-            while got is not None:
-                ready = self._admit(got, ready, held)
-                left = full_at - time.monotonic()
-                full = len(ready) >= self._s.write_limit or left <= 0
-                got = None if full else self._records.get(within=left)
-            ready = self._write(ready)
-
-    def _admit(self, item: Embedded, ready: list[Embedded], held: HeldRecords) -> list[Embedded]:
-        """Let a record be written now, or hold it back: a chunk of a document that stands waits for
-        all its others, so that one that is refused finds nothing written over. Returns what is to
-        be written next."""
-        pending = item.pending
-        if not pending.stands:
-            _queue(item, ready)
-            return ready
-        key_sha = document_sha(pending.entry.key)
-        held.hold(key_sha, item.n, item.record)
-        pending.held += 1
-        if pending.held == len(pending.chunked.chunks):
-            for n, record in held.taken(key_sha, pending.chunked):
-                _queue(Embedded(pending, n, record), ready)
-                if len(ready) >= self._s.write_limit:
-                    ready = self._write(ready)
-        return ready
-
-    def _write(self, ready: list[Embedded]) -> list[Embedded]:
-        """Write up to one batch. Returns what is to be written next: the rest, and each chunk 0
-        whose document has all its other chunks acknowledged by now."""
-        live = [item for item in ready if not item.pending.failed]
-        batch, rest = live[: self._s.write_limit], live[self._s.write_limit :]
-        if not batch:
-            return rest
-        refused = self._s.collection.upsert([item.record for item in batch])
-        why = {one.record.id: one.why for one in refused}
-        self._s.progress.chunks("written", len(batch) - len(refused))
-        for item in batch:
-            pending = item.pending
-            if item.record.id in why:
-                self._fail(pending, DocumentReason.RECORD_REJECTED, why[item.record.id])
-            if pending.failed:
-                continue
-            if item.n == 0:
-                entry, chunked = pending.entry, pending.chunked
-                count, note = len(chunked.chunks), chunked.fallback
-                self._s.ledger.settle(entry, Verdict.INDEXED)
-                self._s.progress.indexed(entry.key, entry.size, count, note)
-                continue
-            pending.outstanding -= 1
-            if pending.outstanding == 0 and pending.first is not None:
-                rest.append(Embedded(pending, 0, pending.first))
-                pending.first = None
-        return rest
-
-
-def _queue(item: Embedded, ready: list[Embedded]) -> None:
-    """Let a record be written, or hold it back when it is a chunk 0 that must wait."""
-    if item.n == 0 and item.pending.outstanding > 0:
-        item.pending.first = item.record
-    else:
-        ready.append(item)
+    def _write(self) -> None:
+        s = self._s
+        writer = Writer(s.collection, s.write_limit, s.ledger, s.progress, self._fail)
+        writer.write_all(self._records, s.scratch / "held.sqlite")

@@ -1,0 +1,138 @@
+"""The last stage of the stream: records are written in batches, each document's chunk 0 last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.chunk import Chunked
+from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.index.chroma import Collection
+from chroma_sync.pipeline.index.held import HeldRecords
+from chroma_sync.pipeline.index.records import Record, document_sha
+from chroma_sync.pipeline.ledger import Ledger, Verdict
+from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.queues import BoundedQueue
+
+# How long a write may take to fill up.
+_FILL_SECONDS = 0.5
+
+
+@dataclass(eq=False)
+class Pending:
+    """A document on its way. `outstanding`, `first` and `held` belong to the writer alone."""
+
+    entry: Entry
+    chunked: Chunked
+    has_old: bool
+    stands: bool  # whole from an earlier run: written over only once all chunks are embedded
+    outstanding: int  # chunks other than 0 that are not acknowledged yet
+    first: Record | None = None  # chunk 0, held back
+    held: int = 0  # chunks that wait for the others
+    failed: bool = False
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One record of a pending document, ready to be written."""
+
+    pending: Pending
+    n: int
+    record: Record
+
+
+class Writer:
+    """Writes records into a collection, at most `limit` at once. Used by one thread. `fail` is told
+    of documents of which Chroma refuses a record."""
+
+    def __init__(
+        self,
+        collection: Collection,
+        limit: int,
+        ledger: Ledger,
+        progress: Progress,
+        fail: Callable[[Pending, DocumentReason, str], None],
+    ) -> None:
+        self._collection = collection
+        self._limit = limit
+        self._ledger = ledger
+        self._progress = progress
+        self._fail = fail
+
+    def write_all(self, records: BoundedQueue[Embedded], held_file: Path) -> None:
+        """Write until the queue is closed and empty. `held_file`: for what must wait."""
+        with closing(HeldRecords(held_file)) as held:
+            self._write_all(records, held)
+
+    def _write_all(self, records: BoundedQueue[Embedded], held: HeldRecords) -> None:
+        ready: list[Embedded] = []
+        while True:
+            # With something ready, wait only as long as a write may take to fill up.
+            got = records.get(within=_FILL_SECONDS if ready else None)
+            if got is None and not ready:
+                return
+            full_at = time.monotonic() + _FILL_SECONDS
+            while got is not None:
+                ready = self._admit(got, ready, held)
+                left = full_at - time.monotonic()
+                full = len(ready) >= self._limit or left <= 0
+                got = None if full else records.get(within=left)
+            ready = self._write(ready)
+
+    def _admit(self, item: Embedded, ready: list[Embedded], held: HeldRecords) -> list[Embedded]:
+        """Let a record be written now, or hold it back: a chunk of a document that stands waits for
+        all its others, so that one that is refused finds nothing written over. Returns what is to
+        be written next."""
+        pending = item.pending
+        if not pending.stands:
+            _queue(item, ready)
+            return ready
+        key_sha = document_sha(pending.entry.key)
+        held.hold(key_sha, item.n, item.record)
+        pending.held += 1
+        if pending.held == len(pending.chunked.chunks):
+            for n, record in held.taken(key_sha, pending.chunked):
+                _queue(Embedded(pending, n, record), ready)
+                if len(ready) >= self._limit:
+                    ready = self._write(ready)
+        return ready
+
+    def _write(self, ready: list[Embedded]) -> list[Embedded]:
+        """Write up to one batch. Returns what is to be written next: the rest, and each chunk 0
+        whose document has all its other chunks acknowledged by now."""
+        live = [item for item in ready if not item.pending.failed]
+        batch, rest = live[: self._limit], live[self._limit :]
+        if not batch:
+            return rest
+        refused = self._collection.upsert([item.record for item in batch])
+        why = {one.record.id: one.why for one in refused}
+        self._progress.chunks("written", len(batch) - len(refused))
+        for item in batch:
+            pending = item.pending
+            if item.record.id in why:
+                self._fail(pending, DocumentReason.RECORD_REJECTED, why[item.record.id])
+            if pending.failed:
+                continue
+            if item.n == 0:
+                entry, chunked = pending.entry, pending.chunked
+                count, note = len(chunked.chunks), chunked.fallback
+                self._ledger.settle(entry, Verdict.INDEXED)
+                self._progress.indexed(entry.key, entry.size, count, note)
+                continue
+            pending.outstanding -= 1
+            if pending.outstanding == 0 and pending.first is not None:
+                rest.append(Embedded(pending, 0, pending.first))
+                pending.first = None
+        return rest
+
+
+def _queue(item: Embedded, ready: list[Embedded]) -> None:
+    """Let a record be written, or hold it back when it is a chunk 0 that must wait."""
+    if item.n == 0 and item.pending.outstanding > 0:
+        item.pending.first = item.record
+    else:
+        ready.append(item)
