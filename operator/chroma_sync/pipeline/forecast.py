@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from heapq import nlargest
 from pathlib import PurePosixPath
@@ -21,6 +22,7 @@ from chroma_sync.pipeline.index.target import load_orphans, load_target, stood
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.previous import donor_of, settled_golden
 from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.seen import Seen
 from chroma_sync.pipeline.steps import meet_all, opened_ledger, too_many_go
 from chroma_sync.pipeline.stream import CHUNKS_BOUND, ChunkedDocument
 from chroma_sync.pipeline.toolbox import Toolbox, claim_of, identity_of
@@ -73,10 +75,10 @@ def forecast(tools: Toolbox) -> Forecast:
         if target is not None:
             load_target(ledger, target, tools.configs)
             load_orphans(ledger, target)
-        with tools.chunker() as chunker:
+        with tools.chunker() as chunker, closing(Seen(tools.scratch / "seen.sqlite")) as seen:
             cut = _cut(tools, ledger, target, chunker, result)
             for documents in batches(cut, CHUNKS_BOUND, lambda one: len(one.text_shas)):
-                _count(documents, standing, result)
+                _count(documents, standing, seen, result)
         result.removed = ledger.removed()
     stand = result.added + result.changed + result.unchanged + result.kept + result.removed
     result.refused = too_many_go(tools, result.removed, stand)
@@ -113,7 +115,9 @@ def _cut(
                 skip(entry, text)
 
 
-def _count(documents: list[ChunkedDocument], standing: Standing, result: Forecast) -> None:
+def _count(
+    documents: list[ChunkedDocument], standing: Standing, seen: Seen, result: Forecast
+) -> None:
     """Take some documents that would be written into account."""
     found = standing.find({d.key_sha: set(d.text_shas) for d in documents})
     for document in documents:
@@ -126,6 +130,7 @@ def _count(documents: list[ChunkedDocument], standing: Standing, result: Forecas
         result.largest = nlargest(_LARGEST, [*result.largest, (chunks, key)])
         result.texts += sum(
             found.get(document.key_sha, n, text_sha) is None
+            and seen.is_new(bytes.fromhex(text_sha))
             for n, text_sha in enumerate(document.text_shas)
         )
 

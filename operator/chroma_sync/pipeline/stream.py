@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +29,13 @@ from chroma_sync.pipeline.fetch.content import as_text
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import (
     Configs,
-    Vector,
     document_sha,
     make_record,
     sha256_hex,
 )
 from chroma_sync.pipeline.index.standing import Reusable, Standing
 from chroma_sync.pipeline.index.target import stood
+from chroma_sync.pipeline.known_texts import KnownTexts, Made, Turn
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
@@ -56,6 +57,7 @@ class Item:
 
     pending: Pending
     chunk: Chunk
+    text_sha: str
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Stream:
         )
         self._chunks: BoundedQueue[Item] = BoundedQueue(CHUNKS_BOUND, stop)
         self._records: BoundedQueue[Embedded] = BoundedQueue(RECORDS_BOUND, stop)
+        self._texts: KnownTexts[Item] = KnownTexts(stages.scratch / "texts.sqlite")
         self._embedders_left = stages.embed_threads
         self._lock = threading.Lock()
         self._listed = stages.ledger.candidates()
@@ -122,10 +125,11 @@ class Stream:
             *(self._embed for _ in embedders),
         ]
         threads = [threading.Thread(target=self._guarded, args=(t,)) for t in targets]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with closing(self._texts):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
         if self._stop.error is not None:
             raise self._stop.error
         self._stop.check()
@@ -200,14 +204,22 @@ class Stream:
             pending = Pending(document.entry, document.chunked, is_old, stands, len(chunks) - 1)
             for chunk in (*chunks[1:], chunks[0]):
                 text_sha = document.text_shas[chunk.n]
-                self._hand_on(Item(pending, chunk), found.get(document.key_sha, chunk.n, text_sha))
+                reusable = found.get(document.key_sha, chunk.n, text_sha)
+                self._hand_on(Item(pending, chunk, text_sha), reusable)
 
     def _hand_on(self, item: Item, reusable: Reusable | None) -> None:
         if reusable is not None and reusable.vector is not None:
-            self._s.progress.chunks("reused", 1)
-            self._send(item, reusable.vector, reusable.windows, reusable.in_place)
-        else:
-            self._chunks.put(item)
+            self._reuse(item, Made(reusable.vector, reusable.windows), reusable.in_place)
+            return
+        match self._texts.turn(item.text_sha, item):
+            case Made() as made:
+                self._reuse(item, made)
+            case Turn.MAKE:
+                self._chunks.put(item)
+
+    def _reuse(self, item: Item, made: Made, in_place: bool = False) -> None:
+        self._s.progress.chunks("reused", 1)
+        self._send(item, made, in_place)
 
     # embed
 
@@ -227,22 +239,33 @@ class Stream:
         """Embed some chunks. A chunk that the server refuses fails its document; the others of the
         batch are tried again without it."""
         prompt = self._s.document_prompt
-        while batch := [item for item in batch if not item.pending.failed]:
+        while batch := [live for item in batch if (live := self._live(item)) is not None]:
             texts = [prompt + item.chunk.text.decode("utf-8") for item in batch]
             try:
                 self._s.space.check_if_due()
                 embedded = embed_long(self._s.model, texts)
             except EmbeddingRejected as rejected:
                 for index, message in rejected.refused.items():
-                    pending = batch[index].pending
-                    self._fail(pending, DocumentReason.EMBEDDING_REJECTED, message)
+                    item = batch[index]
+                    for refused in (item, *self._texts.refused(item.text_sha)):
+                        self._fail(refused.pending, DocumentReason.EMBEDDING_REJECTED, message)
                 continue
             self._s.progress.chunks("embedded", len(batch))
             for item, vector, windows in zip(
                 batch, embedded.vectors, embedded.windows, strict=True
             ):
-                self._send(item, vector, windows)
+                made = Made(vector, windows)
+                self._send(item, made)
+                for same in self._texts.made(item.text_sha, made):
+                    self._reuse(same, made)
             return
+
+    def _live(self, item: Item) -> Item | None:
+        """A chunk to embed: this one, or if its document has failed one that waits for its text."""
+        live: Item | None = item
+        while live is not None and live.pending.failed:
+            live = self._texts.passed_on(item.text_sha)
+        return live
 
     def _fail(self, pending: Pending, reason: DocumentReason, message: str) -> None:
         with self._lock:
@@ -269,11 +292,11 @@ class Stream:
                 "out by spec.github.excludeGlobs.",
             )
 
-    def _send(self, item: Item, vector: Vector, windows: int, in_place: bool = False) -> None:
+    def _send(self, item: Item, made: Made, in_place: bool = False) -> None:
         pending = item.pending
         record = make_record(
-            *(pending.entry, pending.chunked, item.chunk, vector),
-            windows=windows,
+            *(pending.entry, pending.chunked, item.chunk, made.vector),
+            windows=made.windows,
             configs=self._s.configs,
             replaces=pending.has_old,
             in_place=in_place,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -212,6 +213,28 @@ class Collection:
         where = {"document_key_sha256": {"$in": list(key_shas)}}
         for page in self._pages(size, where=where, include=include):
             yield from _stored(page)
+
+    def with_texts(
+        self, text_shas: AbstractSet[str], embedding_config: str, *, vectors: bool
+    ) -> Iterator[tuple[str, Stored]]:
+        """For some texts, named by their hashes, one record each whose vector was made so, if there
+        is any; whatever document it is of. Don't delete meanwhile."""
+        size = _WRITE_MAX if vectors else self._metadata_read
+        include = ["embeddings", "metadatas"] if vectors else ["metadatas"]
+        left = set(text_shas)
+        while left:
+            # A text may have any number of records. So what is found is not asked for again, and
+            # each full page finds something.
+            wanted = {"content_sha256": {"$in": sorted(left)}}
+            where = {"$and": [wanted, {"embedding_config": embedding_config}]}
+            page = self._call(partial(self._handle.get, where=where, limit=size, include=include))
+            for stored in _stored(page):
+                text_sha = str(stored.metadata["content_sha256"])
+                if text_sha in left:
+                    left.remove(text_sha)
+                    yield text_sha, stored
+            if len(page["ids"]) < size:
+                return
 
     def ids_where(
         self, key: str, values: Sequence[str], at_least: Mapping[str, int] = NO_BOUNDS

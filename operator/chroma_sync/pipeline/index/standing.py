@@ -1,10 +1,11 @@
 """Vectors that stand already, in the target and in the collection before it, and need not be made
-again."""
+again: of whatever document, for a vector belongs to its text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from chroma_sync.api.reasons import Reason
@@ -31,6 +32,7 @@ class Found:
         self._standing: set[str] = set()
         self._ids: set[tuple[str, str]] = set()
         self._texts: dict[tuple[str, str], Stored] = {}
+        self._elsewhere: dict[str, Stored] = {}
 
     def is_old(self, key_sha: str) -> bool:
         """Whether the target has any record of the document."""
@@ -42,7 +44,7 @@ class Found:
 
     def get(self, key_sha: str, n: int, text_sha: str) -> Reusable | None:
         """What stands of chunk `n` of a document."""
-        stored = self._texts.get((key_sha, text_sha))
+        stored = self._texts.get((key_sha, text_sha)) or self._elsewhere.get(text_sha)
         if stored is None:
             return None
         windows = int(stored.metadata.get("embedding_windows") or 1)
@@ -54,6 +56,15 @@ class Found:
         self._old.add(key_sha)
         if is_first(id_):
             self._standing.add(key_sha)
+
+    def lacking(self, wanted: Mapping[str, AbstractSet[str]]) -> set[str]:
+        """Of the texts of some documents those that were not found yet."""
+        pairs = ((key_sha, text_sha) for key_sha, texts in wanted.items() for text_sha in texts)
+        return {pair[1] for pair in pairs if pair not in self._texts} - self._elsewhere.keys()
+
+    def add_elsewhere(self, text_sha: str, stored: Stored) -> None:
+        """Take in a record of another document whose vector may be taken over."""
+        self._elsewhere[text_sha] = stored
 
     def add(self, key_sha: str, text_sha: str, stored: Stored, in_target: bool) -> None:
         """Take in a record whose vector may be taken over."""
@@ -88,15 +99,29 @@ class Standing:
             for stored in self._target.of_documents(list(wanted), vectors=self._vectors):
                 found.add_old(_key_sha(stored), stored.id)
                 self._add(found, wanted, stored, in_target=True)
-        for stored in self._donated(list(wanted)):
-            self._add(found, wanted, stored, in_target=False)
+        with self._donating() as donor:
+            if donor is not None:
+                for stored in donor.of_documents(list(wanted), vectors=self._vectors):
+                    self._add(found, wanted, stored, in_target=False)
+        # Most documents keep their names: these are asked for by text.
+        self._find_elsewhere(self._target, found, wanted)
+        with self._donating() as donor:
+            self._find_elsewhere(donor, found, wanted)
         return found
 
-    def _donated(self, key_shas: Sequence[str]) -> Iterator[Stored]:
-        if self._donor is None:
-            return
+    def _find_elsewhere(
+        self, collection: Collection | None, found: Found, wanted: Mapping[str, AbstractSet[str]]
+    ) -> None:
+        if collection is not None and (lacking := found.lacking(wanted)):
+            config = self._embedding_config
+            for text_sha, stored in collection.with_texts(lacking, config, vectors=self._vectors):
+                found.add_elsewhere(text_sha, stored)
+
+    @contextmanager
+    def _donating(self) -> Iterator[Collection | None]:
+        """The donor, if there is one. Whoever deletes it meanwhile ends the block."""
         try:
-            yield from self._donor.of_documents(key_shas, vectors=self._vectors)
+            yield self._donor
         except Misconfigured as error:
             if error.reason is not Reason.RUN_LOST:
                 raise

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Temporary
-from chroma_sync.pipeline.scratch import scratch_database
 
 _SYMLINK: Final = "120000"
 _SUBMODULE: Final = "160000"
-_SEEN: Final = "CREATE TABLE seen (path BLOB PRIMARY KEY) WITHOUT ROWID;"
 
 
 def split_nul(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -57,20 +54,3 @@ def listed(record: bytes) -> Listed:
     mode, _, blob, size = head.decode("ascii").split()
     path = raw_path.decode("utf-8", "backslashreplace")
     return Listed(mode, blob, int(size) if size.isdecimal() else 0, raw_path, path)
-
-
-class SeenPaths:
-    """Tells a path that was met before: a tree may hold two entries of one name. The paths stand in
-    a file of their own, as there may be more of them than fit the memory."""
-
-    def __init__(self, file: Path) -> None:
-        self._database = scratch_database(file, _SEEN)
-
-    def is_new(self, path: bytes) -> bool:
-        """Whether the path is met for the first time."""
-        done = self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (path,))
-        return done.rowcount == 1
-
-    def close(self) -> None:
-        """Forget all."""
-        self._database.close()

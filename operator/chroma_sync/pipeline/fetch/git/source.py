@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason, Reason
@@ -29,7 +29,7 @@ from chroma_sync.pipeline.fetch.git.attributes import (
     text,
 )
 from chroma_sync.pipeline.fetch.git.globs import Globs
-from chroma_sync.pipeline.fetch.git.listing import Listed, SeenPaths, listed
+from chroma_sync.pipeline.fetch.git.listing import Listed, listed
 from chroma_sync.pipeline.fetch.git.process import GitEnded, GitProcess, GitTimeout
 from chroma_sync.pipeline.fetch.git.remote import CHECK_REF, Remote
 from chroma_sync.pipeline.fetch.model import Entry
@@ -155,13 +155,10 @@ class GitSource:
 
     def entries(self) -> Iterator[Entry]:
         attributes = self._attributes_of_all()
-        with ExitStack() as stack:
-            records = stack.enter_context(closing(self._records()))
-            seen = SeenPaths(Path(stack.enter_context(self._folder()), "seen.sqlite"))
-            stack.callback(seen.close)
+        with closing(self._records()) as records:
             for record, values in zip(records, attributes, strict=False):
                 if self._globs.chosen(record.path):
-                    yield self._entry(record, values, seen)
+                    yield self._entry(record, values)
 
     def notes(self) -> list[str]:
         return [*self._globs.unmatched(), *self._given_up]
@@ -192,9 +189,6 @@ class GitSource:
         with closing(self._command.records(self._repository, *command)) as records:
             yield from map(listed, records)
 
-    def _folder(self) -> tempfile.TemporaryDirectory[str]:
-        return tempfile.TemporaryDirectory(dir=self._scratch)
-
     def _attributes_of_all(self) -> Iterator[Mapping[str, bytes] | None]:
         """The attributes of each record of the listing; None where they are unknown."""
         if self._attributes is None:
@@ -212,13 +206,9 @@ class GitSource:
     def _asks_for(self, record: Listed) -> bool:
         return record.verdict is None and self._globs.chosen(record.path)
 
-    def _entry(
-        self, record: Listed, attributes: Mapping[str, bytes] | None, seen: SeenPaths
-    ) -> Entry:
+    def _entry(self, record: Listed, attributes: Mapping[str, bytes] | None) -> Entry:
         """A record with what the listing, its attributes and its name say of it."""
         verdict = record.verdict
-        if not seen.is_new(record.raw_path):
-            verdict = DocumentReason.DUPLICATE
         if verdict is not None:
             return Entry(record.path, record.blob, record.size, verdict)
         said = attributes or {}
