@@ -15,7 +15,7 @@ import pytest
 
 from cluster.kit import installation, servers
 from cluster.kit.cluster import Object, condition, eventually, secret
-from cluster.kit.world import Records, World, same_records, unique
+from cluster.kit.world import World, same_records, unique
 from fakes import github, repository
 from fakes.history import history
 from fakes.keys import private_key
@@ -70,25 +70,19 @@ def authority(world: World, namespace: str, host: Github) -> None:
     world.cluster.apply(secret(namespace, "authority", ca_crt=host.state["authority"]))
 
 
-def chunks(records: Records) -> list[tuple[str, str]]:
-    """Each chunk's document and text."""
-    pairs = zip(records.metadata, records.texts, strict=True)
-    return [(str(metadata["document_key"]), text) for metadata, text in pairs]
-
-
 @pytest.mark.usefixtures("authority")
 def test_commit_by_commit_through_an_app(
     world: World, namespace: str, host: Github, tmp_path: Path
 ) -> None:
     """Updates in place: after each the collection is what a run from nothing makes, and exactly
-    the chunks that are new were embedded."""
+    the texts that are new were embedded."""
     host.install()
     world.cluster.apply(secret(namespace, "login", privateKey=host.key))
     private = host.spec(appId=host.app)
     world.cluster.apply(world.source(namespace, github=private))
     world.ready(namespace)
     ids = repository.write(tmp_path / "same", history())
-    live, stood = unique("live"), set[tuple[str, str]]()
+    live, stood = unique("live"), set[str]()
     for number in COMMITS:
         ref = {"refIdentifier": {"sha": ids[number]}}
         fresh = unique("fresh")
@@ -104,10 +98,10 @@ def test_commit_by_commit_through_an_app(
         same_records(world.records(live), made)
         assert updated["revision"] == alone["revision"] == ids[number]
         assert world.collection(live).metadata["revision"] == ids[number]
-        assert alone["chunks"]["embedded"] == len(made.ids)
-        now = chunks(made)
-        assert updated["chunks"].get("embedded", 0) == sum(chunk not in stood for chunk in now)
-        stood = set(now)
+        texts = set(made.texts)
+        assert alone["chunks"]["embedded"] == len(texts)
+        assert updated["chunks"].get("embedded", 0) == len(texts - stood)
+        stood = texts
     assert updated["documents"]["unchanged"] > 0
 
 
