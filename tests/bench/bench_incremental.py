@@ -61,7 +61,7 @@ def measure(
             "collection": collection,
             "targetPolicy": policy,
             "previousCollection": previous,
-            "githubRef": {"sha": sha},
+            "github": {"refIdentifier": {"sha": sha}},
         }
     )
     model = HashModel(dimension=384)

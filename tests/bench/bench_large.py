@@ -102,7 +102,12 @@ def dropping(chroma: str) -> Iterator[str]:
 def measure(git: str, chroma: str, sha: str) -> None:
     """Fetch and stream in this process and print what it took, as JSON."""
     run = RunIdentity.model_validate(
-        {"uid": "large", "name": "large", "collection": "large", "githubRef": {"sha": sha}}
+        {
+            "uid": "large",
+            "name": "large",
+            "collection": "large",
+            "github": {"refIdentifier": {"sha": sha}},
+        }
     )
     configured = configuration(git, REPOSITORY, chroma, run, MAX_SIZE_BYTES)
     with toolbox(configured, HashModel(dimension=DIMENSION)) as tools:

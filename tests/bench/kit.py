@@ -17,7 +17,8 @@ from chroma_sync.api.configuration import (
     EmbeddingConfiguration,
     RunIdentity,
 )
-from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
+from chroma_sync.api.kinds.github import GithubSource
+from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.embed import Model
 from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.index.chroma import Database

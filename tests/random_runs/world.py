@@ -16,7 +16,8 @@ from chroma_sync.api.configuration import (
     EmbeddingConfiguration,
     RunIdentity,
 )
-from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
+from chroma_sync.api.kinds.github import GithubSource
+from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.embed import EmbeddingUnavailable, Vector, Vectors
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.calls import Calls

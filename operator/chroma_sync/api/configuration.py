@@ -12,9 +12,12 @@ from typing import Any, Final, Literal
 from pydantic import Field, ValidationError
 
 from chroma_sync.api.contract import SecretKey
-from chroma_sync.api.invocation import GithubRef, Invocation
+from chroma_sync.api.invocation import Invocation
+from chroma_sync.api.kinds.kind import Kind
+from chroma_sync.api.kinds.origin import members, origin_of
+from chroma_sync.api.kinds.union import RunMembers, SourceMembers
 from chroma_sync.api.meta import ApiModel, secret_name
-from chroma_sync.api.source import Chunking, GithubSource, JobTemplate, Source
+from chroma_sync.api.source import Chunking, JobTemplate, Source
 
 DEFAULT_TASK_PROMPT = "Retrieve semantically similar text"
 
@@ -67,7 +70,7 @@ class EmbeddingConfiguration(ApiModel):
     query_prompt: str = ""
 
 
-class RunIdentity(ApiModel):
+class RunIdentity(RunMembers):
     """Which Invocation a step works for, and into which collection. `previous_collection` is the
     one that the Source has finished last: its vectors are taken over where the text is the same."""
 
@@ -76,11 +79,10 @@ class RunIdentity(ApiModel):
     collection: str
     target_policy: Literal["Create", "Update"] = "Create"
     previous_collection: str | None = None
-    github_ref: GithubRef | None = None
     allow_mass_delete: bool = False
 
 
-class Configuration(ApiModel):
+class Configuration(SourceMembers):
     """See the module. `run` is absent for a check of the Source alone. `worker_image` is the image
     of all the run's pods, so that an upgrade in mid-run changes the next run only; a laptop has
     none."""
@@ -90,13 +92,22 @@ class Configuration(ApiModel):
     chroma: ChromaServer
     embedding: EmbeddingConfiguration
     chunking: Chunking
-    github: GithubSource
     job_template: JobTemplate
     run: RunIdentity | None = None
     max_delete_percent: int = 50
     worker_image: str | None = None
     # Of `FEATURES`: what a reader must know to take a step.
     requires: list[str] = Field(default_factory=list, max_length=100)
+
+    @property
+    def origin(self) -> Kind:
+        """Where the documents come from."""
+        return origin_of(self)
+
+    @property
+    def shards(self) -> int:
+        """Among how many pods the documents of a run are shared."""
+        return self.job_template.parallelism if self.origin.divisible else 1
 
 
 def document(configuration: Configuration) -> dict[str, Any]:
@@ -112,6 +123,10 @@ def read(document: dict[str, Any] | None) -> Configuration:
     except ValidationError as error:
         fields = sorted({".".join(map(str, e["loc"])) for e in error.errors()})
         raise NewerConfigurationError(f"it can't be read ({', '.join(fields)})") from None
+    try:
+        origin_of(configuration)
+    except ValueError as error:
+        raise NewerConfigurationError(f"of the kinds of source {error}") from None
     return configuration
 
 
@@ -139,12 +154,8 @@ def query_text(prompt: str, text: str) -> str:
 
 
 def resolve(source: Source, settings: Settings, invocation: Invocation | None) -> Configuration:
-    """Put together what one step needs. Raises `ModelNotServedError`.
-
-    The Source has a `github` block: other types are refused before (`NotImplemented`)."""
+    """Put together what one step needs. Raises `ModelNotServedError`."""
     spec = source.spec
-    if spec.github is None:
-        raise ValueError("only github Sources can be resolved")
     endpoint = endpoint_for(spec.embedding.dense.model, settings.endpoints)
     document_prompt, query_prompt = _prompts(source)
     return Configuration(
@@ -159,10 +170,10 @@ def resolve(source: Source, settings: Settings, invocation: Invocation | None) -
             query_prompt=query_prompt,
         ),
         chunking=spec.chunking,
-        github=spec.github,
         job_template=spec.job_template,
         max_delete_percent=spec.max_delete_percent,
         run=_identity(source, invocation) if invocation is not None else None,
+        **members(SourceMembers, spec),
     )
 
 
@@ -193,6 +204,6 @@ def _identity(source: Source, invocation: Invocation) -> RunIdentity:
         collection=spec.target_collection_name or "",
         target_policy=spec.target_policy or "Create",
         previous_collection=last.name if last else None,
-        github_ref=spec.github.ref_identifier if spec.github else None,
         allow_mass_delete=spec.allow_mass_delete,
+        **members(RunMembers, spec),
     )

@@ -26,6 +26,8 @@ from chroma_sync.api.invocation import (
     Shown,
 )
 from chroma_sync.api.meta import ApiModel
+from chroma_sync.api.secret_keys import SecretKey as SecretKey
+from chroma_sync.api.secret_keys import SecretUse as SecretUse
 
 CONFIGURATION_VARIABLE: Final = "CHROMA_SYNC_CONFIGURATION"
 # An Indexed Job's pods read their own index from the variable that Kubernetes sets.
@@ -56,27 +58,6 @@ class Step(StrEnum):
     PLAN = "plan"
     WORK = "work"
     FINISH = "finish"
-
-
-class SecretUse(StrEnum):
-    """What a mounted Secret is for; also the name of its folder under `SECRETS`."""
-
-    CHROMA = "chroma"
-    TEI = "tei"
-    GIT = "git"
-    GIT_CA = "git-ca"
-
-
-class SecretKey(StrEnum):
-    """The keys of Secrets that a pod may see; none other is ever mounted."""
-
-    TOKEN = "token"  # noqa: S105 - the name of a key
-    # The token of a server that the installation names. A key of its own, which no field of a
-    # Source leads to: so nobody can have it sent to a server that he names.
-    INSTALLATION_TOKEN = "installationToken"  # noqa: S105 - the name of a key
-    USERNAME = "username"
-    PRIVATE_KEY = "privateKey"
-    CA = "ca.crt"
 
 
 def secret_file(use: SecretUse, key: SecretKey) -> PurePosixPath:

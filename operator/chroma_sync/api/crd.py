@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from chroma_sync.api.invocation import Invocation
+from chroma_sync.api.kinds.union import KINDS as SOURCE_KINDS
 from chroma_sync.api.meta import CATEGORY, GROUP, VERSION
 from chroma_sync.api.source import Source
 
@@ -65,7 +66,9 @@ def _of_condition(kind: str, field: str) -> str:
 
 
 # Exactly one of these is set.
-_ADDRESS = ".spec['github','s3','web']['repository','bucketName','startingUrl']"
+_MEMBERS = ",".join(f"'{kind.member}'" for kind in SOURCE_KINDS)
+_FIELDS = ",".join(f"'{kind.address_field}'" for kind in SOURCE_KINDS)
+_ADDRESS = f".spec[{_MEMBERS}][{_FIELDS}]"
 _AGE = _Column("Age", ".metadata.creationTimestamp", "How old the object is.", "date")
 
 KINDS: Final = (

@@ -4,49 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import BeforeValidator, Field
 
 from chroma_sync.api.conditions import Condition
+from chroma_sync.api.kinds.union import RunMembers
 from chroma_sync.api.meta import (
     ApiModel,
     ApiObject,
+    CollectionName,
     ObjectMeta,
     ObjectName,
     Rule,
     Unique,
-    at_most_bytes,
     never_changes,
     section,
-    shape,
 )
-from chroma_sync.api.record_keys import USER_KEYS_MAX
 from chroma_sync.api.shown import visible
 
-CollectionName = Annotated[
-    str,
-    Field(min_length=3, max_length=128),
-    shape(
-        r"[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]",
-        "must hold letters, digits, '.', '_' and '-' only, beginning and ending with a letter or "
-        "digit",
-    ),
-]
-
+_MEMBERS = tuple(RunMembers.model_fields)
 _IMMUTABLE = "never changes: delete the Invocation and apply another one"
-
-# A part of a branch's or tag's name: no control character, no blank, none of ~^:?*[\, no dot at
-# either end and no two in a row. Source: git-check-ref-format(1).
-_CHARACTER = r"[^\x00-\x20\x7f~^:?*\[\\/.]"
-_PART = rf"{_CHARACTER}(\.?{_CHARACTER})*"
-GitName = Annotated[
-    str,
-    Field(min_length=1, max_length=255),
-    shape(
-        rf"[^\x00-\x20\x7f~^:?*\[\\/.-](\.?{_CHARACTER})*(/{_PART})*",
-        "must be a name that Git accepts, without 'refs/heads/' before it, such as main or "
-        "release/1.2",
-    ),
-]
 
 
 class SourceReference(ApiModel):
@@ -57,112 +33,20 @@ class SourceReference(ApiModel):
     )
 
 
-class GithubRef(ApiModel):
-    """What to read of a repository. Exactly one field is set."""
-
-    branch: GitName | None = Field(
-        default=None, description="A branch; its newest commit is read. Example: main."
-    )
-    sha: (
-        Annotated[
-            str,
-            Field(max_length=64),
-            shape(
-                "[0-9a-f]{7,64}",
-                "must be a commit's SHA: 7 to 64 digits of 0-9 and a-f, in lower case",
-            ),
-        ]
-        | None
-    ) = Field(
-        default=None,
-        description="A commit, by its SHA-1 of 40 hexadecimal digits or its SHA-256 of 64, or by "
-        "the first 7 or more of them: then all commits of the host's branches and tags are looked "
-        "through.",
-    )
-    tag: GitName | None = Field(
-        default=None, description="A tag; the commit it points at is read. Example: v1.2.0."
-    )
-
-    rules: ClassVar = (
-        Rule(
-            "",
-            "exactly one of branch, sha and tag must be set in refIdentifier",
-            "(has(self.branch) ? 1 : 0) + (has(self.sha) ? 1 : 0) + (has(self.tag) ? 1 : 0) == 1",
-            lambda ref: sum(x is not None for x in (ref.branch, ref.sha, ref.tag)) == 1,
-        ),
-    )
-
-
-class GithubRun(ApiModel):
-    """What a run over a github Source reads."""
-
-    ref_identifier: GithubRef | None = Field(
-        default=None,
-        description="Which state of the repository to read. Left out: the default branch.",
-    )
-
-
-class S3Run(ApiModel):
-    """What a run over an s3 Source reads."""
-
-    object_key: Annotated[str, Field(min_length=1, max_length=1024), at_most_bytes(1024)] | None = (
-        Field(
-            default=None,
-            description="The full key of one object, inside the Source's pathPrefix, of at most "
-            "1024 bytes. Example: handbook/leave.pdf.",
-        )
-    )
-    all: bool = Field(default=False, description="Read every object under the Source's pathPrefix.")
-    custom_id: Annotated[str, Field(min_length=1, max_length=120), at_most_bytes(120)] | None = (
-        Field(
-            default=None,
-            description="Begins the ids of the object's records, which are {customId}-{n}, instead "
-            "of the hash of its key; at most 120 bytes. Example: handbook-leave.",
-        )
-    )
-    metadata: dict[str, JsonValue] | None = Field(
-        default=None,
-        max_length=USER_KEYS_MAX,
-        description="Metadata for each record of the run: at most 12 keys, each with a string, "
-        "number or boolean, or a list of values of one of these types. Example: {team: people}.",
-    )
-
-    rules: ClassVar = (
-        Rule(
-            "",
-            "exactly one of objectKey and all: true must be set in s3",
-            "has(self.objectKey) != self.all",
-            lambda s3: (s3.object_key is not None) != s3.all,
-        ),
-        Rule(
-            "customId",
-            "customId names the records of one object: it needs objectKey",
-            "!has(self.customId) || has(self.objectKey)",
-            lambda s3: s3.custom_id is None or s3.object_key is not None,
-        ),
-    )
-
-
-class InvocationSpec(ApiModel):
+class InvocationSpec(RunMembers):
     """What to run. Nothing here changes later but `cancel` and `ttlSecondsAfterFinished`."""
 
     source_ref: SourceReference = Field(description="The Source to run over.")
     target_collection_name: CollectionName | None = Field(
         default=None,
-        description="The Chroma collection to write to, 3 to 128 characters. A run over a github "
-        "or web Source needs it; one over an s3 Source takes the Source's collectionName.",
+        description="The Chroma collection to write to, 3 to 128 characters. Left out: the "
+        "collectionName of the Source, where it has one.",
     )
     target_policy: Literal["Create", "Update"] | None = Field(
         default=None,
         description="Create: the collection is made or continued, and a finished one is refused; "
-        "the default for github and web. Update: a finished collection of the same Source is "
-        "brought to the new state in place; what s3 runs always do.",
-    )
-    github: GithubRun | None = Field(
-        default=None, description="What to read; for runs over a github Source only."
-    )
-    s3: S3Run | None = Field(
-        default=None, description="What to read; for runs over an s3 Source, which need it."
+        "the default. Update: a finished collection of the same Source is brought to the new state "
+        "in place; what runs over a Source with a collectionName always do.",
     )
     allow_mass_delete: bool = Field(
         default=False,
@@ -184,8 +68,7 @@ class InvocationSpec(ApiModel):
         never_changes("sourceRef", f"sourceRef {_IMMUTABLE}", required=True),
         never_changes("targetCollectionName", f"targetCollectionName {_IMMUTABLE}"),
         never_changes("targetPolicy", f"targetPolicy {_IMMUTABLE}"),
-        never_changes("github", f"github {_IMMUTABLE}"),
-        never_changes("s3", f"s3 {_IMMUTABLE}"),
+        *(never_changes(member, f"{member} {_IMMUTABLE}") for member in _MEMBERS),
         Rule(
             "cancel",
             "cancel can't be taken back: apply another Invocation to run again",
@@ -193,9 +76,9 @@ class InvocationSpec(ApiModel):
         ),
         Rule(
             "",
-            "at most one of github and s3 may be set in spec: a run has one Source",
-            "!has(self.github) || !has(self.s3)",
-            lambda spec: spec.github is None or spec.s3 is None,
+            f"at most one of {' and '.join(_MEMBERS)} may be set in spec: a run has one Source",
+            " + ".join(f"(has(self.{member}) ? 1 : 0)" for member in _MEMBERS) + " <= 1",
+            lambda spec: sum(getattr(spec, member) is not None for member in _MEMBERS) <= 1,
         ),
     )
 

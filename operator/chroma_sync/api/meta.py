@@ -280,6 +280,17 @@ HttpUrl = Annotated[
 ]
 
 
+CollectionName = Annotated[
+    str,
+    Field(min_length=3, max_length=128),
+    shape(
+        r"[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]",
+        "must hold letters, digits, '.', '_' and '-' only, beginning and ending with a letter or "
+        "digit",
+    ),
+]
+
+
 class ObjectMeta(BaseModel):
     """The part of an object's metadata that we look at. Anything else is left alone."""
 

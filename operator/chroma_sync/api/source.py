@@ -8,6 +8,8 @@ from pydantic import Field
 
 from chroma_sync.api.conditions import Condition
 from chroma_sync.api.job_template import JobTemplate, Resources, Toleration
+from chroma_sync.api.kinds.origin import names
+from chroma_sync.api.kinds.union import KINDS, SourceMembers
 from chroma_sync.api.meta import (
     ApiModel,
     ApiObject,
@@ -20,7 +22,6 @@ from chroma_sync.api.meta import (
     section,
     shape,
 )
-from chroma_sync.api.origin import GithubSource, S3Source, WebSource
 
 __all__ = [
     "ChromaTarget",
@@ -28,18 +29,15 @@ __all__ = [
     "DenseEmbedding",
     "Embedding",
     "EmbeddingTask",
-    "GithubSource",
     "HistoryLimits",
     "JobTemplate",
     "Resources",
-    "S3Source",
     "Schedule",
     "Source",
     "SourceSpec",
     "SourceStatus",
     "SparseEmbedding",
     "Toleration",
-    "WebSource",
 ]
 
 LINES_DEFAULT: Final = 10
@@ -210,7 +208,7 @@ class Schedule(ApiModel):
     ) = Field(
         default=None,
         description="Name of each run's collection; {source}, {date} (20260131) and {time} "
-        "(235959) are filled in. github and web need it. Example: docs-{date}.",
+        "(235959) are filled in. A Source without a collectionName needs it. Example: docs-{date}.",
     )
 
 
@@ -225,11 +223,14 @@ class HistoryLimits(ApiModel):
     )
 
 
-_TYPES: Final = ("github", "s3", "web")
-_TYPE_KEPT = " && ".join(f"has(self.{t}) == has(oldSelf.{t})" for t in _TYPES)
+_MEMBERS: Final = tuple(kind.member for kind in KINDS)
+_KIND_KEPT: Final = " && ".join(f"has(self.{m}) == has(oldSelf.{m})" for m in _MEMBERS)
+# The kinds whose Sources name the collection of runs that name none, and the others.
+_NAMING: Final = tuple(kind for kind in KINDS if kind.names_collection)
+_NOT_NAMING: Final = tuple(kind for kind in KINDS if not kind.names_collection)
 
 
-class SourceSpec(ApiModel):
+class SourceSpec(SourceMembers):
     """Where data lives, how to chunk it, which model embeds it, and where it goes."""
 
     database_name: Annotated[
@@ -247,15 +248,6 @@ class SourceSpec(ApiModel):
     )
     embedding: Embedding = section(Embedding, "The models that embed the chunks.")
     chunking: Chunking = section(Chunking, "How texts are cut.")
-    github: GithubSource | None = Field(
-        default=None, description="A Git repository. Exactly one of github, s3 and web is set."
-    )
-    s3: S3Source | None = Field(
-        default=None, description="An S3 bucket. Exactly one of github, s3 and web is set."
-    )
-    web: WebSource | None = Field(
-        default=None, description="A web site. Exactly one of github, s3 and web is set."
-    )
     suspend: bool = Field(
         default=False,
         description="While true, no run starts; one that goes is not stopped. Default: false.",
@@ -289,25 +281,27 @@ class SourceSpec(ApiModel):
     rules: ClassVar = (
         Rule(
             "",
-            "exactly one of github, s3 and web must be set in spec",
-            " + ".join(f"(has(self.{t}) ? 1 : 0)" for t in _TYPES) + " == 1",
-            lambda spec: sum(getattr(spec, t) is not None for t in _TYPES) == 1,
+            f"exactly one of {names('and')} must be set in spec",
+            " + ".join(f"(has(self.{m}) ? 1 : 0)" for m in _MEMBERS) + " == 1",
+            lambda spec: sum(getattr(spec, m) is not None for m in _MEMBERS) == 1,
         ),
         Rule(
             "",
-            "the type of a Source (github, s3 or web) never changes: make another Source",
-            _TYPE_KEPT,
+            f"the type of a Source ({names('or')}) never changes: make another Source",
+            _KIND_KEPT,
         ),
         never_changes("databaseName", "databaseName never changes: make another Source"),
         never_changes("chroma", "chroma never changes: make another Source"),
         Rule(
             "schedule",
-            "schedule needs targetCollectionNameTemplate when the Source is of type github or web",
-            "!has(self.schedule) || has(self.s3) || "
-            "has(self.schedule.targetCollectionNameTemplate)",
+            "schedule needs targetCollectionNameTemplate when the Source is of type "
+            f"{names('or', _NOT_NAMING)}",
+            "!has(self.schedule) || "
+            + "".join(f"has(self.{kind.member}) || " for kind in _NAMING)
+            + "has(self.schedule.targetCollectionNameTemplate)",
             lambda spec: (
                 spec.schedule is None
-                or spec.s3 is not None
+                or any(getattr(spec, kind.member) is not None for kind in _NAMING)
                 or spec.schedule.target_collection_name_template is not None
             ),
         ),

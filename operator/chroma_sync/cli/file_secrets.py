@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from chroma_sync.api.contract import SecretKey, SecretUse
-from chroma_sync.api.meta import secret_name
+from chroma_sync.api.kinds.origin import origin_of
 from chroma_sync.api.secret import Secret
 from chroma_sync.api.source import Source
 
@@ -22,17 +22,13 @@ class FileSecrets:
     name."""
 
     def __init__(self, source: Source, secrets: Mapping[tuple[str, str], Secret]) -> None:
-        github = source.spec.github
-        names = {
-            SecretUse.GIT: secret_name(github.credentials_secret_ref) if github else None,
-            SecretUse.GIT_CA: secret_name(github.ca_secret_ref) if github else None,
-        }
+        mounts = origin_of(source.spec).secrets()
         self._namespace = source.metadata.namespace
         self._all = secrets
         self._values = {
-            use: secrets[self._namespace, name].values()
-            for use, name in names.items()
-            if name is not None and (self._namespace, name) in secrets
+            use: secrets[self._namespace, mount.name].values()
+            for use, mount in mounts.items()
+            if mount is not None and (self._namespace, mount.name) in secrets
         }
 
     def read(self, use: SecretUse, key: SecretKey) -> bytes | None:

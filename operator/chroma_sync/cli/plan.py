@@ -55,7 +55,7 @@ def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal, written
     print(_told(name, found), flush=True)
     if found.refused:
         tell(f"{invocation.metadata.name}: {Reason.WOULD_REMOVE_TOO_MUCH.value}: {found.refused}")
-    tell_notes(job, found.notes, chosen=found.discovered())
+    tell_notes(job, found.notes)
     chroma, database = tools.configuration.chroma, tools.configuration.database
     target = chroma.tenant, database, invocation.spec.target_collection_name
     if target in written:

@@ -250,13 +250,12 @@ def _run_one(
         steps.run(tools)
         display.finish(_summary(progress.result()))
     result = progress.result()
-    tell_notes(job, result.notes, chosen=result.documents.discovered)
+    tell_notes(job, result.notes)
 
 
-def tell_notes(job: Job, notes: Iterable[str], *, chosen: int) -> None:
-    """Say what is worth knowing of a run beside its documents, of which so many were chosen."""
-    nothing = ["no file of the repository is chosen: check includeGlobs and excludeGlobs."]
-    for note in [*notes, *([] if chosen else nothing)]:
+def tell_notes(job: Job, notes: Iterable[str]) -> None:
+    """Say what is worth knowing of a run beside its documents."""
+    for note in notes:
         tell(f"Source/{job.source.metadata.name}: {note}")
 
 

@@ -158,7 +158,7 @@ def _toolbox(
     )
     stack.callback(model.close)
     index = int(environment.get(INDEX_VARIABLE, "0"))
-    count = configuration.job_template.parallelism if step is Step.WORK else 1
+    count = configuration.shards if step is Step.WORK else 1
     return Toolbox(
         *(configuration, source, database, model, scratch, progress, stop), shard=(index, count)
     )

@@ -52,10 +52,6 @@ class Forecast:
     notes: Sequence[str] = ()
     refused: str = ""  # why the run would end before it removes anything
 
-    def discovered(self) -> int:
-        """How many documents the source chooses."""
-        return self.added + self.changed + self.unchanged + self.kept + self.skipped.total()
-
 
 def forecast(tools: Toolbox) -> Forecast:
     """Look at everything as a run would. Raises what the run would raise before its first write."""

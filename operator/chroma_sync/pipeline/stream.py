@@ -288,8 +288,8 @@ class Stream:
                 Reason.TOO_MANY_REFUSED,
                 f"{refused} of {listed} documents are refused, the last with: {message}. Nothing "
                 "was deleted, and the collection is not marked as finished. See what stands "
-                "between the worker and its servers, such as a firewall, or leave the documents "
-                "out by spec.github.excludeGlobs.",
+                "between the worker and its servers, such as a firewall, or leave these "
+                "documents out of the Source.",
             )
 
     def _send(self, item: Item, made: Made, in_place: bool = False) -> None:

@@ -74,19 +74,13 @@ def chunking_config(configuration: Configuration) -> ChunkingConfig:
     return ChunkingConfig(chunking.type, chunking.max_size_bytes, chunking.max_lines)
 
 
-def source_address(configuration: Configuration) -> str:
-    """Where the documents come from, as the collection remembers it."""
-    github = configuration.github
-    return f"{github.base_url.rstrip('/')}/{github.repository}"
-
-
 def claim_of(tools: Toolbox, identity: RunIdentity) -> Claim:
     """What this run says of itself on its collection."""
     configuration = tools.configuration
     return Claim(
         source=configuration.source,
-        source_type="github",
-        source_address=source_address(configuration),
+        source_type=configuration.origin.member,
+        source_address=configuration.origin.address(),
         run=identity.uid,
         model=configuration.embedding.model,
         document_prompt=configuration.embedding.document_prompt,

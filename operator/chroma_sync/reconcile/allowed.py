@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
+from chroma_sync.api.kinds.origin import origin_of
 from chroma_sync.api.source import SourceSpec
 from chroma_sync.reconcile.installation import Installation
 
@@ -35,14 +36,9 @@ def _addresses(spec: SourceSpec) -> Iterator[tuple[str, str]]:
     """Each field that names a server, with its address."""
     if spec.chroma is not None:
         yield "spec.chroma.url", spec.chroma.url
-    if spec.github is not None:
-        yield "spec.github.baseUrl", spec.github.base_url
-    if spec.s3 is not None and spec.s3.endpoint_url is not None:
-        yield "spec.s3.endpointUrl", spec.s3.endpoint_url
-    if spec.s3 is not None and spec.s3.queue_url is not None:
-        yield "spec.s3.queueUrl", spec.s3.queue_url
-    if spec.web is not None:
-        yield "spec.web.startingUrl", spec.web.starting_url
+    origin = origin_of(spec)
+    for field, url in origin.hosts():
+        yield f"spec.{origin.member}.{field}", url
 
 
 def _matches(host: str, allowed: str) -> bool:

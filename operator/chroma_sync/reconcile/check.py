@@ -34,14 +34,6 @@ from chroma_sync.reconcile.task import Phase, Task
 RETRIES: Final = RetryPolicy(first=10.0, last=300.0)
 # Each change of a check's Job and pod wakes the operator: this is for news that got lost.
 LOOK_AGAIN: Final = 30.0
-# What a run reads of a repository, which a check does not.
-NOT_CHECKED: Final = (
-    "include_globs",
-    "exclude_globs",
-    "max_file_size_bytes",
-    "include_generated",
-    "include_vendored",
-)
 REQUESTED_AT_MAX: Final = 256
 CHECKING: Final = "The Source is being checked."
 PASSED: Final = "The check found the repository, the database and the model."
@@ -104,12 +96,12 @@ def jobs_of(workload: Workload, source: Source) -> list[JobState]:
 def digest_of(configuration: Configuration) -> str:
     """A hash of what a check depends on: the servers, how the repository is reached, and what the
     API server may refuse of a run's Job. A new field of these counts, until it is left out here."""
-    template = configuration.job_template
+    template, origin = configuration.job_template, configuration.origin
     depends = {
         "servers": configuration.model_dump(
             mode="json", include={"database": True, "chroma": True, "embedding": True}
         ),
-        "github": configuration.github.model_dump(mode="json", exclude=set(NOT_CHECKED)),
+        origin.member: origin.model_dump(mode="json", exclude=set(origin.unchecked)),
         "job": template.model_dump(
             mode="json", include={"resources", "service_account_name", "image_pull_secrets"}
         ),

@@ -46,7 +46,7 @@ def step_job(
 def trial_job(owner: Owner, attempt: str, configuration: Configuration, to: Installation) -> Object:
     """The Job whose pods do the work of a run, to ask the API server whether it would take it.
     `attempt` tells it from others that were asked for."""
-    step = Step.RUN if configuration.job_template.parallelism == 1 else Step.WORK
+    step = Step.RUN if configuration.shards == 1 else Step.WORK
     return _step_job(owner, step, f"trial/{attempt}", configuration, to)
 
 
@@ -65,8 +65,8 @@ def _step_job(
     if step is Step.WORK:
         job["spec"] |= {
             "completionMode": "Indexed",
-            "completions": template.parallelism,
-            "parallelism": template.parallelism,
+            "completions": configuration.shards,
+            "parallelism": configuration.shards,
             # Each shard has its own retries: a short outage hits all pods at once.
             "backoffLimitPerIndex": BACKOFF_LIMIT,
             "maxFailedIndexes": 0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from chroma_sync.api.configuration import Configuration
@@ -17,7 +17,8 @@ from chroma_sync.api.contract import (
     Step,
 )
 from chroma_sync.api.job_template import amount
-from chroma_sync.api.meta import Object, secret_name
+from chroma_sync.api.kinds.kind import SecretMount
+from chroma_sync.api.meta import Object
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import CONTAINER
 
@@ -120,36 +121,29 @@ def _resources(step: Step, configuration: Configuration, to: Installation) -> Ob
     return resources
 
 
-def _secrets(
-    configuration: Configuration, to: Installation
-) -> dict[SecretUse, tuple[str, Sequence[SecretKey]]]:
+def _secrets(configuration: Configuration, to: Installation) -> dict[SecretUse, SecretMount]:
     """The Secrets to mount, each with the keys that a pod may see: so most other Secrets are of no
     use here. The installation's own tokens are for the addresses that it names itself, whatever a
     stored configuration says."""
-    github, chroma, embedding = configuration.github, configuration.chroma, configuration.embedding
+    chroma, embedding = configuration.chroma, configuration.embedding
     own_chroma = (chroma.url, chroma.token_secret) == (to.chroma.url, to.chroma.token_secret)
     own_tei = embedding.token_secret == to.tei_token_secret and any(
         embedding.url == endpoint.url for endpoint in to.endpoints
     )
     of_chroma = chroma.token_key is not SecretKey.INSTALLATION_TOKEN or own_chroma
-    login = (SecretKey.PRIVATE_KEY,) if github.app_id else (SecretKey.TOKEN, SecretKey.USERNAME)
-    wanted = {
-        SecretUse.CHROMA: (chroma.token_secret if of_chroma else None, (chroma.token_key,)),
-        SecretUse.TEI: (
-            embedding.token_secret if own_tei else None,
-            (SecretKey.INSTALLATION_TOKEN,),
-        ),
-        SecretUse.GIT: (secret_name(github.credentials_secret_ref), login),
-        SecretUse.GIT_CA: (secret_name(github.ca_secret_ref), (SecretKey.CA,)),
-    }
-    return {use: (name, keys) for use, (name, keys) in wanted.items() if name}
+    mounts = dict(configuration.origin.secrets())
+    if chroma.token_secret and of_chroma:
+        mounts[SecretUse.CHROMA] = SecretMount(chroma.token_secret, (chroma.token_key,))
+    if embedding.token_secret and own_tei:
+        key = SecretKey.INSTALLATION_TOKEN
+        mounts[SecretUse.TEI] = SecretMount(embedding.token_secret, (key,))
+    return {use: mount for use in SecretUse if (mount := mounts.get(use)) is not None}
 
 
-def _secret_volume(use: SecretUse, mount: tuple[str, Sequence[SecretKey]]) -> Object:
+def _secret_volume(use: SecretUse, mount: SecretMount) -> Object:
     # Optional: the pod starts without it, and the worker itself says what is missing.
-    name, keys = mount
-    items = [{"key": key.value, "path": key.value} for key in keys]
+    items = [{"key": key.value, "path": key.value} for key in mount.keys]
     return {
         "name": use.value,
-        "secret": {"secretName": name, "items": items, "optional": True},
+        "secret": {"secretName": mount.name, "items": items, "optional": True},
     }

@@ -79,7 +79,7 @@ def advance(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) 
         return _held("can't be read here")
     steps = _steps(configuration)
     for n, step in enumerate(steps):
-        indexes = configuration.job_template.parallelism if step is Step.WORK else 1
+        indexes = configuration.shards if step is Step.WORK else 1
         found = _task(observed, step, indexes)
         # A later step was only ever begun after this one.
         begun = any(_task(observed, later).job is not None for later in steps[n + 1 :])
@@ -98,7 +98,7 @@ def _held(why: str) -> State:
 
 
 def _steps(configuration: Configuration) -> tuple[Step, ...]:
-    if configuration.job_template.parallelism == 1:
+    if configuration.shards == 1:
         return (Step.RUN,)
     return (Step.PLAN, Step.WORK, Step.FINISH)
 

@@ -43,7 +43,7 @@ def test_what_is_wrong_with_a_secret(text: str, says: str) -> None:
     objects = [one for one in load_objects(text, "secret.yaml") if isinstance(one, SecretObject)]
     secrets = {(one.metadata.namespace, one.metadata.name): one for one in objects}
     with pytest.raises(Misconfigured) as caught:
-        Secret(FileSecrets(SOURCE, secrets), SecretUse.GIT, "login").value(SecretKey.TOKEN)
+        Secret(FileSecrets(SOURCE, secrets), SecretUse.SOURCE, "login").value(SecretKey.TOKEN)
     assert caught.value.reason is Reason.SECRET_NOT_FOUND
     assert str(caught.value).startswith(says)
     assert "canary" not in str(caught.value)

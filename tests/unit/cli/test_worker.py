@@ -18,8 +18,9 @@ from chroma_sync.api.contract import (
     SecretUse,
     Step,
 )
+from chroma_sync.api.kinds.github import GithubSource
 from chroma_sync.api.reasons import Reason
-from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
+from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.cli import worker
 from chroma_sync.cli.outcome import UNKNOWN_EXIT_CODE
 from chroma_sync.cli.worker import MountedSecrets

@@ -14,7 +14,8 @@ from chroma_sync.api.configuration import (
     EmbeddingConfiguration,
     RunIdentity,
 )
-from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
+from chroma_sync.api.kinds.github import GithubSource
+from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.embed import Model
 from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.index.chroma import Database
@@ -92,7 +93,7 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
                 "targetPolicy": policy,
                 "previousCollection": previous,
                 "allowMassDelete": allow_mass_delete,
-                "githubRef": {"branch": branch} if branch else {"sha": commit},
+                "github": {"refIdentifier": {"branch": branch} if branch else {"sha": commit}},
             }
         )
         configuration = Configuration(

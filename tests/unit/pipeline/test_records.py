@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chroma_sync.api.invocation import S3Run
+from chroma_sync.api.kinds.s3 import S3Run
 from chroma_sync.api.record_keys import OWN_KEYS_MAX, RECORD_KEYS_MAX, USER_KEYS_MAX
 from chroma_sync.pipeline.children import Limits
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig

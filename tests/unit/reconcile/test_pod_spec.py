@@ -14,7 +14,8 @@ from chroma_sync.api.configuration import (
 )
 from chroma_sync.api.contract import Step
 from chroma_sync.api.job_template import Resources
-from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
+from chroma_sync.api.kinds.github import GithubSource
+from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.jobs import check_job, step_job
 from chroma_sync.reconcile.owners import Owner
@@ -48,7 +49,7 @@ def secrets(job: dict[str, Any]) -> dict[str, tuple[str, list[str]]]:
     }
 
 
-GIT, CA = "/var/run/chroma-sync/secrets/git", "/var/run/chroma-sync/secrets/git-ca"
+LOGIN, CA = "/var/run/chroma-sync/secrets/source", "/var/run/chroma-sync/secrets/source-ca"
 
 
 CHROMA, TEI = "/var/run/chroma-sync/secrets/chroma", "/var/run/chroma-sync/secrets/tei"
@@ -115,8 +116,8 @@ def test_what_a_status_says_leads_to_no_token_of_the_installation(moved: dict[st
     ("github", "mounted"),
     [
         ({}, {}),
-        ({"credentialsSecretRef": {"name": "t"}}, {GIT: ("t", ["token", "username"])}),
-        ({"appId": "1", "credentialsSecretRef": {"name": "t"}}, {GIT: ("t", ["privateKey"])}),
+        ({"credentialsSecretRef": {"name": "t"}}, {LOGIN: ("t", ["token", "username"])}),
+        ({"appId": "1", "credentialsSecretRef": {"name": "t"}}, {LOGIN: ("t", ["privateKey"])}),
         ({"caSecretRef": {"name": "c"}}, {CA: ("c", ["ca.crt"])}),
     ],
 )

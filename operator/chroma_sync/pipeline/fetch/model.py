@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.fetch.patience import Patience
+from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.secrets import Secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,21 @@ class Entry:
         return " ".join((self.version, *said))
 
 
+@dataclass(frozen=True)
+class Means:
+    """What a connector works with. `stop` ends what it has under way; `scratch` is a folder of the
+    run's own; `patience` is how long its host is waited for."""
+
+    scratch: Path
+    stop: StopSignal
+    secrets: Secrets
+    patience: Patience
+
+
 class Source(Protocol):
-    """A place documents come from. Every method may raise `StepError`."""
+    """A place documents come from. Every method may raise `StepError`. The package of its kind has
+    a function `connect`, which makes one of the kind's member of a Source's spec, that of an
+    Invocation's (or None), and `Means`."""
 
     def resolve(self) -> str:
         """Turn what the run asks for (a branch, nothing) into a fixed revision."""

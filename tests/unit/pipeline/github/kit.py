@@ -10,7 +10,8 @@ from typing import Any
 
 from chroma_sync.api.configuration import ChromaServer, Configuration, EmbeddingConfiguration
 from chroma_sync.api.contract import SecretKey, SecretUse
-from chroma_sync.api.source import Chunking, GithubSource, JobTemplate
+from chroma_sync.api.kinds.github import GithubSource
+from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.factory import make_source
 from chroma_sync.pipeline.fetch import Source
 from chroma_sync.pipeline.fetch.git.access import TOKEN_USER, basic_login
@@ -73,9 +74,9 @@ def source(
     url: str, scratch: Path, secrets: Given, *, patience: Patience | None = None, **fields: Any
 ) -> Source:
     named = {
-        "credentialsSecretRef": {"name": "login"} if secrets.values["git"] else None,
-        "caSecretRef": {"name": "ca"} if secrets.values["git-ca"] else None,
-        "appId": APP if "privateKey" in secrets.values["git"] else None,
+        "credentialsSecretRef": {"name": "login"} if secrets.values["source"] else None,
+        "caSecretRef": {"name": "ca"} if secrets.values["source-ca"] else None,
+        "appId": APP if "privateKey" in secrets.values["source"] else None,
     }
     spec = {"repository": REPOSITORY, "baseUrl": url, "insecure": True, **named, **fields}
     configuration = Configuration(
@@ -91,11 +92,11 @@ def source(
 
 
 def app(key: str = KEY) -> Given:
-    return Given(git={"privateKey": key})
+    return Given(source={"privateKey": key})
 
 
 def token(value: str = TOKEN) -> Given:
-    return Given(git={"token": value})
+    return Given(source={"token": value})
 
 
 def read_all(reading: Source) -> dict[str, bytes]:
@@ -109,7 +110,7 @@ def read_all(reading: Source) -> dict[str, bytes]:
 WAYS = {
     "app": app(),
     "token": token(),
-    "password": Given(git={"username": "robot", "token": PASSWORD}),
+    "password": Given(source={"username": "robot", "token": PASSWORD}),
 }
 
 

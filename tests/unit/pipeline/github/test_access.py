@@ -49,7 +49,7 @@ def test_an_app_asks_for_one_repository_and_its_contents_only(host: Host, tmp_pa
 
 
 def test_a_token_serves_until_it_is_about_to_expire(host: Host) -> None:
-    secret = Secret(app(), SecretUse.GIT, "login")
+    secret = Secret(app(), SecretUse.SOURCE, "login")
     access = AppAccess(host.url, REPOSITORY, APP, secret, Trust(StopSignal()))
     assert access.login() == access.login()
     assert len(host.state.issued) == 1

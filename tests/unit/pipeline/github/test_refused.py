@@ -97,7 +97,7 @@ REFUSALS: list[tuple[str, Given, dict[str, Any], Reason, list[str]]] = [
     ),
     ("single sign-on", token(), {"sso": True}, Reason.SSO_REQUIRED, ["Authorize the token"]),
     ("no login", Given(), {}, Reason.REPOSITORY_NOT_FOUND, ["credentialsSecretRef"]),
-    ("no Secret", Given(git={"else": "x"}), {}, Reason.SECRET_NOT_FOUND, ["'login'", "'token'"]),
+    ("no Secret", Given(source={"else": "x"}), {}, Reason.SECRET_NOT_FOUND, ["'login'", "'token'"]),
     ("a token of two lines", token("canary\nx"), {}, Reason.CREDENTIALS_REJECTED, ["'login'"]),
 ]
 

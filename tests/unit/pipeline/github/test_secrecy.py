@@ -92,24 +92,26 @@ def test_the_authorities_of_a_source_go_before_the_users(
     known, other = certificates("127.0.0.1"), certificates("127.0.0.1")
     (tmp_path / "users.crt").write_text(known.authority)
     monkeypatch.setenv("GIT_SSL_CAINFO", str(tmp_path / "users.crt"))
-    secrets = WAYS[way].values["git"]
+    secrets = WAYS[way].values["source"]
     with github(root[0], new_state(), known) as url:
-        assert read_all(source(url, tmp_path, Given(git=secrets))) == {"a.py": b"2"}
+        assert read_all(source(url, tmp_path, Given(source=secrets))) == {"a.py": b"2"}
         with pytest.raises(Misconfigured) as caught:
-            source(url, tmp_path, Given(git=secrets, git_ca={"ca.crt": other.authority})).check()
+            source(
+                url, tmp_path, Given(source=secrets, source_ca={"ca.crt": other.authority})
+            ).check()
     assert caught.value.reason is Reason.CERTIFICATE_NOT_TRUSTED
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_certificates(root: tuple[Path, list[str]], tmp_path: Path, way: str) -> None:
     known, other = certificates("127.0.0.1"), certificates("127.0.0.1")
-    secrets = WAYS[way].values["git"]
+    secrets = WAYS[way].values["source"]
     with github(root[0], new_state(), known) as url:
-        trusting = Given(git=secrets, git_ca={"ca.crt": known.authority})
+        trusting = Given(source=secrets, source_ca={"ca.crt": known.authority})
         assert read_all(source(url, tmp_path, trusting)) == {"a.py": b"2"}
         for doubting in (
-            Given(git=secrets),
-            Given(git=secrets, git_ca={"ca.crt": other.authority}),
+            Given(source=secrets),
+            Given(source=secrets, source_ca={"ca.crt": other.authority}),
         ):
             with pytest.raises(Misconfigured) as caught:
                 source(url, tmp_path, doubting).check()
@@ -119,11 +121,11 @@ def test_certificates(root: tuple[Path, list[str]], tmp_path: Path, way: str) ->
 
 def test_a_certificate_that_is_none(host: Host, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured) as caught:
-        source(host.url, tmp_path, Given(git_ca={"ca.crt": "canary"}))
+        source(host.url, tmp_path, Given(source_ca={"ca.crt": "canary"}))
     assert caught.value.reason is Reason.CERTIFICATE_NOT_TRUSTED
     assert "'ca'" in str(caught.value) and "canary" not in str(caught.value)
     with pytest.raises(Misconfigured) as caught:
-        source(host.url, tmp_path, Given(git_ca={"else": "x"}))
+        source(host.url, tmp_path, Given(source_ca={"else": "x"}))
     assert caught.value.reason is Reason.SECRET_NOT_FOUND
 
 

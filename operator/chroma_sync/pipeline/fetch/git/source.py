@@ -40,6 +40,8 @@ _BRANCHES_SHOWN = 5
 _SHA256_DIGITS = 64
 _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
+_NOTHING_CHOSEN = "no file of the repository is chosen: check includeGlobs and excludeGlobs."
+
 
 class GitSource:
     """A repository on its host, read at one commit: that of at most one of `branch`, `sha` and
@@ -71,6 +73,7 @@ class GitSource:
         self._revision = ""
         self._attributes: Attributes | None = None
         self._given_up: list[str] = []
+        self._any_chosen = True
         self._reader: GitProcess | None = None
 
     def resolve(self) -> str:
@@ -155,13 +158,16 @@ class GitSource:
 
     def entries(self) -> Iterator[Entry]:
         attributes = self._attributes_of_all()
+        self._any_chosen = False
         with closing(self._records()) as records:
             for record, values in zip(records, attributes, strict=False):
                 if self._globs.chosen(record.path):
+                    self._any_chosen = True
                     yield self._entry(record, values)
 
     def notes(self) -> list[str]:
-        return [*self._globs.unmatched(), *self._given_up]
+        nothing = [] if self._any_chosen else [_NOTHING_CHOSEN]
+        return [*self._globs.unmatched(), *self._given_up, *nothing]
 
     def read(self, entry: Entry) -> bytes:
         if self._reader is None:

@@ -1,12 +1,13 @@
-"""The three places where data lives: a GitHub repository, an S3 bucket, a web site."""
+"""The kind `github`: a Git repository, on GitHub or on any host that serves Git over HTTP."""
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from chroma_sync.api.invocation import CollectionName
+from chroma_sync.api.kinds.kind import ADDRESS_KEPT, Kind, SecretMount
 from chroma_sync.api.meta import (
     ApiModel,
     HttpUrl,
@@ -17,9 +18,7 @@ from chroma_sync.api.meta import (
     shape,
     shape_not,
 )
-from chroma_sync.api.path_regex import PathRegex
-
-_ADDRESS = "never changes: make another Source for another address"
+from chroma_sync.api.secret_keys import SecretKey, SecretUse
 
 _PRINTABLE = r"[^\x00-\x1f\x7f]"
 
@@ -44,8 +43,24 @@ Glob = Annotated[
 ]
 
 
-class GithubSource(ApiModel):
+class GithubSource(Kind):
     """A Git repository, on GitHub or on any host that serves Git over HTTP."""
+
+    member: ClassVar = "github"
+    connector: ClassVar = "chroma_sync.pipeline.fetch.git"
+    address_field: ClassVar = "repository"
+    served: ClassVar = (
+        *("repository", "baseUrl", "appId", "credentialsSecretRef", "caSecretRef", "insecure"),
+        *("includeGlobs", "excludeGlobs", "maxFileSizeBytes", "includeGenerated"),
+        "includeVendored",
+    )
+    run_served: ClassVar = ("refIdentifier",)
+    unchecked: ClassVar = frozenset(
+        {
+            *("include_globs", "exclude_globs", "max_file_size_bytes"),
+            *("include_generated", "include_vendored"),
+        }
+    )
 
     repository: Annotated[
         str,
@@ -118,8 +133,8 @@ class GithubSource(ApiModel):
     )
 
     rules: ClassVar = (
-        never_changes("repository", f"repository {_ADDRESS}", required=True),
-        never_changes("baseUrl", f"baseUrl {_ADDRESS}"),
+        never_changes("repository", f"repository {ADDRESS_KEPT}", required=True),
+        never_changes("baseUrl", f"baseUrl {ADDRESS_KEPT}"),
         Rule(
             "baseUrl",
             "baseUrl must be https when credentialsSecretRef is set: over plain http anyone on the "
@@ -140,105 +155,75 @@ class GithubSource(ApiModel):
         ),
     )
 
+    def address(self) -> str:
+        return f"{self.base_url.rstrip('/')}/{self.repository}"
 
-class S3Source(ApiModel):
-    """A bucket of S3, or of a server that speaks its protocol."""
+    def hosts(self) -> Iterator[tuple[str, str]]:
+        yield "baseUrl", self.base_url
 
-    bucket_name: Annotated[
-        str,
-        Field(min_length=3, max_length=63),
-        shape(
-            "[a-z0-9][a-z0-9.-]*[a-z0-9]",
-            "must be the name of a bucket: lower case letters, digits, '.' and '-'",
-        ),
-    ] = Field(description="Name of the bucket. Example: team-documents.")
-    region: Annotated[
-        str,
-        Field(min_length=1, max_length=64),
-        shape("[a-z0-9-]+", "must be the name of a region, such as eu-central-1"),
-    ] = Field(description="Region of the bucket. Example: eu-central-1.")
-    collection_name: CollectionName = Field(
-        description="The Chroma collection of runs that name none, 3 to 128 characters."
+    def secrets(self) -> Mapping[SecretUse, SecretMount | None]:
+        keys = (SecretKey.PRIVATE_KEY,) if self.app_id else (SecretKey.TOKEN, SecretKey.USERNAME)
+        return {
+            SecretUse.SOURCE: SecretMount.of(self.credentials_secret_ref, *keys),
+            SecretUse.SOURCE_CA: SecretMount.of(self.ca_secret_ref, SecretKey.CA),
+        }
+
+
+# A part of a branch's or tag's name: no control character, no blank, none of ~^:?*[\, no dot at
+# either end and no two in a row. Source: git-check-ref-format(1).
+_CHARACTER = r"[^\x00-\x20\x7f~^:?*\[\\/.]"
+_PART = rf"{_CHARACTER}(\.?{_CHARACTER})*"
+GitName = Annotated[
+    str,
+    Field(min_length=1, max_length=255),
+    shape(
+        rf"[^\x00-\x20\x7f~^:?*\[\\/.-](\.?{_CHARACTER})*(/{_PART})*",
+        "must be a name that Git accepts, without 'refs/heads/' before it, such as main or "
+        "release/1.2",
+    ),
+]
+
+
+class GithubRef(ApiModel):
+    """What to read of a repository. Exactly one field is set."""
+
+    branch: GitName | None = Field(
+        default=None, description="A branch; its newest commit is read. Example: main."
     )
-    credentials_secret_ref: SecretReference | None = Field(
+    sha: (
+        Annotated[
+            str,
+            Field(max_length=64),
+            shape(
+                "[0-9a-f]{7,64}",
+                "must be a commit's SHA: 7 to 64 digits of 0-9 and a-f, in lower case",
+            ),
+        ]
+        | None
+    ) = Field(
         default=None,
-        description="Secret with the keys accessKeyId, secretAccessKey and, if there is one, "
-        "sessionToken. Left out: the access of jobTemplate.serviceAccountName.",
+        description="A commit, by its SHA-1 of 40 hexadecimal digits or its SHA-256 of 64, or by "
+        "the first 7 or more of them: then all commits of the host's branches and tags are looked "
+        "through.",
     )
-    path_prefix: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
-        default=None,
-        description="Only objects whose key begins with this are read. Left out: all. Example: "
-        "handbook/.",
-    )
-    auto_sync: Literal["none", "direct", "metadata"] = Field(
-        default="none",
-        description="none: runs are applied by people. direct: each created object is indexed. "
-        "metadata: each created *.meta.json names what to index. Default: none.",
-    )
-    queue_url: HttpUrl | None = Field(
-        default=None,
-        description="The SQS queue that gets the bucket's s3:ObjectCreated:* events; for autoSync.",
-    )
-    endpoint_url: HttpUrl | None = Field(
-        default=None,
-        description="Address of a server that speaks S3's protocol. Left out: AWS. Example: "
-        "https://minio.example.com:9000.",
+    tag: GitName | None = Field(
+        default=None, description="A tag; the commit it points at is read. Example: v1.2.0."
     )
 
     rules: ClassVar = (
-        never_changes("bucketName", f"bucketName {_ADDRESS}", required=True),
-        never_changes("endpointUrl", f"endpointUrl {_ADDRESS}"),
         Rule(
-            "queueUrl",
-            "queueUrl must be set when autoSync is direct or metadata, and only then",
-            "has(self.queueUrl) == (self.autoSync != 'none')",
-            lambda s3: (s3.queue_url is not None) == (s3.auto_sync != "none"),
+            "",
+            "exactly one of branch, sha and tag must be set in refIdentifier",
+            "(has(self.branch) ? 1 : 0) + (has(self.sha) ? 1 : 0) + (has(self.tag) ? 1 : 0) == 1",
+            lambda ref: sum(x is not None for x in (ref.branch, ref.sha, ref.tag)) == 1,
         ),
     )
 
 
-class WebSource(ApiModel):
-    """A web site, read from one page on, within the host of that page."""
+class GithubRun(ApiModel):
+    """What a run over a github Source reads."""
 
-    starting_url: Annotated[
-        str,
-        Field(min_length=8, max_length=2048),
-        shape(
-            r"https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?"
-            r"([/?][A-Za-z0-9._~!$&()*+,;=:@%/?-]*)?",
-            "must be an http:// or https:// address of a page, without user and fragment, such as "
-            "https://docs.example.com/",
-        ),
-    ] = Field(
-        description="The page to begin with; only its host is read. Example: "
-        "https://docs.example.com/."
-    )
-    page_limit: int = Field(
-        default=50, ge=1, le=500, description="Read at most so many pages, 1 to 500. Default: 50."
-    )
-    max_depth: int | None = Field(
+    ref_identifier: GithubRef | None = Field(
         default=None,
-        ge=0,
-        le=100,
-        description="Follow links at most so many steps from the first page; 0 is that page alone. "
-        "Left out: no limit.",
+        description="Which state of the repository to read. Left out: the default branch.",
     )
-    include_path_regexes: Annotated[list[PathRegex], Unique()] = Field(
-        default_factory=list,
-        max_length=50,
-        description="Read only pages in whose path one of these is found. Empty: all. Example: "
-        "['^/docs/'].",
-    )
-    exclude_path_regexes: Annotated[list[PathRegex], Unique()] = Field(
-        default_factory=list,
-        max_length=50,
-        description="Leave out pages in whose path one of these is found; wins over "
-        "includePathRegexes. Example: ['/archive/'].",
-    )
-    rendering: Literal["Auto", "Never", "Always"] = Field(
-        default="Auto",
-        description="Whether a browser runs the scripts of pages. Auto: where a page is empty "
-        "without. Default: Auto.",
-    )
-
-    rules: ClassVar = (never_changes("startingUrl", f"startingUrl {_ADDRESS}", required=True),)

@@ -1,0 +1,171 @@
+"""The kind `s3`: a bucket, of which a run reads one object or all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import Field, JsonValue
+
+from chroma_sync.api.kinds.kind import ADDRESS_KEPT, Kind
+from chroma_sync.api.meta import (
+    ApiModel,
+    CollectionName,
+    HttpUrl,
+    Rule,
+    SecretReference,
+    at_most_bytes,
+    never_changes,
+    shape,
+)
+from chroma_sync.api.record_keys import USER_KEYS_MAX
+
+_KEY_BYTES_MAX: Final = 36
+_RESERVED: Final = ("chroma_", "chroma:")
+
+
+class S3Source(Kind):
+    """A bucket of S3, or of a server that speaks its protocol."""
+
+    member: ClassVar = "s3"
+    article: ClassVar = "an"
+    connector: ClassVar = "chroma_sync.pipeline.fetch.s3"
+    address_field: ClassVar = "bucketName"
+    names_collection: ClassVar = True
+
+    bucket_name: Annotated[
+        str,
+        Field(min_length=3, max_length=63),
+        shape(
+            "[a-z0-9][a-z0-9.-]*[a-z0-9]",
+            "must be the name of a bucket: lower case letters, digits, '.' and '-'",
+        ),
+    ] = Field(description="Name of the bucket. Example: team-documents.")
+    region: Annotated[
+        str,
+        Field(min_length=1, max_length=64),
+        shape("[a-z0-9-]+", "must be the name of a region, such as eu-central-1"),
+    ] = Field(description="Region of the bucket. Example: eu-central-1.")
+    collection_name: CollectionName = Field(
+        description="The Chroma collection of runs that name none, 3 to 128 characters."
+    )
+    credentials_secret_ref: SecretReference | None = Field(
+        default=None,
+        description="Secret with the keys accessKeyId, secretAccessKey and, if there is one, "
+        "sessionToken. Left out: the access of jobTemplate.serviceAccountName.",
+    )
+    path_prefix: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
+        default=None,
+        description="Only objects whose key begins with this are read. Left out: all. Example: "
+        "handbook/.",
+    )
+    auto_sync: Literal["none", "direct", "metadata"] = Field(
+        default="none",
+        description="none: runs are applied by people. direct: each created object is indexed. "
+        "metadata: each created *.meta.json names what to index. Default: none.",
+    )
+    queue_url: HttpUrl | None = Field(
+        default=None,
+        description="The SQS queue that gets the bucket's s3:ObjectCreated:* events; for autoSync.",
+    )
+    endpoint_url: HttpUrl | None = Field(
+        default=None,
+        description="Address of a server that speaks S3's protocol. Left out: AWS. Example: "
+        "https://minio.example.com:9000.",
+    )
+
+    rules: ClassVar = (
+        never_changes("bucketName", f"bucketName {ADDRESS_KEPT}", required=True),
+        never_changes("endpointUrl", f"endpointUrl {ADDRESS_KEPT}"),
+        Rule(
+            "queueUrl",
+            "queueUrl must be set when autoSync is direct or metadata, and only then",
+            "has(self.queueUrl) == (self.autoSync != 'none')",
+            lambda s3: (s3.queue_url is not None) == (s3.auto_sync != "none"),
+        ),
+    )
+
+    def address(self) -> str:
+        return f"{(self.endpoint_url or 's3:/').rstrip('/')}/{self.bucket_name}"
+
+    def hosts(self) -> Iterator[tuple[str, str]]:
+        if self.endpoint_url is not None:
+            yield "endpointUrl", self.endpoint_url
+        if self.queue_url is not None:
+            yield "queueUrl", self.queue_url
+
+    def problem(self, run: S3Run | None, target_policy: str | None) -> str | None:
+        if run is None:
+            return (
+                "spec.s3: is missing: a run over an s3 Source needs it. Set objectKey or all: true."
+            )
+        if target_policy == "Create":
+            return (
+                "spec.targetPolicy: is Create, but runs over an s3 Source always update. Leave it "
+                "out."
+            )
+        if run.object_key is not None and not run.object_key.startswith(self.path_prefix or ""):
+            return (
+                "spec.s3.objectKey: does not begin with the pathPrefix of the Source. Give the "
+                "whole key."
+            )
+        return _metadata_problem(run.metadata or {})
+
+
+class S3Run(ApiModel):
+    """What a run over an s3 Source reads."""
+
+    object_key: Annotated[str, Field(min_length=1, max_length=1024), at_most_bytes(1024)] | None = (
+        Field(
+            default=None,
+            description="The full key of one object, inside the Source's pathPrefix, of at most "
+            "1024 bytes. Example: handbook/leave.pdf.",
+        )
+    )
+    all: bool = Field(default=False, description="Read every object under the Source's pathPrefix.")
+    custom_id: Annotated[str, Field(min_length=1, max_length=120), at_most_bytes(120)] | None = (
+        Field(
+            default=None,
+            description="Begins the ids of the object's records, which are {customId}-{n}, instead "
+            "of the hash of its key; at most 120 bytes. Example: handbook-leave.",
+        )
+    )
+    metadata: dict[str, JsonValue] | None = Field(
+        default=None,
+        max_length=USER_KEYS_MAX,
+        description="Metadata for each record of the run: at most 12 keys, each with a string, "
+        "number or boolean, or a list of values of one of these types. Example: {team: people}.",
+    )
+
+    rules: ClassVar = (
+        Rule(
+            "",
+            "exactly one of objectKey and all: true must be set in s3",
+            "has(self.objectKey) != self.all",
+            lambda s3: (s3.object_key is not None) != s3.all,
+        ),
+        Rule(
+            "customId",
+            "customId names the records of one object: it needs objectKey",
+            "!has(self.customId) || has(self.objectKey)",
+            lambda s3: s3.custom_id is None or s3.object_key is not None,
+        ),
+    )
+
+
+def _metadata_problem(metadata: dict[str, Any]) -> str | None:
+    for key, value in metadata.items():
+        where = f"spec.s3.metadata[{key[:_KEY_BYTES_MAX]}]"
+        if not 0 < len(key.encode()) <= _KEY_BYTES_MAX or key.startswith(_RESERVED):
+            return (
+                f"{where}: a key must have 1 to {_KEY_BYTES_MAX} bytes and must not begin with "
+                f"{' or '.join(_RESERVED)}. Choose another one."
+            )
+        values = value if isinstance(value, list) else [value]
+        types = {type(item) for item in values}
+        if len(types) != 1 or not types <= {str, int, float, bool}:
+            return (
+                f"{where}: must be a string, number or boolean, or a list of values of one of "
+                "these types. Change or remove it."
+            )
+    return None

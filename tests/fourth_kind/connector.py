@@ -1,0 +1,53 @@
+"""Reads documents from a dictionary."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from chroma_sync.api.contract import SecretKey, SecretUse
+from chroma_sync.pipeline.fetch import Entry, Means
+from chroma_sync.pipeline.secrets import token
+from fourth_kind.dictionary import DictionaryRun, DictionarySource
+
+
+def connect(asked: DictionarySource, run: DictionaryRun | None, means: Means) -> Dictionary:
+    """The documents of a Source that a run wants."""
+    prefix = run.prefix if run else ""
+    name = asked.key_secret_ref.name if asked.key_secret_ref else None
+    end = token(means.secrets, SecretUse.SOURCE, name, SecretKey.TOKEN) or ""
+    texts = {k: (v + end).encode() for k, v in asked.documents.items() if k.startswith(prefix)}
+    return Dictionary(texts)
+
+
+class Dictionary:
+    """Documents in memory. Its revision is the hash of all of them."""
+
+    def __init__(self, texts: Mapping[str, bytes]) -> None:
+        self._texts = texts
+
+    def resolve(self) -> str:
+        return _hash(repr(sorted(self._texts.items())).encode())
+
+    def check(self) -> None:
+        """It is there."""
+
+    def open(self, revision: str) -> None:
+        """There is one revision alone."""
+
+    def entries(self) -> Iterator[Entry]:
+        for key, text in sorted(self._texts.items()):
+            yield Entry(key, version=_hash(text), size=len(text))
+
+    def notes(self) -> Sequence[str]:
+        return []
+
+    def read(self, entry: Entry) -> bytes:
+        return self._texts[entry.key]
+
+    def close(self) -> None:
+        """Nothing to give up."""
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
