@@ -10,7 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from chroma_sync.api.contract import CONFIGURATION_VARIABLE
 from e2e.kit import objects, written
+from fakes.chroma_server import chroma_server
+from fakes.hash_model import HashModel
+from fakes.scripted_tei import scripted
+from fakes.tei_gateway import of_model
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE: dict[str, Any] = {
@@ -31,13 +36,13 @@ def program(folder: Path, name: str, *arguments: str, given: str = "") -> str:
 
 
 def run(
-    folder: Path, name: str, *arguments: str, given: str = ""
+    folder: Path, name: str, *arguments: str, given: str = "", configuration: str = ""
 ) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join(str(ROOT / name) for name in ("operator", "tests"))
     return subprocess.run(
         [sys.executable, "-m", f"fourth_kind.{name}", *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths},
+        env={**os.environ, "PYTHONPATH": paths, CONFIGURATION_VARIABLE: configuration},
         input=given,
         capture_output=True,
         text=True,
@@ -121,6 +126,27 @@ def test_what_the_operator_makes_of_it(tmp_path: Path) -> None:
     assert columns["Address"].endswith("'startingUrl','title']")
     spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
     assert "title" in spec["properties"]["dictionary"]["properties"]
+
+
+def test_a_pod_runs_what_the_operator_gives_it(tmp_path: Path) -> None:
+    """From the configuration that is stored, with a Secret as it is mounted, into a server."""
+    asked = of_fourth_kind({"dictionary": {"prefix": "b"}}, keySecretRef={"name": "login"})
+    asked[0]["spec"]["embedding"]["dense"]["model"] = "acme/small"
+    asked[1]["metadata"]["uid"] = "run-uid"
+    stored = json.loads(program(tmp_path, "operator_side", given=json.dumps(asked)))["stored"]
+    mounted = tmp_path / "secrets" / "source"
+    mounted.mkdir(parents=True)
+    (mounted / "token").write_text("t-1")
+    model = of_model(HashModel(dimension=8))
+    with chroma_server(tmp_path / "server") as chroma, scripted(model) as tei:
+        stored["chroma"]["url"] = chroma
+        stored["embedding"] |= {"url": tei, "model": "hash"}
+        for step in ("check", "run"):
+            done = run(tmp_path, "worker", step, configuration=json.dumps(stored))
+            assert done.returncode == 0, done.stdout + done.stderr
+        result = json.loads((tmp_path / "result.json").read_text())
+    assert result["documents"] == {"discovered": 2, "indexed": 2}
+    assert result["collection"]["records"] == 2
 
 
 def test_the_page_shows_this_kind() -> None:
