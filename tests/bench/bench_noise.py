@@ -18,9 +18,11 @@ from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.api.source import Chunking
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
 from chroma_sync.pipeline.embed import LocalMiniLM, embed_long
+from chroma_sync.pipeline.extract import Extractor
 from chroma_sync.pipeline.fetch import Entry
-from chroma_sync.pipeline.fetch.content import as_text
 from chroma_sync.pipeline.fetch.worth import judged
+from chroma_sync.pipeline.reading import text_of
+from chroma_sync.pipeline.text import Text
 from fakes import web_project
 
 EVERYTHING = frozenset(
@@ -56,13 +58,14 @@ def entry_of(path: str, data: bytes, *, rules: bool) -> Entry:
 def pieces(files: Mapping[str, bytes], chunker: Chunker, *, rules: bool) -> list[Piece]:
     """The records of some files."""
     found = []
+    extractor = Extractor()
     for path, data in files.items():
         entry = entry_of(path, data, rules=rules)
         if entry.skip is not None or len(data) > LARGEST:
             continue
-        text = as_text(entry, data)
-        if isinstance(text, bytes):
-            chunks = chunker.chunk(path, text).chunks
+        text = text_of(entry, data, extractor)
+        if isinstance(text, Text):
+            chunks = chunker.chunk(text).chunks
             found += [Piece(path, chunk.text.decode()) for chunk in chunks]
     return found
 

@@ -30,6 +30,7 @@ from bench.docstrings import Question, Sample, sample
 from bench.kit import MAX_SIZE_BYTES
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
 from chroma_sync.pipeline.embed import LocalMiniLM, Vectors, embed_long
+from chroma_sync.pipeline.extract import as_text
 
 OURS = "chroma-sync"
 TOP = 5
@@ -49,7 +50,7 @@ def our_pieces(files: list[tuple[str, str]]) -> list[list[tuple[int, int]]]:
     pieces = []
     with Chunker(ChunkingConfig("tree_sitter", MAX_SIZE_BYTES, None)) as chunker:
         for name, text in files:
-            chunks = chunker.chunk(name, text.encode()).chunks
+            chunks = chunker.chunk(as_text(name, text.encode())).chunks
             ends = np.cumsum([len(chunk.text) for chunk in chunks]).tolist()
             pieces.append(list(zip([0, *ends], ends, strict=False)))
     return pieces

@@ -21,6 +21,7 @@ from chroma_sync.pipeline.children import Limits
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
 from chroma_sync.pipeline.chunk.parser import BoundedParser
 from chroma_sync.pipeline.chunk.syntax import syntax_cuts
+from chroma_sync.pipeline.extract import as_text
 
 # One file to the texts of its chunks, in whichever type they come.
 Split = Callable[[File], list[bytes] | list[str]]
@@ -63,7 +64,7 @@ def in_child(size: int, _: list[str]) -> Split:
 
 
 def _texts(chunker: Chunker) -> Split:
-    return lambda file: [c.text for c in chunker.chunk(file.path.name, file.data).chunks]
+    return lambda file: [c.text for c in chunker.chunk(as_text(file.path.name, file.data)).chunks]
 
 
 def _config(size: int) -> ChunkingConfig:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from chroma_sync.pipeline.chunk import language_of
+from chroma_sync.pipeline.extract import language_of
 
 _LARGEST = 1_000_000
 # These, every candidate can cut.

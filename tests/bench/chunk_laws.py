@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.chunk_corpus import files, roots
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
+from chroma_sync.pipeline.extract import as_text
 from unit.chunk.laws import check, declarations
 
 CONFIG = ChunkingConfig("tree_sitter", 2_000, None)
@@ -29,7 +30,7 @@ def print_tree(root: Path) -> None:
     gave_up = broken = 0
     with Chunker(CONFIG) as chunker:
         for file in files(root):
-            chunked = chunker.chunk(file.path.name, file.data)
+            chunked = chunker.chunk(as_text(file.path.name, file.data))
             languages[file.language] += 1
             size += len(file.data)
             if chunked.fallback is not None:

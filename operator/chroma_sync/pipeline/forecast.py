@@ -12,9 +12,9 @@ from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.batches import batches
-from chroma_sync.pipeline.chunk import Chunker
+from chroma_sync.pipeline.chunk import Chunk, Chunker
+from chroma_sync.pipeline.extract import Extractor
 from chroma_sync.pipeline.fetch import Entry
-from chroma_sync.pipeline.fetch.content import as_text
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
 from chroma_sync.pipeline.index.standing import Standing
@@ -22,6 +22,7 @@ from chroma_sync.pipeline.index.target import load_orphans, load_target, stood
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.previous import donor_of, settled_golden
 from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.reading import text_of
 from chroma_sync.pipeline.seen import Seen
 from chroma_sync.pipeline.steps import meet_all, opened_ledger, too_many_go
 from chroma_sync.pipeline.stream import CHUNKS_BOUND, ChunkedDocument
@@ -71,8 +72,12 @@ def forecast(tools: Toolbox) -> Forecast:
         if target is not None:
             load_target(ledger, target, tools.configs)
             load_orphans(ledger, target)
-        with tools.chunker() as chunker, closing(Seen(tools.scratch / "seen.sqlite")) as seen:
-            cut = _cut(tools, ledger, target, chunker, result)
+        with (
+            tools.extractor() as extractor,
+            tools.chunker() as chunker,
+            closing(Seen(tools.scratch / "seen.sqlite")) as seen,
+        ):
+            cut = _cut(tools, ledger, target, extractor, chunker, result)
             for documents in batches(cut, CHUNKS_BOUND, lambda one: len(one.text_shas)):
                 _count(documents, standing, seen, result)
         result.removed = ledger.removed()
@@ -85,6 +90,7 @@ def _cut(
     tools: Toolbox,
     ledger: Ledger,
     target: Collection | None,
+    extractor: Extractor,
     chunker: Chunker,
     result: Forecast,
 ) -> Iterator[ChunkedDocument]:
@@ -104,11 +110,11 @@ def _cut(
         elif is_whole:
             result.unchanged += 1
         else:
-            text = as_text(entry, tools.source.read(entry))
-            if isinstance(text, bytes):
-                yield ChunkedDocument(entry, chunker.chunk(entry.key, text))
-            else:
+            text = text_of(entry, tools.source.read(entry), extractor)
+            if isinstance(text, DocumentReason):
                 skip(entry, text)
+            else:
+                yield ChunkedDocument(entry, chunker.chunk(text))
 
 
 def _count(
@@ -122,7 +128,7 @@ def _count(
         result.added += not is_old
         chunks, key = len(document.text_shas), document.entry.key
         result.chunks += chunks
-        result.types[_type_of(document)] += chunks
+        result.types.update(_type_of(key, chunk) for chunk in document.chunked.chunks)
         result.largest = nlargest(_LARGEST, [*result.largest, (chunks, key)])
         result.texts += sum(
             found.get(document.key_sha, n, text_sha) is None
@@ -131,6 +137,5 @@ def _count(
         )
 
 
-def _type_of(document: ChunkedDocument) -> str:
-    suffix = PurePosixPath(document.entry.key).suffix
-    return document.chunked.language or suffix or "no ending"
+def _type_of(key: str, chunk: Chunk) -> str:
+    return chunk.language or PurePosixPath(key).suffix or "no ending"

@@ -215,6 +215,7 @@ def _bring_in(
     """Index the documents that have no verdict yet, but for those that stand already."""
     stages = Stages(
         read=tools.source.read,
+        make_extractor=tools.extractor,
         make_chunker=tools.chunker,
         model=tools.model,
         space=tools.space,

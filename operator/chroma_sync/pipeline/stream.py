@@ -1,6 +1,7 @@
-"""The stream: fetch, chunk, embed and write, each in threads of its own, joined by bounded queues.
+"""The stream: fetch, extract, chunk, embed and write, each in threads of its own, joined by bounded
+queues.
 
-    fetch --documents--> chunk --chunks--> embed (several) --records--> write
+    fetch --documents--> extract --texts--> chunk --chunks--> embed (several) --records--> write
 
 Memory is set by the bounds below and never by the size of the source, and a slow stage slows the
 ones before it. What a kill can cost is what is embedded and not yet acknowledged: one request of
@@ -24,8 +25,8 @@ from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.chunk import Chunk, Chunked, Chunker
 from chroma_sync.pipeline.embed import EmbeddingRejected, Model, Space, embed_long
 from chroma_sync.pipeline.errors import Stopped, Unusable
+from chroma_sync.pipeline.extract import Extractor
 from chroma_sync.pipeline.fetch import Entry
-from chroma_sync.pipeline.fetch.content import as_text
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import (
     Configs,
@@ -39,9 +40,12 @@ from chroma_sync.pipeline.known_texts import KnownTexts, Made, Turn
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
+from chroma_sync.pipeline.reading import text_of
+from chroma_sync.pipeline.text import Text
 from chroma_sync.pipeline.writer import Embedded, Pending, Writer
 
-DOCUMENTS_BOUND = 8 * 1024 * 1024  # bytes of documents read and not yet chunked
+DOCUMENTS_BOUND = 8 * 1024 * 1024  # bytes of documents read and not yet extracted
+TEXTS_BOUND = 8 * 1024 * 1024  # bytes of texts not yet chunked
 _DOCUMENT_MIN = 64 * 1024  # what the smallest one counts, for all that comes with it
 CHUNKS_BOUND = 256  # chunks not yet taken by an embedding thread
 RECORDS_BOUND = 100  # records not yet taken by the writer
@@ -62,10 +66,18 @@ class Item:
 
 @dataclass(frozen=True)
 class Document:
-    """A document that was read: its text in UTF-8."""
+    """A document that was read: its bytes."""
 
     entry: Entry
-    text: bytes
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """A document that has a text."""
+
+    entry: Entry
+    text: Text
 
 
 class ChunkedDocument:
@@ -83,6 +95,7 @@ class Stages:
     """What the stream is made of. `read` gives a document's bytes."""
 
     read: Callable[[Entry], bytes]
+    make_extractor: Callable[[], Extractor]
     make_chunker: Callable[[], Chunker]
     model: Model
     space: Space
@@ -104,13 +117,17 @@ class Stream:
         self._s = stages
         self._stop = stop
         self._documents: BoundedQueue[Document] = BoundedQueue(
-            DOCUMENTS_BOUND, stop, lambda document: max(len(document.text), _DOCUMENT_MIN)
+            DOCUMENTS_BOUND, stop, lambda document: max(len(document.data), _DOCUMENT_MIN)
+        )
+        self._extracted: BoundedQueue[Extracted] = BoundedQueue(
+            TEXTS_BOUND, stop, lambda document: max(len(document.text.data), _DOCUMENT_MIN)
         )
         self._chunks: BoundedQueue[Item] = BoundedQueue(CHUNKS_BOUND, stop)
         self._records: BoundedQueue[Embedded] = BoundedQueue(RECORDS_BOUND, stop)
         self._texts: KnownTexts[Item] = KnownTexts(stages.scratch / "texts.sqlite")
         self._embedders_left = stages.embed_threads
         self._lock = threading.Lock()
+        self._asking = threading.Lock()  # fetch and extract ask what stood
         self._listed = stages.ledger.candidates()
         self._refused = 0  # documents
 
@@ -120,6 +137,7 @@ class Stream:
         embedders = range(self._s.embed_threads)
         targets = [
             self._fetch,
+            self._extract,
             self._chunk,
             self._write,
             *(self._embed for _ in embedders),
@@ -153,24 +171,33 @@ class Stream:
                 self._s.ledger.settle(entry, Verdict.UNCHANGED)
                 self._s.progress.unchanged(entry.key)
             else:
-                self._read(entry)
+                self._documents.put(Document(entry, self._s.read(entry)))
         self._documents.close()
-
-    def _read(self, entry: Entry) -> None:
-        text = as_text(entry, self._s.read(entry))
-        if isinstance(text, DocumentReason):
-            self._skip(entry, text)
-        else:
-            self._documents.put(Document(entry, text))
 
     def _skip(self, entry: Entry, reason: DocumentReason) -> None:
         ledger, progress = self._s.ledger, self._s.progress
-        if reason in entry.doubted and stood(ledger, self._s.collection, entry):
+        if reason in entry.doubted and self._stood(entry):
             ledger.settle(entry, Verdict.KEPT)
             progress.kept(entry.key, reason, _DOUBTED)
         else:
             ledger.settle(entry, Verdict.SKIPPED)
             progress.skipped(entry.key, reason)
+
+    def _stood(self, entry: Entry) -> bool:
+        with self._asking:
+            return stood(self._s.ledger, self._s.collection, entry)
+
+    # extract
+
+    def _extract(self) -> None:
+        with self._s.make_extractor() as extractor:
+            while (document := self._documents.get()) is not None:
+                text = text_of(document.entry, document.data, extractor)
+                if isinstance(text, DocumentReason):
+                    self._skip(document.entry, text)
+                else:
+                    self._extracted.put(Extracted(document.entry, text))
+        self._extracted.close()
 
     # chunk
 
@@ -185,13 +212,13 @@ class Stream:
         Waits for the first; empty when there is none any more."""
         documents: list[ChunkedDocument] = []
         left = CHUNKS_BOUND
-        document = self._documents.get()
+        document = self._extracted.get()
         while document is not None:
-            chunked = chunker.chunk(document.entry.key, document.text)
+            chunked = chunker.chunk(document.text)
             self._s.progress.chunks("produced", len(chunked.chunks))
             documents.append(ChunkedDocument(document.entry, chunked))
             left -= len(chunked.chunks)
-            document = self._documents.get(within=0) if left > 0 else None
+            document = self._extracted.get(within=0) if left > 0 else None
         return documents
 
     def _hand_out(self, documents: list[ChunkedDocument]) -> None:

@@ -12,13 +12,14 @@ from chroma_sync.pipeline.children import Limits
 from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig
 from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION, Model, Space
 from chroma_sync.pipeline.errors import Misconfigured
+from chroma_sync.pipeline.extract import Extractor
 from chroma_sync.pipeline.fetch import Source
-from chroma_sync.pipeline.fetch.content import TEXT_RULE_VERSION
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.index.claim import Claim
 from chroma_sync.pipeline.index.records import Configs, short_hash
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.reading import TEXT_RULE_VERSION
 
 
 @dataclass
@@ -42,6 +43,10 @@ class Toolbox:
     def parser_limits(self) -> Limits:
         """What a parse may take here: files that give up their syntax come out by it."""
         return Limits()
+
+    def extractor(self) -> Extractor:
+        """An extractor as the run wants it."""
+        return Extractor()
 
     def chunker(self) -> Chunker:
         """A chunker as the run wants it, which a stop ends."""

@@ -17,8 +17,10 @@ if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parent.parent), str(HERE.parent.parent.parent / "operator")]
 
 from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig  # noqa: E402
-from chroma_sync.pipeline.chunk import languages as tables  # noqa: E402
 from chroma_sync.pipeline.chunk.model import Strategy  # noqa: E402
+from chroma_sync.pipeline.extract import as_text  # noqa: E402
+from chroma_sync.pipeline.extract import languages as tables  # noqa: E402
+from unit.chunk.laws import language_in, strategy  # noqa: E402
 from unit.chunk.snippets import SNIPPETS  # noqa: E402
 
 FILE = HERE / "golden.json"
@@ -57,9 +59,9 @@ def _cuts(
 ) -> Iterator[tuple[str, str]]:
     with Chunker(ChunkingConfig(how, size, 5 if how == "lines" else None)) as chunker:
         for name, text in texts.items():
-            chunked = chunker.chunk(name, text)
+            chunked = chunker.chunk(as_text(name, text))
             lengths = [len(chunk.text) for chunk in chunked.chunks]
-            told = f"{chunked.strategy} {chunked.language} {lengths}"
+            told = f"{strategy(chunked)} {language_in(chunked)} {lengths}"
             yield name, hashlib.sha256(told.encode()).hexdigest()[:16]
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 from chroma_sync.pipeline.chunk import Chunked, ChunkingConfig
+from chroma_sync.pipeline.chunk.model import Strategy
 
 
 def check(chunked: Chunked, data: bytes, config: ChunkingConfig) -> None:
@@ -18,14 +19,28 @@ def check(chunked: Chunked, data: bytes, config: ChunkingConfig) -> None:
     for text in texts:
         text.decode("utf-8")
     _check_positions(chunked, data)
-    if chunked.strategy == "lines" and config.max_lines is not None:
-        assert all(_lines(text) <= config.max_lines for text in texts)
-    for left, right in pairwise(texts):
-        both = left + right
+    by_lines = [chunk for chunk in chunked.chunks if chunk.strategy == "lines"]
+    if config.max_lines is not None:
+        assert all(_lines(chunk.text) <= config.max_lines for chunk in by_lines)
+    for left, right in pairwise(chunked.chunks):
+        both = left.text + right.text
         fit = len(both) <= config.max_size_bytes
-        if chunked.strategy == "lines" and config.max_lines is not None:
+        if left.strategy == "lines" and config.max_lines is not None:
             fit = fit and _lines(both) <= config.max_lines
-        assert not fit, f"two neighbours have room for each other: {left!r} {right!r}"
+        if left.metadata == right.metadata:  # of one part
+            assert not fit, f"two neighbours have room for each other: {left!r} {right!r}"
+
+
+def strategy(chunked: Chunked) -> Strategy:
+    """How all chunks of a text were cut."""
+    (found,) = {chunk.strategy for chunk in chunked.chunks}
+    return found
+
+
+def language_in(chunked: Chunked) -> str | None:
+    """The language of all chunks of a text."""
+    (found,) = {chunk.language for chunk in chunked.chunks}
+    return found
 
 
 def _lines(text: bytes) -> int:
@@ -52,9 +67,9 @@ def declarations(
     both fit together, and those of them that lie in no chunk as a whole. Only of languages whose
     declarations are told without a grammar of ours."""
     fitting: list[bytes] = []
-    if chunked.language == "go":
+    if language_in(chunked) == "go":
         fitting = list(go_functions(data, config.max_size_bytes))
-    elif chunked.language == "python":
+    elif language_in(chunked) == "python":
         # The standard library has files that are broken on purpose.
         with suppress(SyntaxError, ValueError):
             fitting = list(python_declarations(data, config.max_size_bytes))

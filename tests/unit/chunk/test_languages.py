@@ -10,8 +10,9 @@ import pytest
 from tree_sitter_language_pack import SupportedLanguage
 
 from chroma_sync.pipeline.children import Limits
-from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig, language_of, languages
-from unit.chunk.laws import check
+from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
+from chroma_sync.pipeline.extract import as_text, language_of, languages
+from unit.chunk.laws import check, language_in, strategy
 
 CONFIG = ChunkingConfig("tree_sitter", 60, None)
 
@@ -67,17 +68,17 @@ def test_every_grammar_loads_and_cuts(language: str, chunker: Chunker) -> None:
         name = languages._NAMES[language].split()[0]
     # Hardly anything but COBOL gets through COBOL's grammar; what that costs, test_parser.py shows.
     for text in (COBOL,) if language == "cobol" else TEXTS:
-        chunked = chunker.chunk(name, text)
+        chunked = chunker.chunk(as_text(name, text))
         check(chunked, text, CONFIG)
-        assert (chunked.language, chunked.fallback) == (language, None)
+        assert (language_in(chunked), chunked.fallback) == (language, None)
 
 
 @pytest.mark.parametrize("text", TEXTS[:2])
 def test_cobol_that_is_none_costs_its_syntax_only(text: bytes) -> None:
     with Chunker(CONFIG, Limits(cpu_seconds=0.3)) as chunker:
-        chunked = chunker.chunk("a.cob", text)
+        chunked = chunker.chunk(as_text("a.cob", text))
     check(chunked, text, CONFIG)
-    assert (chunked.strategy, chunked.fallback) == ("lines", "parser timed out")
+    assert (strategy(chunked), chunked.fallback) == ("lines", "parser timed out")
 
 
 @pytest.mark.parametrize(

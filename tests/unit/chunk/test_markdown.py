@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
-from unit.chunk.laws import check
+from chroma_sync.pipeline.extract import as_text
+from unit.chunk.laws import check, strategy
 
 GUIDE = (Path(__file__).parent / "samples" / "guide.md").read_bytes()
 HEADINGS = [b"# Guide\n", b"## Install\n", b"## Use\n", b"--------------\n", b"### Deeper\n"]
@@ -24,9 +25,9 @@ BLOCKS = {
 def chunks(size: int) -> list[bytes]:
     config = ChunkingConfig("tree_sitter", size, None)
     with Chunker(config) as chunker:
-        chunked = chunker.chunk("guide.md", GUIDE)
+        chunked = chunker.chunk(as_text("guide.md", GUIDE))
     check(chunked, GUIDE, config)
-    assert chunked.strategy == "tree_sitter"
+    assert strategy(chunked) == "tree_sitter"
     return [chunk.text for chunk in chunked.chunks]
 
 

@@ -14,7 +14,8 @@ from chroma_sync.pipeline.children import Limits, NotRunning
 from chroma_sync.pipeline.children.process import BoundedProcess
 from chroma_sync.pipeline.chunk import Chunked, Chunker, ChunkingConfig
 from chroma_sync.pipeline.errors import Stopped
-from unit.chunk.laws import check
+from chroma_sync.pipeline.extract import as_text
+from unit.chunk.laws import check, language_in, strategy
 
 CONFIG = ChunkingConfig("tree_sitter", 60, None)
 MIB = 1024**2
@@ -39,7 +40,7 @@ def pid_of(chunker: Chunker) -> int:
 def chunker() -> Iterator[Chunker]:
     """One whose child runs already."""
     with Chunker(CONFIG, Limits(wall_seconds=60)) as made:
-        made.chunk("a.py", CODE)
+        made.chunk(as_text("a.py", CODE))
         yield made
 
 
@@ -48,7 +49,7 @@ def while_it_parses(chunker: Chunker, act: Callable[[int], None]) -> Chunked:
     actor = threading.Timer(0.2, act, [pid_of(chunker)])
     actor.start()
     try:
-        return chunker.chunk("long.py", LONG)
+        return chunker.chunk(as_text("long.py", LONG))
     finally:
         actor.join()
 
@@ -56,13 +57,13 @@ def while_it_parses(chunker: Chunker, act: Callable[[int], None]) -> Chunked:
 def test_a_grammar_that_hangs_costs_the_file_its_syntax() -> None:
     with Chunker(CONFIG, Limits(cpu_seconds=0.5)) as chunker:
         start = time.monotonic()
-        chunked = chunker.chunk("a.cbl", HANGS)
+        chunked = chunker.chunk(as_text("a.cbl", HANGS))
         assert time.monotonic() - start < 20
         check(chunked, HANGS, CONFIG)
-        assert (chunked.strategy, chunked.fallback) == ("lines", "parser timed out")
-        assert chunked.language == "cobol"
-        after = chunker.chunk("a.py", CODE)
-        assert (after.strategy, after.fallback) == ("tree_sitter", None)
+        assert (strategy(chunked), chunked.fallback) == ("lines", "parser timed out")
+        assert language_in(chunked) == "cobol"
+        after = chunker.chunk(as_text("a.py", CODE))
+        assert (strategy(after), after.fallback) == ("tree_sitter", None)
 
 
 def test_time_that_the_parser_does_not_run_does_not_count() -> None:
@@ -72,7 +73,7 @@ def test_time_that_the_parser_does_not_run_does_not_count() -> None:
         os.kill(pid, signal.SIGCONT)
 
     with Chunker(CONFIG, Limits(cpu_seconds=4)) as chunker:
-        undisturbed = chunker.chunk("long.py", LONG)
+        undisturbed = chunker.chunk(as_text("long.py", LONG))
         assert undisturbed.fallback is None
         start = time.monotonic()
         assert while_it_parses(chunker, stop_for_a_while) == undisturbed
@@ -81,22 +82,22 @@ def test_time_that_the_parser_does_not_run_does_not_count() -> None:
 
 def test_the_wall_clock_alone_decides_on_no_cut() -> None:
     with Chunker(CONFIG, Limits(cpu_seconds=60, wall_seconds=1)) as chunker:
-        undisturbed = chunker.chunk("a.py", CODE)
+        undisturbed = chunker.chunk(as_text("a.py", CODE))
         stopped = pid_of(chunker)
         os.kill(stopped, signal.SIGSTOP)
-        assert chunker.chunk("a.py", CODE) == undisturbed
+        assert chunker.chunk(as_text("a.py", CODE)) == undisturbed
         assert pid_of(chunker) != stopped
         with pytest.raises(NotRunning, match="too little CPU time"):
-            chunker.chunk("a.cbl", HANGS)
+            chunker.chunk(as_text("a.cbl", HANGS))
 
 
 def test_a_child_that_is_killed_costs_nothing(chunker: Chunker) -> None:
-    undisturbed = chunker.chunk("long.py", LONG)
+    undisturbed = chunker.chunk(as_text("long.py", LONG))
     killed = pid_of(chunker)
     assert while_it_parses(chunker, lambda pid: os.kill(pid, signal.SIGKILL)) == undisturbed
     assert pid_of(chunker) != killed, "it was killed after its parse"
     os.kill(pid_of(chunker), signal.SIGKILL)
-    assert chunker.chunk("long.py", LONG) == undisturbed
+    assert chunker.chunk(as_text("long.py", LONG)) == undisturbed
 
 
 def test_a_parser_that_crashes_each_time_costs_the_file_its_syntax(
@@ -110,25 +111,25 @@ def test_a_parser_that_crashes_each_time_costs_the_file_its_syntax(
     ask = BoundedProcess.ask
     with monkeypatch.context() as patch:
         patch.setattr(BoundedProcess, "ask", crash)
-        hit = chunker.chunk("a.py", CODE)
+        hit = chunker.chunk(as_text("a.py", CODE))
     check(hit, CODE, CONFIG)
-    assert (hit.strategy, hit.fallback) == ("lines", "parser crashed")
-    assert chunker.chunk("a.py", CODE).fallback is None
+    assert (strategy(hit), hit.fallback) == ("lines", "parser crashed")
+    assert chunker.chunk(as_text("a.py", CODE)).fallback is None
 
 
 def test_a_parse_is_bounded_in_memory() -> None:
     data = b"x = [" + b"1, " * 1_000_000 + b"]\n"
     with Chunker(CONFIG, Limits(memory_bytes=150 * MIB, cpu_seconds=60)) as chunker:
-        chunked = chunker.chunk("a.py", data)
+        chunked = chunker.chunk(as_text("a.py", data))
         check(chunked, data, CONFIG)
-        assert (chunked.strategy, chunked.fallback) == ("lines", "parser out of memory")
-        assert chunker.chunk("b.py", CODE).strategy == "tree_sitter"
+        assert (strategy(chunked), chunked.fallback) == ("lines", "parser out of memory")
+        assert strategy(chunker.chunk(as_text("b.py", CODE))) == "tree_sitter"
 
 
 def test_a_file_whose_tree_can_never_fit_is_not_parsed() -> None:
     data = b"x = 1\n" * 10_000
     with Chunker(CONFIG, Limits(memory_bytes=8 * len(data) - 1)) as chunker:
-        chunked = chunker.chunk("a.py", data)
+        chunked = chunker.chunk(as_text("a.py", data))
         assert chunker._parser.function.process is None
     assert chunked.fallback == "parser out of memory"
 
@@ -142,6 +143,6 @@ def test_a_stop_ends_a_parse() -> None:
 
     with Chunker(CONFIG, Limits(cpu_seconds=60), check) as chunker:
         with pytest.raises(Stopped):
-            chunker.chunk("a.cob", HANGS)
+            chunker.chunk(as_text("a.cob", HANGS))
         assert not process_of(chunker).lives()
     assert time.monotonic() - began < 20

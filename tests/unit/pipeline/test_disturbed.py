@@ -11,7 +11,7 @@ import pytest
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.chunk import Chunked, Chunker
-from chroma_sync.pipeline.chunk.chunker import as_chunks
+from chroma_sync.pipeline.chunk.chunker import CutPart, as_chunks
 from chroma_sync.pipeline.chunk.cuts import line_cuts
 from chroma_sync.pipeline.errors import Temporary
 from chroma_sync.pipeline.index.chroma import Call, Collection
@@ -19,6 +19,7 @@ from chroma_sync.pipeline.index.records import Configs, Record, document_sha, re
 from chroma_sync.pipeline.index.target import load_target
 from chroma_sync.pipeline.index.writes import RefusedRecord
 from chroma_sync.pipeline.ledger import Ledger
+from chroma_sync.pipeline.text import Text
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.hash_model import HashModel
 from unit.pipeline.stored import contents, metadata
@@ -113,9 +114,10 @@ def test_another_writer_gets_between_a_look_and_a_write(
     assert disturbed > 10
 
 
-def by_lines(self: Chunker, key: str, data: bytes) -> Chunked:
-    """How a file is cut whose parse takes too long."""
-    return Chunked("lines", None, as_chunks(data, line_cuts(data, 1_000, None)), "parser timed out")
+def by_lines(self: Chunker, text: Text) -> Chunked:
+    """How a text is cut whose parse takes too long."""
+    cut = [CutPart(part, "lines", line_cuts(text.data, 1_000, None)) for part in text.parts]
+    return Chunked(as_chunks(text, cut), "parser timed out")
 
 
 def test_the_same_bytes_are_cut_in_another_way_the_second_time(

@@ -1,4 +1,4 @@
-"""No document is listed, read, cut or embedded twice in a run."""
+"""No document is listed, read, extracted, cut or embedded twice in a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.chunk import Chunked, Chunker
 from chroma_sync.pipeline.embed import EmbeddingRejected, Vectors
+from chroma_sync.pipeline.extract import Extractor
 from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.text import Text
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.hash_model import HashModel
 from unit.pipeline.stored import contents
@@ -36,8 +38,11 @@ class CountingModel(HashModel):
 
 def count(tools: Toolbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, Counter[str]]:
     """Counts of what happens to each document from now on, and of listings."""
-    counts: dict[str, Counter[str]] = {"listed": Counter(), "read": Counter(), "cut": Counter()}
-    entries, read, chunk = tools.source.entries, tools.source.read, Chunker.chunk
+    counts: dict[str, Counter[str]] = {
+        kind: Counter() for kind in ("listed", "read", "extracted", "cut")
+    }
+    entries, read = tools.source.entries, tools.source.read
+    extract, chunk = Extractor.extract, Chunker.chunk
 
     def listed() -> Iterator[Entry]:
         counts["listed"]["listings"] += 1
@@ -47,12 +52,17 @@ def count(tools: Toolbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, Counter[
         counts["read"][entry.key] += 1
         return read(entry)
 
-    def cut(self: Chunker, key: str, *rest: Any) -> Chunked:
-        counts["cut"][key] += 1
-        return chunk(self, key, *rest)
+    def extracted(self: Extractor, key: str, data: bytes, **more: Any) -> Text:
+        counts["extracted"][key] += 1
+        return extract(self, key, data, **more)
+
+    def cut(self: Chunker, text: Text) -> Chunked:
+        counts["cut"][text.data.decode()] += 1
+        return chunk(self, text)
 
     monkeypatch.setattr(tools.source, "entries", listed)
     monkeypatch.setattr(tools.source, "read", read_once)
+    monkeypatch.setattr(Extractor, "extract", extracted)
     monkeypatch.setattr(Chunker, "chunk", cut)
     return counts
 
@@ -73,7 +83,9 @@ def test_in_one_pod(make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch, run:
     assert counts["listed"] == {"listings": 1}
     read = ["big.py", "new.txt"] if run == "an update" else [*_ALL]
     assert counts["read"] == dict.fromkeys(read, 1)
-    assert counts["cut"] == dict.fromkeys((key for key in read if key != "picture.png"), 1)
+    assert counts["extracted"] == dict.fromkeys(read, 1)
+    texts = [key for key in read if key != "picture.png"]
+    assert list(counts["cut"].values()) == [1] * len(texts)
     # The refused text stands in one batch with others, and is asked for once.
     assert set(model.given.values()) == {1}
     assert model.texts == done.chunks.embedded

@@ -8,8 +8,10 @@ import time
 import pytest
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.extract import Extractor
 from chroma_sync.pipeline.fetch import Entry
-from chroma_sync.pipeline.fetch.content import as_text
+from chroma_sync.pipeline.reading import text_of
+from chroma_sync.pipeline.text import Text
 from fakes import web_project
 
 NOTHING: frozenset[DocumentReason] = frozenset()
@@ -22,7 +24,9 @@ def read(
     encoding: str | None = None,
     despite: frozenset[DocumentReason] = NOTHING,
 ) -> bytes | DocumentReason:
-    return as_text(Entry(key, "v", len(data), despite=despite, encoding=encoding), data)
+    entry = Entry(key, "v", len(data), despite=despite, encoding=encoding)
+    text = text_of(entry, data, Extractor())
+    return text.data if isinstance(text, Text) else text
 
 
 @pytest.mark.parametrize(
@@ -45,7 +49,7 @@ def read(
         (b"\xed\xa0\x80 a lone surrogate", DocumentReason.NOT_UTF8),
     ],
 )
-def test_as_text(data: bytes, text: bytes | DocumentReason) -> None:
+def test_text_of(data: bytes, text: bytes | DocumentReason) -> None:
     assert read(data) == text
 
 

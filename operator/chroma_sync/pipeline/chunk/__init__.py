@@ -1,7 +1,6 @@
 """Cuts files into chunks: along their syntax, or by lines."""
 
 from chroma_sync.pipeline.chunk.chunker import Chunker
-from chroma_sync.pipeline.chunk.languages import language_of
 from chroma_sync.pipeline.chunk.model import (
     CHUNKER_VERSION,
     Chunk,
@@ -17,5 +16,4 @@ __all__ = [
     "Chunker",
     "ChunkingConfig",
     "Strategy",
-    "language_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -34,10 +35,11 @@ class ChunkingConfig:
 
 
 class Chunk(NamedTuple):
-    """One piece of a file. `n` counts from 0, lines from 1, columns from 0 in bytes.
+    """One piece of a text. `n` counts from 0, lines from 1, columns from 0 in bytes.
 
     `end_line` is the line of the chunk's last byte and `end_col` lies just past it, so a chunk
-    that ends with a line feed ends on the line that this line feed closes.
+    that ends with a line feed ends on the line that this line feed closes. `strategy` says how it
+    was cut; `language` and `metadata` are those of its part of the text.
     """
 
     n: int
@@ -46,17 +48,17 @@ class Chunk(NamedTuple):
     start_col: int
     end_line: int
     end_col: int
+    strategy: Strategy
+    language: str | None
+    metadata: Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
 class Chunked:
-    """A whole file in chunks: their texts, joined, are the file.
+    """A whole text in chunks: their texts, joined, are the text.
 
-    `language` says what the file is, by its name or first bytes, whichever way it was cut.
-    `fallback` says why the file was cut by lines although its syntax was asked for.
+    `fallback` says why it was cut by lines although its syntax was asked for.
     """
 
-    strategy: Strategy
-    language: str | None
     chunks: tuple[Chunk, ...]
     fallback: Fallback | None

@@ -120,11 +120,12 @@ def make_record(
     if replaces:
         metadata |= dict.fromkeys((*_SOMETIMES, *_FORMER))
     metadata |= {
+        **chunk.metadata,
         "document_key": entry.key,
         "document_key_sha256": key_sha,
         "version_key": entry.version,
         "version_key_sha256": sha256_hex(entry.version.encode()),
-        "chunk_strategy": chunked.strategy,
+        "chunk_strategy": chunk.strategy,
         "start_line": chunk.start_line,
         "start_col": chunk.start_col,
         "end_line": chunk.end_line,
@@ -135,8 +136,8 @@ def make_record(
     }
     if gave_up:
         metadata[GAVE_UP_AT] = configs.parser_bytes
-    if chunked.language is not None:
-        metadata["language"] = chunked.language
+    if chunk.language is not None:
+        metadata["language"] = chunk.language
     if windows > 1:
         metadata["embedding_windows"] = windows
     id_, text = record_id(key_sha, chunk.n), chunk.text.decode("utf-8")

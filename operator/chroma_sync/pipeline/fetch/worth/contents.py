@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.fetch.words import words
 from chroma_sync.pipeline.fetch.worth.encoded import is_encoded
 from chroma_sync.pipeline.fetch.worth.libraries import is_library
 from chroma_sync.pipeline.fetch.worth.minified import is_built
+from chroma_sync.pipeline.words import words
 
 _HEAD_LINES: Final = 40
 _HEAD_BYTES: Final = 16 * 1_024

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from chroma_sync.pipeline.fetch.words import words
+from chroma_sync.pipeline.words import words
 
 _LOOKED_AT: Final = 1 << 20  # bytes
 _SMALLEST: Final = 1_024  # bytes: less makes one record, and may be a sample in a page

@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.fetch.words import words
+from chroma_sync.pipeline.words import words
 
 # Lock files and their like. linguist knows those of npm, pnpm, Bun, Deno, Cargo, Composer, Poetry,
 # PDM, uv, pixi, Pipenv, esy, Nix, Bazel, Swift, Terraform and Go's older tools as generated; the

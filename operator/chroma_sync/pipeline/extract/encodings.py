@@ -7,7 +7,7 @@ import encodings.aliases
 import re
 from typing import Final
 
-from chroma_sync.pipeline.fetch.words import words
+from chroma_sync.pipeline.words import words
 
 _UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

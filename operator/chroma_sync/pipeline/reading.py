@@ -1,0 +1,28 @@
+"""From a document's bytes to the text that is indexed, or to the verdict why not: what fetch says
+of bytes and of texts, with extraction between the two."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.extract import Extractor, NoText
+from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch.content import bytes_verdict, text_verdict
+from chroma_sync.pipeline.text import Text
+
+# Part of every record's `document_state`: bump it when the same bytes come out as another text, or
+# have another verdict. Documents that stand are then read again, and go if they are skipped now.
+TEXT_RULE_VERSION: Final = "2"
+
+
+def text_of(entry: Entry, data: bytes, extractor: Extractor) -> Text | DocumentReason:
+    """The text of a document, or why it is skipped."""
+    verdict = bytes_verdict(data)
+    if verdict is not None:
+        return verdict
+    try:
+        text = extractor.extract(entry.key, data, entry.encoding)
+    except NoText as error:
+        return error.reason
+    return text_verdict(entry, text.data) or text

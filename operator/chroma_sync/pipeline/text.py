@@ -1,0 +1,31 @@
+"""A document's text and what its parts are, as extraction makes them and the chunker cuts them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+NOTHING: Final[Mapping[str, str | int]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The bytes `start` to `end` of a text. `language` is the name of the grammar that they are cut
+    by (`markdown` is one of them), None for a text of no grammar. `metadata` goes onto the records
+    of its chunks; no chunk reaches over its edges."""
+
+    start: int
+    end: int
+    language: str | None
+    metadata: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text in UTF-8 and its parts, which follow each other without a gap; no part is empty, and
+    an empty text has none."""
+
+    data: bytes
+    parts: tuple[Part, ...]
