@@ -85,6 +85,11 @@ class DocumentReason(StrEnum):
     GENERATED = "Generated"  # made by a tool, as .gitattributes, its name or its text says
     VENDORED = "Vendored"  # copied from elsewhere, as .gitattributes, its name or its text says
     ENCODED_DATA = "EncodedData"  # mostly base64, hexadecimal digits or paths of drawings
+    MALFORMED = "Malformed"  # not what its name says it is, such as a notebook that is no JSON
+    EXTRACTION_TIMED_OUT = "ExtractionTimedOut"  # its text takes too long to get at
+    EXTRACTION_OUT_OF_MEMORY = "ExtractionOutOfMemory"  # its text takes too much memory to get at
+    EXTRACTION_CRASHED = "ExtractionCrashed"  # what reads it breaks off
+    EXTRACTED_TOO_LARGE = "ExtractedTooLarge"  # its text, or its number of parts, is too large
     SYMLINK = "Symlink"  # a link to another file
     SUBMODULE = "Submodule"  # a commit of another repository
     EMBEDDING_REJECTED = "EmbeddingRejected"  # the model does not take one of its texts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -64,14 +65,19 @@ def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal, written
     written[target] = invocation.metadata.name
 
 
+def _by_reason(counts: Counter[str]) -> str:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+    return f"{counts.total()}" + (f" ({reasons})" if reasons else "")
+
+
 def _told(name: str, found: Forecast) -> str:
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(found.skipped.items()))
-    skipped = f"{found.skipped.total()}" + (f" ({reasons})" if reasons else "")
+    skipped, failed = _by_reason(found.skipped), _by_reason(found.failed)
+    failed = f", {failed} can't be read" if found.failed else ""
     kept = f", {found.kept} kept as they stand" if found.kept else ""
     lines = [
         f"{name}, at {found.revision}",
         f"  documents: {found.added} to add, {found.changed} to change, "
-        f"{found.unchanged} unchanged, {found.removed} to remove; {skipped} skipped{kept}",
+        f"{found.unchanged} unchanged, {found.removed} to remove; {skipped} skipped{failed}{kept}",
         f"  chunks: {found.chunks} to write, {found.texts} of them to embed",
     ]
     if found.types:

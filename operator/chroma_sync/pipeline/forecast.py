@@ -13,7 +13,7 @@ from typing import Final
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.chunk import Chunk, Chunker
-from chroma_sync.pipeline.extract import Extractor
+from chroma_sync.pipeline.extract import Extractor, NotExtracted
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
@@ -36,8 +36,8 @@ class Forecast:
     """What would become of the documents, and what it would take. `chunks` are written, and of
     them `texts` are embedded; the others take their vectors over: `types` counts them by language
     or by the ending of the file's name, and `largest` names the documents that have most of them.
-    `skipped` counts by reason; `kept` would be skipped too, but that is in doubt and they stand.
-    `notes` are those of the source."""
+    `skipped` and `failed` count by reason; `kept` would be one or the other too, but that is in
+    doubt and they stand. `notes` are those of the source."""
 
     revision: str
     added: int = 0
@@ -46,6 +46,7 @@ class Forecast:
     removed: int = 0
     kept: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
     chunks: int = 0
     texts: int = 0
     types: Counter[str] = field(default_factory=Counter)
@@ -96,12 +97,20 @@ def _cut(
 ) -> Iterator[ChunkedDocument]:
     """The documents that would be written. The others are counted here."""
 
+    def is_kept(entry: Entry, *, in_doubt: bool) -> bool:
+        kept = in_doubt and target is not None and stood(ledger, target, entry)
+        result.kept += kept
+        return kept
+
     def skip(entry: Entry, reason: DocumentReason) -> None:
-        if target is not None and reason in entry.doubted and stood(ledger, target, entry):
-            result.kept += 1
-        else:
+        if not is_kept(entry, in_doubt=reason in entry.doubted):
             result.skipped[reason.value] += 1
             ledger.settle(entry, Verdict.SKIPPED)
+
+    def fail(entry: Entry, error: NotExtracted) -> None:
+        if not is_kept(entry, in_doubt=not error.is_final):
+            result.failed[error.reason.value] += 1
+            ledger.settle(entry, Verdict.FAILED)
 
     for entry, is_whole in ledger.open_documents():
         tools.stop.check()
@@ -110,7 +119,11 @@ def _cut(
         elif is_whole:
             result.unchanged += 1
         else:
-            text = text_of(entry, tools.source.read(entry), extractor)
+            try:
+                text = text_of(entry, tools.source.read(entry), extractor)
+            except NotExtracted as error:
+                fail(entry, error)
+                continue
             if isinstance(text, DocumentReason):
                 skip(entry, text)
             else:

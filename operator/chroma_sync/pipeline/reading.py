@@ -13,16 +13,16 @@ from chroma_sync.pipeline.text import Text
 
 # Part of every record's `document_state`: bump it when the same bytes come out as another text, or
 # have another verdict. Documents that stand are then read again, and go if they are skipped now.
-TEXT_RULE_VERSION: Final = "2"
+TEXT_RULE_VERSION: Final = "3"
 
 
 def text_of(entry: Entry, data: bytes, extractor: Extractor) -> Text | DocumentReason:
-    """The text of a document, or why it is skipped."""
+    """The text of a document, or why it is skipped. Raises what `Extractor.extract` does."""
     verdict = bytes_verdict(data)
     if verdict is not None:
         return verdict
     try:
-        text = extractor.extract(entry.key, data, entry.encoding)
+        text = extractor.extract(entry.key, data, encoding=entry.encoding)
     except NoText as error:
         return error.reason
     return text_verdict(entry, text.data) or text

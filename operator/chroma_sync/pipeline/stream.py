@@ -25,7 +25,7 @@ from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.chunk import Chunk, Chunked, Chunker
 from chroma_sync.pipeline.embed import EmbeddingRejected, Model, Space, embed_long
 from chroma_sync.pipeline.errors import Stopped, Unusable
-from chroma_sync.pipeline.extract import Extractor
+from chroma_sync.pipeline.extract import Extractor, NotExtracted
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import (
@@ -192,12 +192,25 @@ class Stream:
     def _extract(self) -> None:
         with self._s.make_extractor() as extractor:
             while (document := self._documents.get()) is not None:
-                text = text_of(document.entry, document.data, extractor)
-                if isinstance(text, DocumentReason):
-                    self._skip(document.entry, text)
-                else:
-                    self._extracted.put(Extracted(document.entry, text))
+                self._extract_one(document, extractor)
         self._extracted.close()
+
+    def _extract_one(self, document: Document, extractor: Extractor) -> None:
+        entry, ledger, progress = document.entry, self._s.ledger, self._s.progress
+        try:
+            text = text_of(entry, document.data, extractor)
+        except NotExtracted as error:
+            if not error.is_final and self._stood(entry):
+                ledger.settle(entry, Verdict.KEPT)
+                progress.kept(entry.key, error.reason, str(error))
+            else:
+                ledger.settle(entry, Verdict.FAILED)
+                progress.failed(entry.key, error.reason, str(error))
+            return
+        if isinstance(text, DocumentReason):
+            self._skip(entry, text)
+        else:
+            self._extracted.put(Extracted(entry, text))
 
     # chunk
 

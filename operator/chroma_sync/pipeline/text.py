@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+# The metadata that a part may have, at most `PART_KEYS_MAX` of it: the rest of a record's own keys
+# is taken (see api/record_keys.py).
+CELL_NUMBER: Final = "cell_number"
+PART_KEYS: Final = frozenset({CELL_NUMBER})
+PART_KEYS_MAX: Final = 3
+
 NOTHING: Final[Mapping[str, str | int]] = MappingProxyType({})
 
 

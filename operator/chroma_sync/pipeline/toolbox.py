@@ -45,8 +45,8 @@ class Toolbox:
         return Limits()
 
     def extractor(self) -> Extractor:
-        """An extractor as the run wants it."""
-        return Extractor()
+        """An extractor, which a stop ends."""
+        return Extractor(check=self.stop.check)
 
     def chunker(self) -> Chunker:
         """A chunker as the run wants it, which a stop ends."""

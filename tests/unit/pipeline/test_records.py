@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 
 from chroma_sync.api.kinds.s3 import S3Run
@@ -11,6 +14,7 @@ from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
 from chroma_sync.pipeline.extract import as_text
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.records import GAVE_UP_AT, Configs, Record, make_record
+from chroma_sync.pipeline.text import PART_KEYS, PART_KEYS_MAX
 
 # Part of the API, and written once what they are for is served.
 LATER = {"custom_id", "sparse_embedding"}
@@ -34,15 +38,26 @@ def record_of(*, replaces: bool) -> Record:
 def test_a_record_and_the_keys_of_users_stay_within_the_quota() -> None:
     own = {key for key, value in record_of(replaces=False).metadata.items() if value is not None}
     assert {"language", "embedding_windows", GAVE_UP_AT} < own
-    assert len(own | LATER) <= OWN_KEYS_MAX
+    assert len(own | LATER) + PART_KEYS_MAX <= OWN_KEYS_MAX
     assert OWN_KEYS_MAX + USER_KEYS_MAX == RECORD_KEYS_MAX == 32
     bound = S3Run.model_json_schema()["properties"]["metadata"]["anyOf"][0]["maxProperties"]
     assert bound == USER_KEYS_MAX == 12
 
 
-def test_what_an_earlier_release_wrote_and_nothing_reads_goes() -> None:
+def test_what_an_older_record_had_goes() -> None:
     replaced = record_of(replaces=True).metadata
     fresh = record_of(replaces=False).metadata
     gone = replaced.keys() - fresh.keys()
-    assert gone == {"chunk_count", "document_config"}
+    assert gone == {"chunk_count", "document_config"} | PART_KEYS
     assert all(replaced[key] is None for key in gone)
+
+
+def test_the_page_on_records_has_every_key_with_its_type() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "records.md").read_text().split("## Lines")[0]
+    listed = re.findall(r"^\| `(\w+)` \| ([a-z ]+) \| \S", page, re.MULTILINE)
+    written = {k: v for k, v in record_of(replaces=False).metadata.items() if v is not None}
+    assert {key for key, _ in listed} == written.keys() | LATER | PART_KEYS
+    types = {str: "string", int: "integer"}
+    for key, type_ in listed:
+        if key in written:
+            assert types[type(written[key])] == type_, key

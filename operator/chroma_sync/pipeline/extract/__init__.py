@@ -2,7 +2,7 @@
 
 from chroma_sync.pipeline.extract.extractor import Extractor
 from chroma_sync.pipeline.extract.languages import language_of
-from chroma_sync.pipeline.extract.model import NoText
+from chroma_sync.pipeline.extract.model import NoText, NotExtracted
 from chroma_sync.pipeline.extract.plain import as_text
 
-__all__ = ["Extractor", "NoText", "as_text", "language_of"]
+__all__ = ["Extractor", "NoText", "NotExtracted", "as_text", "language_of"]

@@ -77,7 +77,7 @@ _SUFFIXES = {
     "janet": "janet jdn",
     "java": "java",
     "javascript": "js mjs cjs jsx",
-    "json": "json jsonl ndjson geojson ipynb webmanifest jsonc avsc har",
+    "json": "json jsonl ndjson geojson webmanifest jsonc avsc har",
     "jsonnet": "jsonnet libsonnet",
     "julia": "jl",
     "kdl": "kdl",
@@ -286,6 +286,34 @@ _SHEBANG = re.compile(
 )
 
 
+_NAME_MAX = 50
+_MORE_NAMES = {
+    "c++": "cpp",
+    "c#": "csharp",
+    ".net-csharp": "csharp",
+    ".net-fsharp": "fsharp",
+    "f#": "fsharp",
+    "ir": "r",
+    "octave": "matlab",
+    "sh": "bash",
+    "shell": "bash",
+}
+_COMMENTS = MappingProxyType(
+    {
+        language: mark
+        for mark, words in {
+            "#": "bash elixir fish julia nim perl powershell python r ruby tcl",
+            "//": "c cpp csharp dart fsharp go groovy java javascript kotlin php rust scala swift "
+            "typescript",
+            "--": "elm haskell lua sql",
+            "%": "erlang matlab",
+            ";": "clojure commonlisp racket scheme",
+        }.items()
+        for language in words.split()
+    }
+)
+
+
 def languages() -> frozenset[str]:
     """All languages that are cut along their syntax."""
     return frozenset(_SUFFIXES) | frozenset(_NAMES)
@@ -312,6 +340,22 @@ def language_of(key: str, head: bytes) -> str | None:
     if (language := _BY_NAME.get(_WORD_END.split(name)[0])) in ("dockerfile", "make"):
         return language
     return _by_shebang(head)
+
+
+def language_named(name: str) -> str | None:
+    """The language of that name, as Jupyter's kernels write it: `python`, `R`, `C++17`."""
+    plain = name[:_NAME_MAX].lower().strip()
+    for told in (plain, plain.rstrip("0123456789.-")):
+        if told in languages():
+            return told
+        if language := _MORE_NAMES.get(told) or _BY_INTERPRETER.get(told):
+            return language
+    return None
+
+
+def line_comment(language: str | None) -> str | None:
+    """What a comment to the end of a line begins with; None where that is not known."""
+    return _COMMENTS.get(language) if language is not None else None
 
 
 def _by_shebang(head: bytes) -> str | None:

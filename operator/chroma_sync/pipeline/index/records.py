@@ -12,6 +12,7 @@ import numpy as np
 
 from chroma_sync.pipeline.chunk import Chunk, Chunked
 from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.text import PART_KEYS
 
 Vector = np.ndarray[Any, np.dtype[np.float32]]
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
@@ -21,7 +22,7 @@ Scalar = str | int | float | bool
 GAVE_UP_AT = "syntax_gave_up_at_bytes"
 # Keys that a record has or lacks by its content. Chroma merges the metadata of an upsert into what
 # stands, so a key that is gone must be sent as None where an older record may have had it.
-_SOMETIMES = ("language", "embedding_windows", GAVE_UP_AT)
+_SOMETIMES = ("language", "embedding_windows", GAVE_UP_AT, *sorted(PART_KEYS))
 # What releases before this one wrote. Nothing reads it.
 _FORMER = ("chunk_count", "document_config")
 _ID = re.compile(r"([0-9a-f]{64})-(0|[1-9][0-9]{0,9})")

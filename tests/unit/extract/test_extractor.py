@@ -1,0 +1,149 @@
+"""Documents by their names and media types, and what hostile ones cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.children import Limits, NotRunning
+from chroma_sync.pipeline.extract import Extractor, NotExtracted, extractor
+from chroma_sync.pipeline.extract.answers import pack_text, unpack
+from chroma_sync.pipeline.text import Part, Text
+from unit.extract.notebooks import code, notebook
+
+MIB = 1024**2
+GOOD = notebook(code("x = 1"))
+
+
+@pytest.fixture
+def small() -> Iterator[Extractor]:
+    """One with as much memory as in a pod of 400 MiB."""
+    with Extractor(Limits(cpu_seconds=5, memory_bytes=100 * MIB)) as made:
+        yield made
+
+
+def refused(made: Extractor, data: bytes) -> NotExtracted:
+    with pytest.raises(NotExtracted) as caught:
+        made.extract("a.ipynb", data)
+    assert made.extract("good.ipynb", GOOD).data == b"x = 1\n", "the next one is not harmed"
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("key", "media_type", "is_notebook"),
+    [
+        ("a.ipynb", None, True),
+        ("A.IPYNB", None, True),
+        ("a", "application/x-ipynb+json", True),
+        ("a.ipynb", "text/plain", True),
+        ("a.json", None, False),
+        ("ipynb", None, False),
+    ],
+)
+def test_the_format_of_a_document(
+    small: Extractor, key: str, media_type: str | None, is_notebook: bool
+) -> None:
+    text = small.extract(key, GOOD, media_type=media_type)
+    assert text.data == (b"x = 1\n" if is_notebook else GOOD)
+
+
+def test_a_text_stays_as_it_is(small: Extractor) -> None:
+    text = small.extract("src/a.py", b"x = 1\r\n")
+    assert text == Text(b"x = 1\r\n", (Part(0, 7, "python", {}),))
+    assert small.extract("a.txt", b"\xef\xbb\xbf") == Text(b"", ())
+
+
+def test_broken_bytes_are_a_verdict_that_is_final(small: Extractor) -> None:
+    error = refused(small, b"{")
+    assert (error.reason, error.is_final) == (DocumentReason.MALFORMED, True)
+
+
+def test_a_notebook_that_takes_too_much_memory(small: Extractor) -> None:
+    """A list takes twenty times the three bytes that it is written in."""
+    error = refused(small, b'{"cells": [' + b"[]," * 3_000_000 + b"[]]}")
+    assert (error.reason, error.is_final) == (DocumentReason.EXTRACTION_OUT_OF_MEMORY, False)
+    assert str(error) == "The notebook could not be read: out of memory."
+
+
+def test_a_notebook_that_takes_too_long() -> None:
+    with Extractor(Limits(cpu_seconds=0.05)) as made:
+        with pytest.raises(NotExtracted) as caught:
+            made.extract(
+                "a.ipynb", notebook(*[code("x" * 100)] * 5_000, metadata={"a": [1] * 10**6})
+            )
+    reason = DocumentReason.EXTRACTION_TIMED_OUT
+    assert (caught.value.reason, caught.value.is_final) == (reason, False)
+
+
+def test_a_text_that_is_too_large(small: Extractor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extractor, "ANSWER_MAX", 1_000)
+    error = refused(small, notebook(code("x" * 2_000)))
+    assert (error.reason, error.is_final) == (DocumentReason.EXTRACTED_TOO_LARGE, True)
+
+
+def hostile(name: str) -> extractor.Format:
+    """Notebooks, read by a function that does what hostile ones may do."""
+    function = f"unit.children.hostile:{name}"
+    return extractor.Format("notebook", (".ipynb",), frozenset(), function)
+
+
+@pytest.mark.parametrize("name", ["crash", "echo"])
+def test_what_breaks_off_or_answers_nonsense(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extractor, "FORMATS", (hostile(name),))
+    with Extractor() as made, pytest.raises(NotExtracted) as caught:
+        made.extract("a.ipynb", b"nonsense")
+    reason = DocumentReason.EXTRACTION_CRASHED
+    assert (caught.value.reason, caught.value.is_final) == (reason, False)
+
+
+def test_a_machine_in_trouble_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extractor, "FORMATS", (hostile("sleep"),))
+    with Extractor(Limits(wall_seconds=0.2)) as made, pytest.raises(NotRunning):
+        made.extract("a.ipynb", GOOD)
+
+
+TEXT = "aü\nb\n".encode()
+PARTS = (Part(0, 4, "python", {"cell_number": 1}), Part(4, 6, None, {}))
+
+
+def test_an_answer_comes_back() -> None:
+    assert unpack(pack_text(Text(TEXT, PARTS))) == Text(TEXT, PARTS)
+    assert unpack(pack_text(Text(b"", ()))) == Text(b"", ())
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (),
+        PARTS[:1],
+        (Part(0, 7, None, {}),),
+        (*PARTS, Part(6, 6, None, {})),
+        (Part(0, 2, None, {}), Part(2, 6, None, {})),  # inside a character
+        (Part(0, 6, "of nobody", {}),),
+        (Part(0, 6, None, {"document_key": "another"}),),
+        (Part(0, 6, None, {"cell_number": "x" * 1_001}),),
+        (Part(0, 6, None, {"cell_number": True}),),
+        (Part(0, 6, None, {"cell_number": 1.5}),),  # type: ignore[dict-item]
+    ],
+)
+def test_an_answer_with_other_parts_is_nonsense(parts: tuple[Part, ...]) -> None:
+    with pytest.raises(ValueError):
+        unpack(pack_text(Text(TEXT, parts)))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(b"", b"\x09nonsense", b"\x00", b"\x01\xff", b"\x00\xff\xff\xff\xff"),
+        b"\x00\x02\x00\x00\x00{}",
+        b"\x00\x04\x00\x00\x00[[1]]"[:9] + b"x",
+        b"\x00\x00\x01\x00\x00" + b"[" * 256,
+        pack_text(Text(b"a\0", (Part(0, 2, None, {}),))),
+        pack_text(Text(b"a\xff", (Part(0, 2, None, {}),))),
+    ],
+)
+def test_an_answer_that_is_none(answer: bytes) -> None:
+    with pytest.raises(ValueError):
+        unpack(answer)
