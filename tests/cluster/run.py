@@ -22,6 +22,11 @@ PYTEST = str(Path(sys.executable).parent / "pytest")
 OUTSIDE = [PYTEST, "tests/cluster/selftest"]
 INSIDE = [sys.executable, "tests/cluster/inside.py"]
 BENCH = [sys.executable, "tests/bench/bench_operator.py"]
+# What a fourth kind of source, of the tests' own, changes in two of the images: their programs.
+FOURTH_KIND = {
+    "OPERATOR_IMAGE": ("FOURTH_OPERATOR_IMAGE", "chroma_sync.controller"),
+    "WORKER_IMAGE": ("FOURTH_WORKER_IMAGE", "chroma_sync.cli.worker"),
+}
 IMAGES = {
     "OPERATOR_IMAGE": ("operator", "images/operator/Dockerfile"),
     "WORKER_IMAGE": ("worker", "images/worker/Dockerfile"),
@@ -70,6 +75,11 @@ def build_images() -> dict[str, str]:
     for variable, (name, dockerfile) in IMAGES.items():
         command = [*TESTBED, "image", "build", name, "--context", ".", "--file", dockerfile]
         images[variable] = must(f"building the {name} image", command).strip().splitlines()[-1]
+    for base, (variable, program) in FOURTH_KIND.items():
+        name, file = variable.lower().replace("_", "-"), "tests/fourth_kind/Dockerfile"
+        command = [*TESTBED, "image", "build", name, "--context", ".", "--file", file]
+        command += ["--build-arg", f"BASE={images[base]}", "--build-arg", f"PROGRAM={program}"]
+        images[variable] = must(f"building the {name}", command).strip().splitlines()[-1]
     return images
 
 

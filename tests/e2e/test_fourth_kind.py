@@ -3,77 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
-from chroma_sync.api.contract import CONFIGURATION_VARIABLE
-from e2e.kit import objects, written
+from e2e.kit import written
 from fakes.chroma_server import chroma_server
 from fakes.hash_model import HashModel
 from fakes.scripted_tei import scripted
 from fakes.tei_gateway import of_model
-
-ROOT = Path(__file__).resolve().parents[2]
-SOURCE: dict[str, Any] = {
-    "title": "terms",
-    "documents": {
-        "bread": "Flour, water, salt and yeast, baked in a hot oven.\n",
-        "ledger": "A book of accounts, with a debit for each credit.\n",
-        "blank": "",
-    },
-}
-
-
-def program(folder: Path, name: str, *arguments: str, given: str = "") -> str:
-    """What a program of the fourth kind prints."""
-    done = run(folder, name, *arguments, given=given)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def run(
-    folder: Path, name: str, *arguments: str, given: str = "", configuration: str = ""
-) -> subprocess.CompletedProcess[str]:
-    paths = os.pathsep.join(str(ROOT / name) for name in ("operator", "tests"))
-    return subprocess.run(
-        [sys.executable, "-m", f"fourth_kind.{name}", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths, CONFIGURATION_VARIABLE: configuration},
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def of_fourth_kind(run_spec: dict[str, Any], **source: Any) -> list[dict[str, Any]]:
-    """A Source and an Invocation."""
-    items = objects("")
-    del items[0]["spec"]["github"]
-    items[0]["spec"]["dictionary"] = SOURCE | source
-    items[1]["spec"] |= run_spec
-    return items
+from fourth_kind.kit import LAPTOP, ROOT, SOURCE, of_fourth_kind, operator_side, program, run
 
 
 def test_a_run_on_a_laptop(tmp_path: Path) -> None:
     files = written(tmp_path, of_fourth_kind({}))
-    planned = program(tmp_path, "laptop", "plan", *files)
+    planned = program(tmp_path, LAPTOP, "plan", *files)
     assert "documents: 2 to add" in planned and "1 (1 Empty) skipped" in planned
-    done = program(tmp_path, "laptop", "run", *files)
+    done = program(tmp_path, LAPTOP, "run", *files)
     last = json.loads(done.splitlines()[-1])
     assert (last["event"], last["documents"]["indexed"]) == ("complete", 2)
     assert last["skipped"] == {"Empty": 1}
-    found = program(tmp_path, "laptop", "query", "how is bread made?", "--collection", "shop")
+    found = program(tmp_path, LAPTOP, "query", "how is bread made?", "--collection", "shop")
     assert "Flour, water, salt" in found
     # An update writes what has changed, and takes away what is gone.
     changed = {"bread": SOURCE["documents"]["bread"], "oven": "It is hot.\n"}
     update = of_fourth_kind({"targetPolicy": "Update"}, documents=changed)
-    done = program(tmp_path, "laptop", "run", *written(tmp_path, update))
+    done = program(tmp_path, LAPTOP, "run", *written(tmp_path, update))
     documents = json.loads(done.splitlines()[-1])["documents"]
     assert documents == {"discovered": 2, "indexed": 1, "unchanged": 1, "removed": 1}
 
@@ -82,12 +36,12 @@ def test_its_secrets_and_settings_on_a_laptop(tmp_path: Path) -> None:
     """From the files, as those of any other kind."""
     asked = of_fourth_kind({"dictionary": {"prefix": "b"}}, keySecretRef={"name": "login"})
     files = written(tmp_path, asked)
-    missing = run(tmp_path, "laptop", "run", *files)
+    missing = run(tmp_path, LAPTOP, "run", *files)
     assert missing.returncode == 64
     assert "SecretNotFound: There is no Secret 'login'" in missing.stderr
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}}
     (tmp_path / "secret.yaml").write_text(json.dumps(secret | {"stringData": {"token": "t-1"}}))
-    done = program(tmp_path, "laptop", "run", *files, "-f", "secret.yaml")
+    done = program(tmp_path, LAPTOP, "run", *files, "-f", "secret.yaml")
     documents = json.loads(done.splitlines()[-1])["documents"]
     assert documents == {"discovered": 2, "indexed": 2}, "the blank one ends with the token"
 
@@ -95,21 +49,20 @@ def test_its_secrets_and_settings_on_a_laptop(tmp_path: Path) -> None:
 def test_what_is_refused_on_a_laptop(tmp_path: Path) -> None:
     both = of_fourth_kind({})
     both[0]["spec"]["github"] = {"repository": "acme/shop"}
-    refused = run(tmp_path, "laptop", "run", *written(tmp_path, both))
+    refused = run(tmp_path, LAPTOP, "run", *written(tmp_path, both))
     assert "exactly one of github, s3, web and dictionary must be set in spec" in refused.stderr
     other = of_fourth_kind({"github": {}})
-    refused = run(tmp_path, "laptop", "run", *written(tmp_path, other))
+    refused = run(tmp_path, LAPTOP, "run", *written(tmp_path, other))
     assert "spec.github: is for runs over a github Source, and this one is not" in refused.stderr
     none = of_fourth_kind({"dictionary": {"prefix": "z"}})
-    refused = run(tmp_path, "laptop", "run", *written(tmp_path, none))
+    refused = run(tmp_path, LAPTOP, "run", *written(tmp_path, none))
     assert "spec.dictionary.prefix: no document of the Source begins so" in refused.stderr
 
 
 def test_what_the_operator_makes_of_it(tmp_path: Path) -> None:
     asked = of_fourth_kind({"dictionary": {"prefix": "b"}}, keySecretRef={"name": "login"})
-    asked[0]["spec"]["embedding"]["dense"]["model"] = "acme/small"
     asked[0]["spec"]["jobTemplate"] = {"parallelism": 4}
-    said = json.loads(program(tmp_path, "operator_side", given=json.dumps(asked)))
+    said = operator_side(tmp_path, asked)
     assert said["address"] == "dictionary:terms"
     assert said["shards"] == 1, "its documents are not shared among pods"
     assert (said["unserved"], said["problem"]) == ([], None)
@@ -131,9 +84,8 @@ def test_what_the_operator_makes_of_it(tmp_path: Path) -> None:
 def test_a_pod_runs_what_the_operator_gives_it(tmp_path: Path) -> None:
     """From the configuration that is stored, with a Secret as it is mounted, into a server."""
     asked = of_fourth_kind({"dictionary": {"prefix": "b"}}, keySecretRef={"name": "login"})
-    asked[0]["spec"]["embedding"]["dense"]["model"] = "acme/small"
     asked[1]["metadata"]["uid"] = "run-uid"
-    stored = json.loads(program(tmp_path, "operator_side", given=json.dumps(asked)))["stored"]
+    stored = operator_side(tmp_path, asked)["stored"]
     mounted = tmp_path / "secrets" / "source"
     mounted.mkdir(parents=True)
     (mounted / "token").write_text("t-1")
@@ -142,7 +94,7 @@ def test_a_pod_runs_what_the_operator_gives_it(tmp_path: Path) -> None:
         stored["chroma"]["url"] = chroma
         stored["embedding"] |= {"url": tei, "model": "hash"}
         for step in ("check", "run"):
-            done = run(tmp_path, "worker", step, configuration=json.dumps(stored))
+            done = run(tmp_path, "fourth_kind.worker", step, configuration=json.dumps(stored))
             assert done.returncode == 0, done.stdout + done.stderr
         result = json.loads((tmp_path / "result.json").read_text())
     assert result["documents"] == {"discovered": 2, "indexed": 2}

@@ -267,7 +267,7 @@ def open_toolbox(
     stack: ExitStack,
     rate_limit_seconds: float,
 ) -> Toolbox:
-    """All that a run here works with. `stack` closes it. A Git host's rate limit is waited for so
+    """All that a run here works with. `stack` closes it. A host's rate limit is waited for so
     long at most."""
     source = job.source
     configuration = _configuration(arguments, source, job.invocation)

@@ -1,4 +1,4 @@
-"""What a step may see of Secrets: a few fixed keys. What opens a repository is read anew at each
+"""What a step may see of Secrets: a few fixed keys. What opens a source is read anew at each
 use, so that a Secret that is renewed in mid-run is used from then on."""
 
 from __future__ import annotations

@@ -236,7 +236,7 @@ def _bring_in(
 
 
 def check(tools: Toolbox) -> None:
-    """See that a run could work: repository, database (opened already) and model."""
+    """See that a run could work: source, database (opened already) and model."""
     tools.source.check()
     tools.model.info()
 

@@ -36,7 +36,7 @@ RETRIES: Final = RetryPolicy(first=10.0, last=300.0)
 LOOK_AGAIN: Final = 30.0
 REQUESTED_AT_MAX: Final = 256
 CHECKING: Final = "The Source is being checked."
-PASSED: Final = "The check found the repository, the database and the model."
+PASSED: Final = "The check found the place of the documents, the database and the model."
 OVERDUE: Final = f"The check did not end within {jobs.CHECK_DEADLINE_SECONDS} s."
 
 
@@ -94,7 +94,7 @@ def jobs_of(workload: Workload, source: Source) -> list[JobState]:
 
 
 def digest_of(configuration: Configuration) -> str:
-    """A hash of what a check depends on: the servers, how the repository is reached, and what the
+    """A hash of what a check depends on: the servers, how the documents are reached, and what the
     API server may refuse of a run's Job. A new field of these counts, until it is left out here."""
     template, origin = configuration.job_template, configuration.origin
     depends = {

@@ -1,4 +1,4 @@
-"""How long a Git host is waited for: one that asks for it, and one that is in trouble."""
+"""How long a host of documents is waited for: one that asks for it, and one in trouble."""
 
 from __future__ import annotations
 
