@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.api.source import Chunking
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
 from chroma_sync.pipeline.embed import LocalMiniLM, embed_long
-from chroma_sync.pipeline.extract import Extractor
+from chroma_sync.pipeline.extract import Extractor, NotExtracted
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.fetch.worth import judged
 from chroma_sync.pipeline.reading import text_of
@@ -58,15 +59,16 @@ def entry_of(path: str, data: bytes, *, rules: bool) -> Entry:
 def pieces(files: Mapping[str, bytes], chunker: Chunker, *, rules: bool) -> list[Piece]:
     """The records of some files."""
     found = []
-    extractor = Extractor()
-    for path, data in files.items():
-        entry = entry_of(path, data, rules=rules)
-        if entry.skip is not None or len(data) > LARGEST:
-            continue
-        text = text_of(entry, data, extractor)
-        if isinstance(text, Text):
-            chunks = chunker.chunk(text).chunks
-            found += [Piece(path, chunk.text.decode()) for chunk in chunks]
+    with Extractor() as extractor:
+        for path, data in files.items():
+            entry = entry_of(path, data, rules=rules)
+            if entry.skip is not None or len(data) > LARGEST:
+                continue
+            with suppress(NotExtracted):
+                text = text_of(entry, data, extractor)
+                if isinstance(text, Text):
+                    chunks = chunker.chunk(text).chunks
+                    found += [Piece(path, chunk.text.decode()) for chunk in chunks]
     return found
 
 

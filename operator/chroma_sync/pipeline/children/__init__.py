@@ -2,13 +2,8 @@
 that is bounded in time, memory and output."""
 
 from chroma_sync.pipeline.children.function import BoundedFunction
-from chroma_sync.pipeline.children.limits import (
-    Limits,
-    NotRunning,
-    OverLimit,
-    What,
-)
-from chroma_sync.pipeline.children.started import kill, kill_all, start
+from chroma_sync.pipeline.children.limits import Limits, NotRunning, OverLimit, What
+from chroma_sync.pipeline.children.started import kill, kill_all, limit, start
 
 __all__ = [
     "BoundedFunction",
@@ -18,5 +13,6 @@ __all__ = [
     "What",
     "kill",
     "kill_all",
+    "limit",
     "start",
 ]

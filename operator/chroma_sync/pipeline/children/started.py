@@ -5,6 +5,7 @@ end anything in order."""
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 from contextlib import suppress
@@ -19,6 +20,15 @@ def start(arguments: list[str], **options: Any) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(arguments, start_new_session=True, **options)
     _started.add(process)
     return process
+
+
+def limit(pid: int, *, cpu_seconds: int, memory_bytes: int) -> None:
+    """Bound a child that is no program of ours, from outside: its CPU time, by SIGXCPU at its end,
+    and the memory that it asks for. Files that it maps are not counted. On other systems than Linux
+    only its caller's clock is a bound."""
+    if hasattr(resource, "prlimit"):
+        resource.prlimit(pid, resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+        resource.prlimit(pid, resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

@@ -10,7 +10,6 @@ anything is listed, within bounds of time and memory, and every listing reads th
 
 from __future__ import annotations
 
-import resource
 import signal
 import subprocess
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason, Reason
+from chroma_sync.pipeline import children
 from chroma_sync.pipeline.errors import Temporary
 from chroma_sync.pipeline.fetch.git.command import GitCommand
 from chroma_sync.pipeline.fetch.git.listing import split_nul
@@ -179,9 +179,7 @@ class _Matcher:
 
     def _started(self) -> GitProcess:
         process = self._command.start(self._repository, *self._arguments, stderr=subprocess.DEVNULL)
-        if hasattr(resource, "prlimit"):  # of Linux; elsewhere the wall clock alone is the bound
-            resource.prlimit(process.pid, resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS + 1))
-            resource.prlimit(process.pid, resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+        children.limit(process.pid, cpu_seconds=_CPU_SECONDS, memory_bytes=_MEMORY)
         return process
 
 
