@@ -120,6 +120,7 @@ def test_defaults_are_filled_in(api: Api) -> None:
             "includeGenerated": False,
             "includeVendored": False,
         },
+        "maxDeletePercent": 50,
         "suspend": False,
         "concurrencyPolicy": "Queue",
         "jobTemplate": {"parallelism": 1, "startTimeoutSeconds": 3600},
