@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from chroma_sync.pipeline.extract import notebook
+
 
 def echo(head: bytes, data: bytes) -> bytes:
     return head + data
@@ -40,6 +42,18 @@ def fill(head: bytes, data: bytes) -> bytes:
 
 def crash(head: bytes, data: bytes) -> bytes:
     os.abort()
+
+
+def crash_over_all_but_small(head: bytes, data: bytes) -> bytes:
+    """Read a small notebook, and crash over any other."""
+    if len(data) > 20:
+        os.abort()
+    return notebook.answer(head, data)
+
+
+def nonsense_to_all_but_small(head: bytes, data: bytes) -> bytes:
+    """Read a small notebook, and answer nonsense to any other."""
+    return data if len(data) > 20 else notebook.answer(head, data)
 
 
 def fail(head: bytes, data: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -86,16 +87,26 @@ def test_a_text_that_is_too_large(small: Extractor, monkeypatch: pytest.MonkeyPa
 def hostile(name: str) -> extractor.Format:
     """Notebooks, read by a function that does what hostile ones may do."""
     function = f"unit.children.hostile:{name}"
-    return extractor.Format("notebook", (".ipynb",), frozenset(), function)
+    return replace(extractor.FORMATS[0], function=function)
 
 
-@pytest.mark.parametrize("name", ["crash", "echo"])
+@pytest.mark.parametrize("name", ["crash_over_all_but_small", "nonsense_to_all_but_small"])
 def test_what_breaks_off_or_answers_nonsense(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extractor, "FORMATS", (hostile(name),))
     with Extractor() as made, pytest.raises(NotExtracted) as caught:
-        made.extract("a.ipynb", b"nonsense")
+        made.extract("a.ipynb", GOOD)
     reason = DocumentReason.EXTRACTION_CRASHED
     assert (caught.value.reason, caught.value.is_final) == (reason, False)
+
+
+@pytest.mark.parametrize("name", ["crash", "hang", "grow"])
+def test_where_no_document_can_be_read_none_is_to_blame(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extractor, "FORMATS", (hostile(name),))
+    limits = Limits(cpu_seconds=0.3, memory_bytes=100 * MIB)
+    with Extractor(limits) as made, pytest.raises(NotRunning, match="not even an empty one"):
+        made.extract("a.ipynb", GOOD)
 
 
 def test_a_machine_in_trouble_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:

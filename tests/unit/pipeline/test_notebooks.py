@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,10 +147,11 @@ def test_what_stands_stays_when_this_pod_can_t_read_it(
 ) -> None:
     """The bytes alone don't tell that: elsewhere memory or time may suffice."""
     before = rows(run({"a.ipynb": GOOD, "gone.ipynb": GOOD}))
-    hostile = extractor.Format("notebook", (".ipynb",), frozenset(), "unit.children.hostile:crash")
+    function = "unit.children.hostile:crash_over_all_but_small"
+    hostile = replace(extractor.FORMATS[0], function=function)
     with monkeypatch.context() as patch:
         patch.setattr(extractor, "FORMATS", (hostile,))
-        changed = {"a.ipynb": notebook(code("y")), "new.ipynb": GOOD, "gone.ipynb": b"{"}
+        changed = {"a.ipynb": notebook(code("y")), "new.ipynb": GOOD, "gone.ipynb": b"{" * 30}
         tools = run(changed, policy="Update")
     done = tools.progress.result().documents
     assert (done.kept, done.failed) == (2, 1)

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.children import BoundedFunction, Limits, OverLimit, What
+from chroma_sync.pipeline.children import BoundedFunction, Limits, NotRunning, OverLimit, What
 from chroma_sync.pipeline.children.memory import memory_share
 from chroma_sync.pipeline.extract.answers import unpack
 from chroma_sync.pipeline.extract.model import NotExtracted
@@ -21,13 +21,14 @@ _SHARE: Final = 0.25  # of the container's memory: the parser has half of it
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of document that is no plain text: what its keys end with, its media types, and the
-    function that extracts it (see `BoundedFunction`)."""
+    """A kind of document that is no plain text: what its keys end with, its media types, the
+    function that extracts it (see `BoundedFunction`), and a document that is known to be good."""
 
     name: str
     suffixes: tuple[str, ...]
     media_types: frozenset[str]
     function: str
+    known_good: bytes
 
 
 FORMATS: Final = (
@@ -36,6 +37,7 @@ FORMATS: Final = (
         (".ipynb",),
         frozenset({"application/x-ipynb+json"}),
         "chroma_sync.pipeline.extract.notebook:answer",
+        b'{"cells": []}',
     ),
 )
 # Whether the same bytes come to this anywhere.
@@ -96,14 +98,27 @@ class Extractor:
         if format_ is None:
             return decoded_text(key, data, encoding)
         try:
-            found = self._functions[format_](b"", data, ANSWER_MAX, unpack)
+            found = self._asked(format_, data)
         except OverLimit as error:
+            self._check_control(format_)
             reason, is_final = _OVER[error.what]
             message = f"The {format_.name} could not be read: {error.what}."
             raise NotExtracted(reason, message, is_final=is_final) from None
         if isinstance(found, NotExtracted):
             raise found
         return found
+
+    def _asked(self, format_: Format, data: bytes) -> Text | NotExtracted:
+        return self._functions[format_](b"", data, ANSWER_MAX, unpack)
+
+    def _check_control(self, format_: Format) -> None:
+        """See that a good document passes where another one failed: only then that one is to blame.
+        Raises `NotRunning`."""
+        try:
+            self._asked(format_, format_.known_good)
+        except OverLimit as error:
+            message = f"No {format_.name} can be read here, not even an empty one: {error.what}."
+            raise NotRunning(message) from None
 
 
 def format_of(key: str, media_type: str | None) -> Format | None:
