@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import TypeVar
 
 from chroma_sync.pipeline.children.limits import Limits, NotRunning, OverLimit, What
 from chroma_sync.pipeline.children.process import BoundedProcess
+from chroma_sync.pipeline.closing import Closing
 
 T = TypeVar("T")
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 _CERTAIN = (What.TIME, What.OUTPUT)
 
 
-class BoundedFunction:
+class BoundedFunction(Closing):
     """A function of bytes that hostile input may keep busy for ever, crash, or make enormous: it
     runs in a process that is started when it is first called, and killed when a question goes over
     a limit. A context manager, for one thread."""
@@ -28,17 +28,6 @@ class BoundedFunction:
         self._limits = limits
         self._check = check
         self.process: BoundedProcess | None = None
-
-    def __enter__(self) -> BoundedFunction:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the process."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import NamedTuple
 
 from chroma_sync.pipeline.children import Limits
@@ -11,6 +10,7 @@ from chroma_sync.pipeline.children.protocol import DATA_MAX
 from chroma_sync.pipeline.chunk.cuts import line_cuts
 from chroma_sync.pipeline.chunk.model import Chunk, Chunked, ChunkingConfig, Strategy
 from chroma_sync.pipeline.chunk.parser import BoundedParser, GaveUp
+from chroma_sync.pipeline.closing import Closing
 from chroma_sync.pipeline.text import Part, Text
 
 # A syntax tree takes more than this many times its text.
@@ -25,7 +25,7 @@ class CutPart(NamedTuple):
     cuts: list[int]
 
 
-class Chunker:
+class Chunker(Closing):
     """Cuts texts into chunks by one configuration; a context manager, for one thread.
 
     It parses in a process of its own; a parse over the limits, or one that crashes, costs that
@@ -43,17 +43,6 @@ class Chunker:
         self._config = config
         self._limits = limits or Limits()
         self._parser = BoundedParser(self._limits, check)
-
-    def __enter__(self) -> Chunker:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the parser's process."""

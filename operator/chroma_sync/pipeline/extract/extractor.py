@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.children import BoundedFunction, Limits, NotRunning, OverLimit, What
 from chroma_sync.pipeline.children.memory import memory_share
+from chroma_sync.pipeline.closing import Closing
 from chroma_sync.pipeline.extract.answers import unpack
 from chroma_sync.pipeline.extract.model import NotExtracted
 from chroma_sync.pipeline.extract.plain import decoded_text
@@ -54,7 +54,7 @@ def extraction_limits() -> Limits:
     return Limits(memory_bytes=memory_share(_SHARE))
 
 
-class Extractor:
+class Extractor(Closing):
     """Makes texts of documents; a context manager, for one thread.
 
     A document that is no plain text is read in a process of its own; one that goes over the limits
@@ -66,17 +66,6 @@ class Extractor:
         """`check` is called while a document is waited for; what it raises ends the wait."""
         limits = limits or extraction_limits()
         self._functions = {f: BoundedFunction(f.function, limits, check) for f in FORMATS}
-
-    def __enter__(self) -> Extractor:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the processes."""
