@@ -55,6 +55,7 @@ class Player:
         self._rival: tuple[str, int] | None = None
         self._strange: set[str] = set()  # documents that strangers wrote
         self._fresh: dict[int, Records] = {}
+        self._seals: dict[int, str] = {}
 
     def play(self) -> list[str]:
         """Returns how each round ended: an empty text, or the reason why it is not finished. Raises
@@ -85,6 +86,7 @@ class Player:
         return ends
 
     def _run(self, round_: Round, uid: str) -> str:
+        self._seals = {}
         for attempt in round_.attempts:
             reason = self._step(round_, attempt, uid)
             if reason:
@@ -96,7 +98,12 @@ class Player:
         troubles = attempt.troubles
         for _ in range(_ATTEMPTS_MAX):
             try:
-                _STEPS[attempt.step](self._tools(round_, attempt, uid, troubles))
+                tools = self._tools(round_, attempt, uid, troubles)
+                if attempt.step == "finish":
+                    told = [self._seals.get(shard, "") for shard in range(round_.shards)]
+                    tools.configuration.seals = told
+                _STEPS[attempt.step](tools)
+                self._seals[attempt.shard] = tools.progress.result().seal
                 return ""
             except Killed:
                 pass

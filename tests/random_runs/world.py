@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ class TreeSource:
     def open(self, revision: str) -> None:
         self._tree = self._states[int(revision.removeprefix("state-"))]
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Generator[Entry, None, None]:
         for key, text in sorted(self._tree.items()):
             yield Entry(key, hashlib.sha256(text).hexdigest(), len(text))
 

@@ -95,6 +95,8 @@ class Configuration(SourceMembers):
     job_template: JobTemplate
     run: RunIdentity | None = None
     max_delete_percent: int = 50
+    # What the pods of `work` have judged, one for each shard; of `finish` alone.
+    seals: list[str] = Field(default_factory=list, max_length=100)
     worker_image: str | None = None
     # Of `FEATURES`: what a reader must know to take a step.
     requires: list[str] = Field(default_factory=list, max_length=100)

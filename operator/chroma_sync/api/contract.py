@@ -40,6 +40,7 @@ RESULT_MAX_BYTES: Final = 3_500
 NAME_MAX: Final = 200
 REASON_MAX: Final = 64
 REVISION_MAX: Final = 256
+SEAL_MAX: Final = 100
 FAILURES_MAX: Final = 20
 NOTES_MAX: Final = 10
 SKIP_REASONS_MAX: Final = 32
@@ -74,6 +75,8 @@ class Result(ApiModel):
     # How long a server asks to be left alone; 0 when it asks nothing.
     retry_after_seconds: int = Field(default=0, ge=0, le=RETRY_AFTER_MAX)
     revision: str | None = Field(default=None, max_length=REVISION_MAX)
+    # Of a pod of `work`: what it has judged, for `finish`. Only pods understand it.
+    seal: str = Field(default="", max_length=SEAL_MAX)
     documents: DocumentCounts = Field(default_factory=DocumentCounts)
     skipped: dict[str, Count] = Field(default_factory=dict, max_length=SKIP_REASONS_MAX)
     chunks: ChunkCounts = Field(default_factory=ChunkCounts)
@@ -147,6 +150,7 @@ def _within_bounds(said: dict[str, Any]) -> Result:
         reason=_text(said.get("reason"))[:REASON_MAX],
         message=_text(said.get("message")),
         retry_after_seconds=min(_count(said.get("retryAfterSeconds")), RETRY_AFTER_MAX),
+        seal=seal if len(seal := _text(said.get("seal"))) <= SEAL_MAX else "",
         revision=revision if 0 < len(_text(revision)) <= REVISION_MAX else None,
         documents=_counts(DocumentCounts, said.get("documents")),
         skipped=dict([(k, _count(n)) for k, n in skipped if _is_count(n)][:SKIP_REASONS_MAX]),

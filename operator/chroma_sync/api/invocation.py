@@ -153,6 +153,12 @@ class FinishedShards(ApiModel):
         description="Completion indexes of the pods that are counted here.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
+    seals: list[Annotated[str, Field(max_length=100)]] = Field(
+        default_factory=list,
+        max_length=100,
+        description="What each of these pods has judged, for the step that finishes the run.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
     documents: DocumentCounts = section(DocumentCounts, "Their documents.")
     skipped: dict[str, Count] | None = Field(
         default=None, max_length=32, description="Their skipped documents by reason."

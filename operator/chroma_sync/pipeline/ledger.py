@@ -8,8 +8,8 @@ alone what goes. The file grows with the source and the target, memory does not.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from threading import Lock
@@ -19,6 +19,7 @@ from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.records import document_sha, id_parts, is_first, record_id
 from chroma_sync.pipeline.scratch import scratch_database
+from chroma_sync.pipeline.seal import Seal, Tally
 
 _SCHEMA: Final = """
 CREATE TABLE document (
@@ -44,6 +45,7 @@ class Verdict(StrEnum):
     SKIPPED = "skipped"  # not indexed, on purpose
     FAILED = "failed"  # can't be indexed; nothing of it stands
     KEPT = "kept"  # not indexed; what stands of it stays
+    SEALED = "sealed"  # skipped or failed, as the pod says that has judged it
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Ledger:
         self._writing = Lock()
         self.knows_first = False
         self.revision = ""  # that was listed whole; empty before
+        self.refused = 0  # documents, by the model or by Chroma; of other pods' too, once accepted
 
     def close(self) -> None:
         """Close the file."""
@@ -170,6 +173,58 @@ class Ledger:
             f" AND ({_STANDS}) != (chunk_count IS NOT NULL)"
         )
 
+    # What other pods have judged
+
+    def seal(self) -> Seal:
+        """What this pod says of its verdicts."""
+        seal = Seal(refused=self.refused)
+        for sha, state, verdict in self._db.execute("SELECT sha, state, verdict FROM document"):
+            seal = _with(seal, sha, state or "", Verdict(verdict))
+        return seal
+
+    def accept(self, seals: Sequence[Seal | None], ids: Callable[[], Iterable[list[str]]]) -> None:
+        """Take over what pods have judged, one seal for each shard: of those shards that met the
+        same documents as this ledger, and of which the same stand whole. `ids` gives all ids of the
+        target, if it has to be known what stands of documents that are not whole."""
+        agreed = self._agreeing(seals)
+        if any(seal.kept.count for seal in agreed.values()):
+            self.load_first(ids())
+        for shard, seal in agreed.items():
+            self._accept(seal, self._not_whole(shard, len(seals)))
+            self.refused += seal.refused
+
+    def _agreeing(self, seals: Sequence[Seal | None]) -> dict[int, Seal]:
+        found = [Seal() for _ in seals]
+        question = "SELECT sha, state, chunk_count IS NOT NULL FROM document"
+        for sha, state, is_whole in self._db.execute(question):
+            shard = _shard(sha, len(seals))
+            verdict = Verdict.UNCHANGED if is_whole else Verdict.SEALED
+            found[shard] = _with(found[shard], sha, state or "", verdict)
+        return {
+            n: seal
+            for n, seal in enumerate(seals)
+            if seal is not None and (seal.met, seal.stand) == (found[n].met, found[n].stand)
+        }
+
+    def _not_whole(self, shard: int, count: int) -> list[tuple[bytes, str, bool]]:
+        rows = self._db.execute(
+            "SELECT sha, state, stood FROM document WHERE chunk_count IS NULL AND verdict IS NULL"
+        )
+        return [(s, state or "", bool(old)) for s, state, old in rows if _shard(s, count) == shard]
+
+    def _accept(self, seal: Seal, not_whole: list[tuple[bytes, str, bool]]) -> None:
+        """The documents of one shard that are not whole: those of which something stands are kept,
+        if the pod kept just these. If it kept others, these are left to be judged again."""
+        old = Tally()
+        for sha, state, stood in not_whole:
+            old = old.plus(sha, state) if stood else old
+        all_kept = seal.kept == old
+        for sha, _, stood in not_whole:
+            if stood and not all_kept and seal.kept.count:
+                continue
+            verdict = Verdict.KEPT if stood and all_kept else Verdict.SEALED
+            self._do("UPDATE document SET verdict = ? WHERE sha = ?", [(verdict.value, sha)])
+
     # What must go
 
     def load_ids(self, ids: Iterable[str]) -> None:
@@ -227,6 +282,24 @@ class Ledger:
     def _do(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
         with self._writing:
             self._db.executemany(statement, rows)
+
+
+def shard_of(entry: Entry, count: int) -> int:
+    """The one of `count` shards that a document falls to. It never depends on the listing."""
+    return _shard(_sha(entry), count)
+
+
+def _shard(sha: bytes, count: int) -> int:
+    return int.from_bytes(sha[:4]) % count
+
+
+def _with(seal: Seal, sha: bytes, state: str, verdict: Verdict) -> Seal:
+    seal = replace(seal, met=seal.met.plus(sha, state))
+    if verdict in (Verdict.INDEXED, Verdict.UNCHANGED):
+        return replace(seal, stand=seal.stand.plus(sha, state))
+    if verdict is Verdict.KEPT:
+        return replace(seal, kept=seal.kept.plus(sha, state))
+    return seal
 
 
 def _sha(entry: Entry) -> bytes:

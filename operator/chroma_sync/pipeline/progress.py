@@ -29,6 +29,7 @@ class Progress:
         self._notes: list[str] = []
         self._waits: dict[Reason, str] = {}
         self.revision: str | None = None
+        self.seal = ""
         self.collection: CollectionStatus | None = None
 
     def discovered(self) -> None:
@@ -127,6 +128,7 @@ class Progress:
                 reason=reason,
                 message=message,
                 revision=self.revision,
+                seal=self.seal,
                 documents=DocumentCounts(**self._documents),
                 skipped=dict(self._skipped),
                 chunks=ChunkCounts(**self._chunks),

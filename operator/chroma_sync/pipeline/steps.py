@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
@@ -17,7 +17,6 @@ from chroma_sync.api.invocation import CollectionStatus
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.errors import Misconfigured, RevisionGone, Temporary, Unusable
-from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.chroma import Collection, text_metadata
 from chroma_sync.pipeline.index.claim import (
     ATTEMPT,
@@ -29,13 +28,14 @@ from chroma_sync.pipeline.index.claim import (
     run_revision,
 )
 from chroma_sync.pipeline.index.golden import golden_metadata
-from chroma_sync.pipeline.index.records import document_sha, is_first
+from chroma_sync.pipeline.index.records import is_first
 from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.index.target import load_orphans, load_target
-from chroma_sync.pipeline.ledger import Ledger, Orphan
+from chroma_sync.pipeline.ledger import Ledger, Orphan, shard_of
 from chroma_sync.pipeline.previous import donor_of, settled_golden
 from chroma_sync.pipeline.progress import Progress
-from chroma_sync.pipeline.stream import Stages, Stream
+from chroma_sync.pipeline.seal import Seal
+from chroma_sync.pipeline.stream import Stages, Stream, check_refused
 from chroma_sync.pipeline.toolbox import Toolbox, claim_of, identity_of
 
 _OWNER_SECONDS = 3.0
@@ -73,6 +73,7 @@ def work(tools: Toolbox) -> None:
     """Bring this shard's documents into the collection. Deletes nothing."""
     with opened_ledger(tools) as ledger:
         _work(tools, ledger)
+        tools.progress.seal = str(ledger.seal())
 
 
 def finish(tools: Toolbox) -> None:
@@ -127,16 +128,21 @@ def _finish(tools: Toolbox, ledger: Ledger) -> None:
 
 
 def _look_again(tools: Toolbox, ledger: Ledger, collection: Collection, revision: str) -> None:
-    """Bring in what does not stand as it should by now. In a pod of its own, finish judges what no
-    pod has brought in; after work in the same one, only what was lost since."""
+    """Bring in what does not stand as it should by now. In a pod of its own finish judges only what
+    does not agree with what the pods of work say; in the same one, only what was lost since."""
     if not ledger.revision:
         _open(tools, revision)
         meet_all(tools, ledger, Progress())
+        load_target(ledger, collection, tools.configs)
+        if seals := tools.configuration.seals:
+            ledger.accept([Seal.parse(seal) for seal in seals], collection.ids)
+            check_refused(ledger)
     elif ledger.revision != revision:
         message = f"Collection {collection.name!r} was planned again meanwhile, by another pod."
         raise Temporary(Reason.RUN_LOST, message)
-    load_target(ledger, collection, tools.configs)
-    ledger.reopen_lost()
+    else:
+        load_target(ledger, collection, tools.configs)
+        ledger.reopen_lost()
     with _watched(tools, identity_of(tools)):
         again = Progress()
         _bring_in(tools, collection, ledger, again)
@@ -147,10 +153,12 @@ def _look_again(tools: Toolbox, ledger: Ledger, collection: Collection, revision
 
 def meet_all(tools: Toolbox, ledger: Ledger, progress: Progress) -> None:
     """List the source, once: its documents, or those of this shard."""
-    # Closed here, and not when memory is tidied up: a listing holds a process and files.
-    with closing(_mine(tools.source.entries(), tools.shard)) as entries:
+    index, count = tools.shard
+    with closing(tools.source.entries()) as entries:
         for entry in entries:
             tools.stop.check()
+            if shard_of(entry, count) != index:
+                continue
             progress.discovered()
             if not ledger.meet(entry):
                 progress.skipped(entry.key, DocumentReason.DUPLICATE)
@@ -307,12 +315,6 @@ def _watched(tools: Toolbox, identity: RunIdentity) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-
-
-def _mine(entries: Iterator[Entry], shard: tuple[int, int]) -> Generator[Entry, None, None]:
-    """The entries whose hash falls to this shard. The choice never depends on the listing."""
-    index, count = shard
-    return (e for e in entries if int(document_sha(e.key)[:8], 16) % count == index)
 
 
 def _embed_threads(tools: Toolbox) -> int:

@@ -110,6 +110,20 @@ class Stages:
     scratch: Path
 
 
+def check_refused(ledger: Ledger, last: str = "") -> None:
+    """Raise `Unusable` when so many documents are refused that it is hardly their fault; `last` is
+    why the last one was."""
+    refused, listed = ledger.refused, ledger.candidates()
+    if refused > REFUSED_MAX and refused > listed * REFUSED_SHARE_MAX:
+        with_what = f", the last with: {last}" if last else ""
+        raise Unusable(
+            Reason.TOO_MANY_REFUSED,
+            f"{refused} of {listed} documents are refused{with_what}. Nothing was deleted, and the "
+            "collection is not marked as finished. See what stands between the worker and its "
+            "servers, such as a firewall, or leave these documents out of the Source.",
+        )
+
+
 class Stream:
     """One pass of documents through the stages. Use it once."""
 
@@ -128,8 +142,6 @@ class Stream:
         self._embedders_left = stages.embed_threads
         self._lock = threading.Lock()
         self._asking = threading.Lock()  # fetch and extract ask what stood
-        self._listed = stages.ledger.candidates()
-        self._refused = 0  # documents
 
     def run(self) -> None:
         """Let all documents of the ledger flow through that have no verdict yet. Raises the first
@@ -312,8 +324,7 @@ class Stream:
             if pending.failed:
                 return
             pending.failed = True
-            self._refused += 1
-            refused = self._refused
+            self._s.ledger.refused += 1
         key, progress = pending.entry.key, self._s.progress
         # What Chroma refuses it refuses in the midst of a write: what stands is not whole by then.
         if pending.stands and reason is DocumentReason.EMBEDDING_REJECTED:
@@ -322,15 +333,7 @@ class Stream:
         else:
             self._s.ledger.settle(pending.entry, Verdict.FAILED)
             progress.failed(key, reason, message)
-        listed = self._listed
-        if refused > REFUSED_MAX and refused > listed * REFUSED_SHARE_MAX:
-            raise Unusable(
-                Reason.TOO_MANY_REFUSED,
-                f"{refused} of {listed} documents are refused, the last with: {message}. Nothing "
-                "was deleted, and the collection is not marked as finished. See what stands "
-                "between the worker and its servers, such as a firewall, or leave these "
-                "documents out of the Source.",
-            )
+        check_refused(self._s.ledger, message)
 
     def _send(self, item: Item, made: Made, in_place: bool = False) -> None:
         pending = item.pending

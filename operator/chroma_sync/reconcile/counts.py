@@ -72,12 +72,21 @@ def _keep_finished_shards(status: InvocationStatus, own: Sequence[PodState]) -> 
         total = merge_results([_as_result(kept), result])
         status.finished_shards = FinishedShards(
             indexes=[*kept.indexes, index],
+            # An earlier release kept none.
+            seals=[*kept.seals, *[""] * (len(kept.indexes) - len(kept.seals)), result.seal],
             documents=total.documents,
             skipped=total.skipped,
             chunks=total.chunks,
             bytes=total.bytes,
             failures=total.failures,
         )
+
+
+def seals(status: InvocationStatus, shards: int) -> list[str]:
+    """What the pods of work have judged, by their index; empty of one that was lost."""
+    kept = status.finished_shards or FinishedShards()
+    found = dict(zip(kept.indexes, kept.seals, strict=False))
+    return [found.get(index, "") for index in range(shards)]
 
 
 def _as_result(kept: FinishedShards) -> Result:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from chroma_sync.api.contract import SEAL_MAX
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.records import document_sha, record_id
 from chroma_sync.pipeline.ledger import Ledger, Verdict
+from chroma_sync.pipeline.seal import Seal, Tally
 
 
 @pytest.fixture
@@ -131,3 +133,56 @@ def test_the_orphans_of_one_document_come_in_parts(ledger: Ledger) -> None:
 def test_records_with_foreign_ids_are_left_alone(ledger: Ledger) -> None:
     ledger.load_ids(["by hand", "zz-1", "abcd-x", f"{document_sha('a')}-01"])
     assert list(ledger.orphans()) == []
+
+
+def judged(ledger: Ledger, verdicts: dict[str, str]) -> None:
+    for key, verdict in verdicts.items():
+        ledger.meet(entry(key))
+        ledger.settle(entry(key), Verdict(verdict))
+
+
+VERDICTS = {"a": "indexed", "b": "unchanged", "c": "skipped", "d": "failed", "e": "kept"}
+
+
+def test_a_seal_is_short_and_tells_no_order(tmp_path: Path, ledger: Ledger) -> None:
+    judged(ledger, VERDICTS)
+    other = Ledger(tmp_path / "other.sqlite")
+    judged(other, dict(reversed(VERDICTS.items())))
+    assert str(ledger.seal()) == str(other.seal())
+    other.close()
+    assert len(str(ledger.seal())) <= SEAL_MAX
+    most = Tally(10**9, 2**64 - 1)
+    assert len(str(Seal(most, most, most, refused=10**9))) <= SEAL_MAX
+    assert Seal.parse(str(ledger.seal())) == ledger.seal()
+    assert (ledger.seal().met.count, ledger.seal().stand.count, ledger.seal().kept.count) == (
+        *(5, 2, 1),
+    )
+    for text in ("", "1.2", "x.y.z.1.2.3.4", "1.2.3.4.5.6.7.8"):
+        assert Seal.parse(text) is None
+
+
+@pytest.mark.parametrize("stood", ["e", "de", ""])
+def test_what_a_seal_tells_is_taken_over(tmp_path: Path, ledger: Ledger, stood: str) -> None:
+    """`stood`: of which something stands. With "de" nobody knows which of them was kept."""
+    judged(ledger, VERDICTS)
+    finish = Ledger(tmp_path / "finish.sqlite")
+    for key in VERDICTS:
+        finish.meet(entry(key))
+    finish.load_chunk_counts({document_sha(key): 1 for key in "ab"})
+    pages = [[record_id(document_sha(key), 0) for key in f"ab{stood}"]]
+    finish.accept([ledger.seal()], lambda: pages)
+    left = {found.key for found, _ in finish.open_documents()}
+    assert left == {"a", "b"} | ({*stood} if stood != "e" else set())
+    finish.close()
+
+
+def test_a_seal_that_does_not_agree_tells_nothing(tmp_path: Path, ledger: Ledger) -> None:
+    judged(ledger, VERDICTS)
+    for whole, listed in (("a", "abcde"), ("abc", "abcde"), ("ab", "abcd"), ("ab", "abcdef")):
+        finish = Ledger(tmp_path / "finish.sqlite")
+        for key in listed:
+            finish.meet(entry(key))
+        finish.load_chunk_counts({document_sha(key): 1 for key in whole})
+        finish.accept([ledger.seal()], list)
+        assert finish.unsettled() == len(listed)
+        finish.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -13,6 +13,9 @@ from chroma_sync.pipeline.chunk import Chunked, Chunker
 from chroma_sync.pipeline.embed import EmbeddingRejected, Vectors
 from chroma_sync.pipeline.extract import Extractor
 from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.index.records import document_sha
+from chroma_sync.pipeline.ledger import shard_of
+from chroma_sync.pipeline.seal import Seal
 from chroma_sync.pipeline.text import Text
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.hash_model import HashModel
@@ -44,7 +47,7 @@ def count(tools: Toolbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, Counter[
     entries, read = tools.source.entries, tools.source.read
     extract, chunk = Extractor.extract, Chunker.chunk
 
-    def listed() -> Iterator[Entry]:
+    def listed() -> Generator[Entry, None, None]:
         counts["listed"]["listings"] += 1
         yield from entries()
 
@@ -116,3 +119,69 @@ def test_a_document_that_was_lost_is_read_again_and_no_other(
     fresh = make_tools(collection="fresh")
     steps.run(fresh)
     assert contents(tools) == contents(fresh, "fresh")
+
+
+SHARDS = 3
+
+
+def worked(make_tools: MakeTools, run: str, model: CountingModel) -> list[str]:
+    """Plan, and let all pods work. Returns what they say of their verdicts."""
+    steps.plan(make_tools(run=run))
+    seals = []
+    for shard in range(SHARDS):
+        pod = make_tools(run=run, model=model, shard=(shard, SHARDS))
+        steps.work(pod)
+        seals.append(pod.progress.result().seal)
+    return seals
+
+
+@pytest.mark.parametrize("refused", ["# One", "nothing at all"])
+def test_over_several_pods(
+    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    """Finish reads nothing: picture.png was skipped, and a text may be refused."""
+    model = CountingModel(refused)
+    seals = worked(make_tools, "r", model)
+    before = model.texts
+    last = make_tools(run="r", model=model)
+    last.configuration.seals = seals
+    counts = count(last, monkeypatch)
+    steps.finish(last)
+    assert counts["listed"] == {"listings": 1}
+    assert counts["read"] == counts["cut"] == {}
+    assert model.texts == before
+    assert set(model.given.values()) <= {1}
+    monkeypatch.undo()
+    fresh = make_tools(collection="fresh", model=CountingModel(refused))
+    steps.run(fresh)
+    assert contents(last) == contents(fresh, "fresh")
+
+
+@pytest.mark.parametrize("what", ["a record is lost", "a pod's word is lost", "another listing"])
+def test_finish_looks_again_where_it_does_not_agree(
+    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    seals = worked(make_tools, "r", CountingModel("nothing at all"))
+    last = make_tools(run="r")
+    collection = last.database.find("target")
+    assert collection is not None
+    shards = {key: shard_of(Entry(key, "", 0), SHARDS) for key in _ALL}
+    if what == "a record is lost":
+        again = shards["small.md"]
+        collection.delete([f"{document_sha('small.md')}-0"])
+    elif what == "a pod's word is lost":
+        again = shards["picture.png"]
+        seals[again] = ""
+    else:
+        again = shards["big.py"]
+        seals[again] = str(Seal())
+    last.configuration.seals = seals
+    counts = count(last, monkeypatch)
+    steps.finish(last)
+    looked_at = {"picture.png"} if shards["picture.png"] == again else set()
+    looked_at |= {"small.md"} if what == "a record is lost" else set()
+    assert counts["read"] == dict.fromkeys(looked_at, 1)
+    monkeypatch.undo()
+    fresh = make_tools(collection="fresh")
+    steps.run(fresh)
+    assert contents(last) == contents(fresh, "fresh")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -64,8 +64,9 @@ class Source(Protocol):
     def open(self, revision: str) -> None:
         """Get ready to list and read that revision."""
 
-    def entries(self) -> Iterator[Entry]:
-        """List the documents of the opened revision that the globs choose, in a fixed order."""
+    def entries(self) -> Generator[Entry, None, None]:
+        """List the documents of the opened revision that the globs choose, in a fixed order. It may
+        hold a process and files: whoever does not read all of it closes it."""
 
     def notes(self) -> Sequence[str]:
         """What a person should know of the last listing, once it has come to its end."""

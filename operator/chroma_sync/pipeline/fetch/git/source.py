@@ -156,7 +156,7 @@ class GitSource:
         self._revision = revision
         self._attributes, self._given_up = None, []
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Generator[Entry, None, None]:
         attributes = self._attributes_of_all()
         self._any_chosen = False
         with closing(self._records()) as records:
