@@ -56,3 +56,25 @@ def test_only_what_is_watched_is_served(world: World, namespace: str, elsewhere:
     images = installation.image("OPERATOR_IMAGE"), installation.image("WORKER_IMAGE")
     installation.install(world.cluster, *images)
     world.succeeded(elsewhere)
+
+
+@pytest.mark.timeout(600)
+def test_a_watched_namespace_that_is_deleted_costs_itself(world: World, namespace: str) -> None:
+    """Its Role is gone with it: no watch of it is allowed any more."""
+    other = unique("watched")
+    world.cluster.apply(*installation.namespace(other))
+    images = installation.image("OPERATOR_IMAGE"), installation.image("WORKER_IMAGE")
+    both = [namespace, other]
+    installation.install(world.cluster, *images, watchNamespaces=both)
+    try:
+        world.cluster.kubectl("delete", "namespace", other, "--timeout=120s")
+        installation.kill_operator(world.cluster)
+        world.cluster.apply(world.source(namespace, github=FEW))
+        world.ready(namespace, seconds=120)
+        # It is watched again when it and its Role are there.
+        world.cluster.apply(*installation.namespace(other), world.source(other, github=FEW))
+        installation.install(world.cluster, *images, watchNamespaces=both)
+        world.ready(other, seconds=150)
+    finally:
+        installation.install(world.cluster, *images)
+        world.cluster.kubectl("delete", "namespace", other, "--wait=false")

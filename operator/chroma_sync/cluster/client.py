@@ -37,8 +37,8 @@ class KubernetesCluster:
     """`Cluster` over the API server. `namespaces` are those that are watched; all when empty."""
 
     def __init__(self, rest: Rest, namespaces: Sequence[str] = ()) -> None:
+        self.namespaces = namespaces
         self._rest = rest
-        self._namespaces = namespaces
         self._events = EventRecorder(rest)
         self._progress = ProgressReader()
 
@@ -125,10 +125,22 @@ class KubernetesCluster:
     async def list_all(self, kind: ListedKind) -> Listing:
         """What exists of a kind in the namespaces that are watched; of Jobs and pods, our own."""
         api, plural = LISTED[kind]
-        if not self._namespaces:
+        if not self.namespaces:
             return await self._list(paths.everywhere(api, plural), kind)
-        folders = [paths.collection(api, namespace, plural) for namespace in self._namespaces]
+        folders = [paths.collection(api, namespace, plural) for namespace in self.namespaces]
         return merge([await self._list(folder, kind) for folder in folders])
+
+    async def may_list(self, namespace: str) -> bool:
+        """Whether all that is watched may be listed in a namespace."""
+        for api, plural in LISTED.values():
+            try:
+                folder = paths.collection(api, namespace, plural)
+                await self._rest.get(folder, {"limit": "1"}, accept=METADATA_ONLY)
+            except InvalidError as error:
+                if error.status != 403:
+                    raise
+                return False
+        return True
 
     async def _list(self, path: Path, kind: ListedKind) -> Listing:
         selector = LABEL_SOURCE if kind in ("Job", "Pod") else ""

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from chroma_sync.api.meta import GROUP
@@ -20,6 +21,7 @@ from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.http import Health, serve
 from chroma_sync.controller.key import Work
 from chroma_sync.controller.metrics import Metrics
+from chroma_sync.controller.namespaces import follow, permitted
 from chroma_sync.controller.passes import Passes
 from chroma_sync.controller.polling import Polling
 from chroma_sync.controller.settings import SettingsError, load
@@ -63,11 +65,11 @@ def main(argv: list[str]) -> int:
 
 async def _run(installation: Installation, host: str) -> int:
     rest = await connect()
-    namespaces = installation.watch_namespaces
-    cluster = KubernetesCluster(rest, namespaces)
+    cluster = KubernetesCluster(rest)
     leadership = Leadership(rest, *_identity())
     cache, metrics, health, watched = Cache(), Metrics(), Health(), Watched()
     served, stop = asyncio.Event(), asyncio.Event()
+    listed = installation.watch_namespaces
     polling = Polling(cluster.read_progress, cache)
     passes = Passes(cluster, cache, installation, metrics, polling.progress)
     # Who has many objects holds up only himself.
@@ -86,8 +88,9 @@ async def _run(installation: Installation, host: str) -> int:
 
     async def work_when_served() -> None:
         await _wait_until_served(cluster, health)
+        cluster.namespaces = await permitted(cluster, listed, health)
         served.set()
-        await _work(cluster, leadership, cache, queue, polling, health, watched)
+        await _work(cluster, leadership, cache, queue, polling, health, watched, listed)
 
     def end(_: object) -> None:
         served.set()
@@ -100,7 +103,7 @@ async def _run(installation: Installation, host: str) -> int:
     try:
         await served.wait()
         if not stop.is_set():
-            await watch(cache, queue.add, stop, watched, namespaces, on_signal=work.cancel)
+            await watch(cache, queue.add, stop, watched, cluster.namespaces, on_signal=work.cancel)
     except Exception as error:  # kopf's own, which has logged where it came from
         logger.error("the operator ends, for a watch failed: %s", error)
         return 1
@@ -123,6 +126,7 @@ async def _work(
     polling: Polling,
     health: Health,
     watched: Watched,
+    listed: Sequence[str],
 ) -> None:
     """Reconcile while the Lease is held. Ends by an exception only."""
     health.waits_for = "the Lease"
@@ -137,6 +141,8 @@ async def _work(
             group.create_task(queue.run())
             group.create_task(polling.run())
             group.create_task(_drop_missing(cluster, cache, queue))
+            if listed:
+                group.create_task(follow(cluster, listed, cluster.namespaces))
     finally:
         health.working = False
         await leadership.release()

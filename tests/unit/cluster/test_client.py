@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 import pytest
 
 from chroma_sync.cluster.client import KubernetesCluster
-from chroma_sync.cluster.errors import ClusterError, ConflictError, NotFoundError
+from chroma_sync.cluster.errors import ClusterError, ConflictError, InvalidError, NotFoundError
 from chroma_sync.cluster.rest import Rest
 
 BATCH = "/apis/batch/v1/namespaces/team/jobs/first"
@@ -98,3 +98,24 @@ def test_only_the_namespaces_that_are_watched_are_listed(
     assert len(listing.uids) == len(places)
     # What is newer than the oldest of the lists may stand in none of them.
     assert listing.version == 70
+
+
+class Guarded:
+    """Refuses to list one kind."""
+
+    def __init__(self, refused: str, status: int = 403) -> None:
+        self._refused, self._status = refused, status
+
+    async def get(self, path: str, query: dict[str, str], *, accept: str) -> Any:
+        if path.endswith(self._refused):
+            raise InvalidError(self._status, "no")
+        return {"metadata": {"resourceVersion": "1"}, "items": None}
+
+
+@pytest.mark.parametrize("plural", ["sources", "invocations", "jobs", "pods"])
+def test_a_namespace_can_be_watched_when_all_kinds_can(plural: str) -> None:
+    cluster = KubernetesCluster(cast(Rest, Guarded(plural)))
+    assert not asyncio.run(cluster.may_list("team"))
+    assert asyncio.run(KubernetesCluster(cast(Rest, Guarded("none"))).may_list("team"))
+    with pytest.raises(InvalidError):
+        asyncio.run(KubernetesCluster(cast(Rest, Guarded(plural, 400))).may_list("team"))
