@@ -34,8 +34,11 @@ def source_changed(cache: Cache, source: Object, *, deleted: bool) -> list[Work]
         return []
     if before is not None and replace(before, active_uid=state.active_uid) == state:
         # Only the admitted one has anything to do: a queue may be long.
-        return [Key("Source", *place), ADMISSION, *waiting(cache, place, uid=state.active_uid)]
-    return [Key("Source", *place), ADMISSION, *waiting(cache, place)]
+        found: list[Work] = [Key("Source", *place), *waiting(cache, place, uid=state.active_uid)]
+    else:
+        found = [Key("Source", *place), *waiting(cache, place)]
+    known = before is not None and (before.startable, before.active_uid)
+    return found if known == (state.startable, state.active_uid) else [ADMISSION, *found]
 
 
 def waiting(cache: Cache, source: Place, uid: str | None = None) -> list[Key]:
@@ -53,12 +56,17 @@ def invocation_changed(cache: Cache, invocation: Object, *, deleted: bool) -> li
     """Keep an Invocation's news. Another one may start now."""
     place, uid, version = _identity(invocation)
     state = invocation_state(invocation)
-    source = (place[0], state.source)
+    source, before = (place[0], state.source), cache.invocations.get(place)
     if deleted:
         news = cache.invocations.remove(place, uid, version)
     else:
         news = cache.invocations.put(place, uid, version, state, source)
-    return _of_invocation(cache, place, state) if news else []
+    if not news:
+        return []
+    found = _of_invocation(cache, place, state)
+    # All runs are looked at then: not for news that is none to them.
+    known = before is not None and not deleted and queue.standing(before)
+    return found if known == queue.standing(state) else [ADMISSION, *found]
 
 
 def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Work]:
@@ -91,7 +99,8 @@ def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) 
         return [key for place, _ in lost_sources for key in waiting(cache, place)]
     if kind == "Invocation":
         lost = cache.invocations.drop_missing(there, version)
-        return [key for place, state in lost for key in _of_invocation(cache, place, state)]
+        found = [key for place, state in lost for key in _of_invocation(cache, place, state)]
+        return [ADMISSION, *found] if found else []
     if kind == "Pod":
         lost_pods = cache.pods.drop_missing(there, version)
         return [key for place, state in lost_pods for key in _of_pod(cache, place[0], state)]
@@ -102,9 +111,8 @@ def drop_missing(cache: Cache, kind: ListedKind, there: Set[str], version: int) 
 
 
 def _of_invocation(cache: Cache, place: Place, state: InvocationState) -> list[Work]:
-    """The run, admission, its Source, and the run right behind it, which says whom it waits for."""
-    found: list[Work] = [Key("Invocation", *place), ADMISSION]
-    found.append(Key("Source", place[0], state.source))
+    """The run, its Source, and the run right behind it, which says whom it waits for."""
+    found: list[Work] = [Key("Invocation", *place), Key("Source", place[0], state.source)]
     behind = queue.follower(state, cache.invocations_of(place[0], state.source))
     return [*found, Key("Invocation", place[0], behind)] if behind else found
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.key import ADMISSION, Key
@@ -42,8 +44,8 @@ def job(version: int) -> dict[str, Any]:
 
 
 BOTH = [Key("Invocation", "team", "run"), Key("Source", "team", "docs")]
-# News of a run is also news for who may start.
-DECIDED = [BOTH[0], ADMISSION, BOTH[1]]
+# News of a run may also change who may start.
+DECIDED = [ADMISSION, *BOTH]
 
 
 def test_news_wakes_the_run_its_source_and_admission_once() -> None:
@@ -147,3 +149,42 @@ def test_a_pod_that_a_list_lacks_is_dropped() -> None:
     assert keys.drop_missing(cache, "Pod", {"p1"}, 10) == []
     assert keys.drop_missing(cache, "Pod", set(), 10) == BOTH[:1]
     assert cache.places("Pod") == set()
+
+
+def succeeded(status: str, reason: str) -> dict[str, Any]:
+    return {"conditions": [{"type": "Succeeded", "status": status, "reason": reason}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "decides"),
+    [
+        ({}, succeeded("Unknown", "Pending"), False),
+        ({}, {"startTime": "x"}, True),
+        ({"startTime": "x"}, {"startTime": "x", **succeeded("Unknown", "Processing")}, False),
+        ({"startTime": "x"}, {"startTime": "x", **succeeded("True", "Complete")}, True),
+    ],
+)
+def test_all_runs_are_looked_at_only_for_what_changes_who_may_start(
+    before: dict[str, Any], after: dict[str, Any], decides: bool
+) -> None:
+    cache = Cache()
+    keys.invocation_changed(cache, run(1, **before), deleted=False)
+    woken = keys.invocation_changed(cache, run(2, **after), deleted=False)
+    assert woken == (DECIDED if decides else BOTH)
+
+
+def test_a_source_changes_who_may_start_by_being_ready_and_by_its_active_run() -> None:
+    cache = Cache()
+
+    def woken(version: int, **changes: Any) -> bool:
+        conditions = [{"type": "Ready", "status": "True", "reason": changes.pop("reason", "x")}]
+        status = {"observedGeneration": 1, "conditions": conditions, **changes}
+        metadata = {"name": "docs", "namespace": "team", "uid": "s", "generation": 1}
+        obj = {"metadata": {**metadata, "resourceVersion": str(version)}, "status": status}
+        return ADMISSION in keys.source_changed(cache, obj, deleted=False)
+
+    assert woken(1)
+    assert not woken(2, reason="y")
+    assert woken(3, activeInvocation={"uid": "u"})
+    assert woken(4, activeInvocation={"uid": "u"}, observedGeneration=0)
+    assert not woken(5, activeInvocation={"uid": "u"}, observedGeneration=0, reason="z")

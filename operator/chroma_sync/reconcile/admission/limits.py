@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from chroma_sync.reconcile.observed import InvocationState
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """A run that has not ended. `startable`: its Source is ready and not suspended. `active`: the
     Source's status names it. `granted`: it was decided that it may start, and no status says so
     yet."""
@@ -40,18 +39,19 @@ class Places:
     """The places that are taken, under some limits."""
 
     def __init__(self, taken: Iterable[Run], limits: tuple[Limit, ...] = LIMITS) -> None:
-        self._limits = limits
-        self._taken: Counter[tuple[int, Hashable]] = Counter()
+        self._taken: list[tuple[Limit, Counter[Hashable]]] = [
+            (limit, Counter()) for limit in limits
+        ]
         for run in taken:
-            self._taken.update(self._groups(run))
+            self._add(run)
 
     def take(self, run: Run) -> bool:
         """Take a place for a run. Returns whether each limit has one."""
-        groups = self._groups(run)
-        if any(self._taken[group] >= self._limits[group[0]].most for group in groups):
+        if any(taken[limit.group_of(run)] >= limit.most for limit, taken in self._taken):
             return False
-        self._taken.update(groups)
+        self._add(run)
         return True
 
-    def _groups(self, run: Run) -> list[tuple[int, Hashable]]:
-        return [(n, limit.group_of(run)) for n, limit in enumerate(self._limits)]
+    def _add(self, run: Run) -> None:
+        for limit, taken in self._taken:
+            taken[limit.group_of(run)] += 1

@@ -24,6 +24,11 @@ def waits(run: InvocationState) -> bool:
     return alive(run) and (run.started or not run.cancel)
 
 
+def standing(run: InvocationState) -> tuple[str, str, bool, bool, bool]:
+    """All of a run that changes who may start."""
+    return run.uid, run.source, alive(run), waits(run), run.started
+
+
 def ahead(uid: str, runs: Sequence[InvocationState]) -> InvocationState | None:
     """The run that goes right before another one."""
     queue = _queue(runs)

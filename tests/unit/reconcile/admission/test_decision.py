@@ -52,7 +52,7 @@ def test_who_was_granted_it_keeps_it() -> None:
     """An older one may come late, with a watch that was. The place is not given twice."""
     granted = run("b", 5, granted=True)
     assert names([run("a"), granted]) == ["b"]
-    assert names([run("a"), replace(granted, startable=False)]) == ["a"]
+    assert names([run("a"), granted._replace(startable=False)]) == ["a"]
     others = [run(f"o{n}", n, source=f"s{n}") for n in range(5)]
     last = run("z", 99, source="z", granted=True)
     assert names([*others, last], *LIMITS, IN_ALL) == ["z", "o0"]
@@ -61,7 +61,7 @@ def test_who_was_granted_it_keeps_it() -> None:
 def test_limits_hold_over_all_sources() -> None:
     runs = [run(f"r{n}", n, source=f"s{n}") for n in range(5)]
     assert names(runs, *LIMITS, IN_ALL) == ["r0", "r1"]
-    runs[3] = replace(runs[3], active=True)
+    runs[3] = runs[3]._replace(active=True)
     assert names(runs, *LIMITS, IN_ALL) == ["r0"]
 
 
@@ -84,11 +84,11 @@ def test_whatever_the_runs_are_each_source_has_one_at_most() -> None:
             for n in range(12)
         ]
         first = random_.randrange(12)
-        runs[first] = replace(runs[first], active=True)
+        runs[first] = runs[first]._replace(active=True)
         chosen = grants(runs)
         going = [r for r in runs if r.active and not r.state.finished] + chosen
         assert max(Counter(r.state.source for r in going).values(), default=0) <= 1
         assert not any(r.state.finished or r.active for r in chosen)
         # Decided once more, with what was decided, it is the same.
-        again = [replace(r, granted=r in chosen) for r in runs]
+        again = [r._replace(granted=r in chosen) for r in runs]
         assert {r.state.uid for r in grants(again)} == {r.state.uid for r in chosen}
