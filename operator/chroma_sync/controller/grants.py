@@ -28,7 +28,7 @@ class Grants:
         runs = [
             run
             for (namespace, _), state in self._cache.invocations.items()
-            if not state.finished and (run := self._run(namespace, state)) is not None
+            if not state.finished and (run := self._run(namespace, state))
         ]
         before = self._granted
         self._granted = {

@@ -15,6 +15,7 @@ from chroma_sync.reconcile.observed import (
     InvocationState,
     JobState,
     PodState,
+    SourceState,
     invocation_state,
     job_state,
     pod_state,
@@ -37,8 +38,15 @@ def source_changed(cache: Cache, source: Object, *, deleted: bool) -> list[Work]
         found: list[Work] = [Key("Source", *place), *waiting(cache, place, uid=state.active_uid)]
     else:
         found = [Key("Source", *place), *waiting(cache, place)]
-    known = before is not None and (before.startable, before.active_uid)
-    return found if known == (state.startable, state.active_uid) else [ADMISSION, *found]
+    return [ADMISSION, *found] if _lets_others_start(before, state) else found
+
+
+def _lets_others_start(before: SourceState | None, state: SourceState) -> bool:
+    """Whether it has to be decided again who may start. A run that becomes the active one takes the
+    place that it was granted."""
+    if before is None or before.startable != state.startable:
+        return True
+    return bool(before.active_uid) and not state.active_uid
 
 
 def waiting(cache: Cache, source: Place, uid: str | None = None) -> list[Key]:
@@ -65,8 +73,8 @@ def invocation_changed(cache: Cache, invocation: Object, *, deleted: bool) -> li
         return []
     found = _of_invocation(cache, place, state)
     # All runs are looked at then: not for news that is none to them.
-    known = before is not None and not deleted and queue.standing(before)
-    return found if known == queue.standing(state) else [ADMISSION, *found]
+    same = before is not None and queue.standing(before) == queue.standing(state)
+    return found if same and not deleted else [ADMISSION, *found]
 
 
 def job_changed(cache: Cache, job: Object, *, deleted: bool) -> list[Work]:

@@ -159,7 +159,7 @@ def succeeded(status: str, reason: str) -> dict[str, Any]:
     ("before", "after", "decides"),
     [
         ({}, succeeded("Unknown", "Pending"), False),
-        ({}, {"startTime": "x"}, True),
+        ({}, {"startTime": "x"}, True),  # the spec of this one can't be read: it was held
         ({"startTime": "x"}, {"startTime": "x", **succeeded("Unknown", "Processing")}, False),
         ({"startTime": "x"}, {"startTime": "x", **succeeded("True", "Complete")}, True),
     ],
@@ -185,6 +185,9 @@ def test_a_source_changes_who_may_start_by_being_ready_and_by_its_active_run() -
 
     assert woken(1)
     assert not woken(2, reason="y")
-    assert woken(3, activeInvocation={"uid": "u"})
-    assert woken(4, activeInvocation={"uid": "u"}, observedGeneration=0)
-    assert not woken(5, activeInvocation={"uid": "u"}, observedGeneration=0, reason="z")
+    # It takes the place that it was granted, and gives it back.
+    assert not woken(3, activeInvocation={"uid": "u"})
+    assert not woken(4, activeInvocation={"uid": "other"})
+    assert woken(5)
+    assert woken(6, observedGeneration=0)
+    assert not woken(7, observedGeneration=0, reason="z")

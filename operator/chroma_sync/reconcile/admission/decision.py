@@ -16,9 +16,9 @@ from chroma_sync.reconcile.admission.limits import LIMITS, Limit, Places, Run
 def grants(runs: Iterable[Run], limits: tuple[Limit, ...] = LIMITS) -> list[Run]:
     """The runs that may start beside those that are active. Who was granted it before keeps it, as
     long as he may start at all."""
-    alive = [run for run in runs if queue.alive(run.state)]
-    places = Places((run for run in alive if run.active), limits)
-    candidates = [run for run in alive if not run.active and _may_start(run)]
+    runs = list(runs)
+    places = Places((run for run in runs if run.active and queue.alive(run.state)), limits)
+    candidates = [run for run in runs if not run.active and _may_start(run)]
     candidates.sort(key=lambda run: (not run.granted, *queue.place(run.state)))
     return [run for run in candidates if places.take(run)]
 

@@ -24,9 +24,9 @@ def waits(run: InvocationState) -> bool:
     return alive(run) and (run.started or not run.cancel)
 
 
-def standing(run: InvocationState) -> tuple[str, str, bool, bool, bool]:
-    """All of a run that changes who may start."""
-    return run.uid, run.source, alive(run), waits(run), run.started
+def standing(run: InvocationState) -> tuple[str, str, bool, bool]:
+    """All of a run that changes who may start. That it has started does not: it had its place."""
+    return run.uid, run.source, alive(run), waits(run)
 
 
 def ahead(uid: str, runs: Sequence[InvocationState]) -> InvocationState | None:
