@@ -114,6 +114,27 @@ def test_what_is_over_bounds_costs_itself(more: dict[str, Any], kept: dict[str, 
     )
 
 
+def test_of_a_list_that_is_too_long_nothing_but_its_end_is_lost() -> None:
+    whole = Result(
+        reason="RefNotFound",
+        message="no such branch",
+        retry_after_seconds=9,
+        revision="0" * 40,
+        seal="5.5a",
+        documents=DocumentCounts(discovered=3, indexed=2, failed=1),
+        skipped={"Binary": 1},
+        chunks=ChunkCounts(produced=9, embedded=9, written=9),
+        bytes=1234,
+        collection=CollectionStatus(name="docs", id="1-2", records=9),
+        failures=[Failure.model_validate(FAILED)] * FAILURES_MAX,
+        notes=["a pattern matches no file"],
+    )
+    assert whole.model_fields_set == set(Result.model_fields), "a field that is not looked at here"
+    said = whole.model_dump(mode="json", by_alias=True)
+    said["failures"].append(FAILED)
+    assert decode_result(json.dumps(said)) == whole
+
+
 @pytest.mark.parametrize(
     "more",
     [
