@@ -13,12 +13,12 @@ from typing import Final
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.chunk import Chunk, Chunker
+from chroma_sync.pipeline.existing import load_orphans, load_target, stood
 from chroma_sync.pipeline.extract import Extractor, NotExtracted
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
 from chroma_sync.pipeline.index.standing import Standing
-from chroma_sync.pipeline.index.target import load_orphans, load_target, stood
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.previous import donor_of, settled_golden
 from chroma_sync.pipeline.progress import Progress

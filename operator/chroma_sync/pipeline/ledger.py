@@ -1,7 +1,7 @@
 """What a run knows of each document, in a SQLite file on the scratch folder.
 
 Each document of the source is met once, and takes exactly one verdict. What of it stands in the
-target is found out before it is looked at (see `index.target`), and finish decides by the ledger
+target is found out before it is looked at (see `existing`), and finish decides by the ledger
 alone what goes. The file grows with the source and the target, memory does not.
 """
 

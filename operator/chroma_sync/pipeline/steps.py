@@ -17,6 +17,7 @@ from chroma_sync.api.invocation import CollectionStatus
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.errors import Misconfigured, RevisionGone, Temporary, Unusable
+from chroma_sync.pipeline.existing import load_orphans, load_target
 from chroma_sync.pipeline.index.chroma import Collection, text_metadata
 from chroma_sync.pipeline.index.claim import (
     ATTEMPT,
@@ -30,7 +31,6 @@ from chroma_sync.pipeline.index.claim import (
 from chroma_sync.pipeline.index.golden import golden_metadata
 from chroma_sync.pipeline.index.records import is_first
 from chroma_sync.pipeline.index.standing import Standing
-from chroma_sync.pipeline.index.target import load_orphans, load_target
 from chroma_sync.pipeline.ledger import Ledger, Orphan, shard_of
 from chroma_sync.pipeline.previous import donor_of, settled_golden
 from chroma_sync.pipeline.progress import Progress

@@ -25,19 +25,19 @@ from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.chunk import Chunk, Chunked, Chunker
 from chroma_sync.pipeline.embed import EmbeddingRejected, Model, Space, embed_long
 from chroma_sync.pipeline.errors import Stopped, Unusable
+from chroma_sync.pipeline.existing import stood
 from chroma_sync.pipeline.extract import Extractor, NotExtracted
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import (
     Configs,
     document_sha,
-    make_record,
     sha256_hex,
 )
 from chroma_sync.pipeline.index.standing import Reusable, Standing
-from chroma_sync.pipeline.index.target import stood
 from chroma_sync.pipeline.known_texts import KnownTexts, Made, Turn
 from chroma_sync.pipeline.ledger import Ledger, Verdict
+from chroma_sync.pipeline.make_record import make_record
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
 from chroma_sync.pipeline.reading import text_of

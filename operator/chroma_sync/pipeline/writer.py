@@ -95,7 +95,8 @@ class Writer:
         held.hold(key_sha, item.n, item.record)
         pending.held += 1
         if pending.held == len(pending.chunked.chunks):
-            for n, record in held.taken(key_sha, pending.chunked):
+            chunks = pending.chunked.chunks
+            for n, record in held.taken(key_sha, lambda n: chunks[n].text.decode()):
                 _queue(Embedded(pending, n, record), ready)
                 if len(ready) >= self._limit:
                     ready = self._write(ready)

@@ -11,9 +11,9 @@ import pytest
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Temporary, Unusable
+from chroma_sync.pipeline.existing import load_orphans
 from chroma_sync.pipeline.forecast import forecast
 from chroma_sync.pipeline.index.chroma import Collection
-from chroma_sync.pipeline.index.target import load_orphans
 from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes import repository

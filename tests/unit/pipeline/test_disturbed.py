@@ -14,9 +14,9 @@ from chroma_sync.pipeline.chunk import Chunked, Chunker
 from chroma_sync.pipeline.chunk.chunker import CutPart, as_chunks
 from chroma_sync.pipeline.chunk.cuts import line_cuts
 from chroma_sync.pipeline.errors import Temporary
+from chroma_sync.pipeline.existing import load_target
 from chroma_sync.pipeline.index.chroma import Call, Collection
 from chroma_sync.pipeline.index.records import Configs, Record, document_sha, record_id
-from chroma_sync.pipeline.index.target import load_target
 from chroma_sync.pipeline.index.writes import RefusedRecord
 from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.text import Text

@@ -14,10 +14,10 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import EmbeddingUnavailable, Model, Space, TeiModel
 from chroma_sync.pipeline.errors import Misconfigured
+from chroma_sync.pipeline.existing import load_orphans
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import ATTEMPT
 from chroma_sync.pipeline.index.golden import golden_vectors, kept_golden
-from chroma_sync.pipeline.index.target import load_orphans
 from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.scripted_tei import Clock, Reply, scripted

@@ -13,7 +13,8 @@ from chroma_sync.pipeline.children import Limits
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
 from chroma_sync.pipeline.extract import as_text
 from chroma_sync.pipeline.fetch import Entry
-from chroma_sync.pipeline.index.records import GAVE_UP_AT, Configs, Record, make_record
+from chroma_sync.pipeline.index.records import GAVE_UP_AT, Configs, Record
+from chroma_sync.pipeline.make_record import make_record
 from chroma_sync.pipeline.text import PART_KEYS, PART_KEYS_MAX
 
 # Part of the API, and written once what they are for is served.

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.existing import load_orphans, load_target
 from chroma_sync.pipeline.fetch import Entry
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
@@ -20,7 +21,6 @@ from chroma_sync.pipeline.index.records import (
     document_state,
     record_id,
 )
-from chroma_sync.pipeline.index.target import load_orphans, load_target
 from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.toolbox import Toolbox
 

@@ -4,13 +4,12 @@ grow with the document that they belong to."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from chroma_sync.pipeline.chunk import Chunked
 from chroma_sync.pipeline.index.records import Record, record_id
 from chroma_sync.pipeline.scratch import scratch_database
 
@@ -39,18 +38,21 @@ class HeldRecords:
         row = (key_sha, n, json.dumps(dict(record.metadata)), vector, record.in_place)
         self._db.execute("INSERT INTO held VALUES (?, ?, ?, ?, ?)", row)
 
-    def taken(self, key_sha: str, chunked: Chunked) -> Iterator[tuple[int, Record]]:
-        """Give all records of a document back, the last one first."""
+    def taken(self, key_sha: str, text_of: Callable[[int], str]) -> Iterator[tuple[int, Record]]:
+        """Give all records of a document back, the last one first. `text_of` gives the text of its
+        chunk of a number."""
         while rows := self._db.execute(
             "SELECT n, metadata, vector, in_place FROM held WHERE document = ?"
             " ORDER BY n DESC LIMIT ?",
             (key_sha, _PAGE),
         ).fetchall():
             for n, metadata, vector, in_place in rows:
-                text = chunked.chunks[n].text.decode("utf-8")
                 numbers = np.frombuffer(vector, np.float32)
                 metadata = json.loads(metadata)
-                yield n, Record(record_id(key_sha, n), text, metadata, numbers, bool(in_place))
+                yield (
+                    n,
+                    Record(record_id(key_sha, n), text_of(n), metadata, numbers, bool(in_place)),
+                )
             self._db.execute(
                 "DELETE FROM held WHERE document = ? AND n >= ?", (key_sha, rows[-1][0])
             )
