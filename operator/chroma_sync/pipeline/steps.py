@@ -298,13 +298,15 @@ def opened_ledger(tools: Toolbox) -> Iterator[Ledger]:
 
 @contextmanager
 def _watched(tools: Toolbox, identity: RunIdentity) -> Iterator[None]:
-    """Meanwhile look every few seconds whether the collection is still this run's."""
+    """Meanwhile look every few seconds whether the collection is still ours and unfinished."""
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(_OWNER_SECONDS) and not tools.stop.is_set():
             try:
-                _own_collection(tools, identity)
+                if is_finished_by(_own_collection(tools, identity), identity.uid):
+                    message = f"Another pod of this run has finished {identity.collection!r}."
+                    raise Temporary(Reason.RUN_LOST, message)
             except Exception as error:
                 tools.stop.stop(error)
 
