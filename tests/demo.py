@@ -15,7 +15,7 @@ SAMPLE = ROOT / "crds" / "samples" / "demo.yaml"
 SAMPLE_URL = "http://127.0.0.1:8418"  # for people; here any free port does
 QUESTIONS = (
     ("bounded queue between two stages that stops when the run stops", "pipeline/queues.py"),
-    ("translate gitignore include and exclude patterns", "pipeline/fetch/globs.py"),
+    ("translate gitignore include and exclude patterns", "pipeline/fetch/git/globs.py"),
 )
 
 
