@@ -269,8 +269,8 @@ class SourceSpec(SourceMembers):
         ge=0,
         le=100,
         description="A run that would remove more than so many percent of the documents in its "
-        "collection ends before the first delete, with WouldRemoveTooMuch. An Invocation may allow "
-        "it by allowMassDelete. Default: 50.",
+        "collection, counted with those that it has brought in, ends before the first delete, with "
+        "WouldRemoveTooMuch. An Invocation may allow it by allowMassDelete. Default: 50.",
     )
     deletion_policy: Literal["Retain", "Delete"] = Field(
         default="Retain",

@@ -14,9 +14,11 @@ from chroma_sync.pipeline.index.chroma import NO_BOUNDS, Collection
 from chroma_sync.pipeline.index.records import (
     GAVE_UP_AT,
     Configs,
+    document_sha,
     document_state,
     id_parts,
 )
+from chroma_sync.pipeline.index.standing import Found
 from chroma_sync.pipeline.ledger import Ledger
 
 # Documents asked for at once. A single node takes up to 20 ms for a question about 80,000 records,
@@ -34,12 +36,17 @@ def load_target(ledger: Ledger, collection: Collection, configs: Configs) -> Non
         ledger.load_chunk_counts({key_sha: counts.get(key_sha) for key_sha in versions})
 
 
-def stood(ledger: Ledger, collection: Collection, entry: Entry) -> bool:
-    """Whether a listed document stands, in whatever version. The first such question reads all ids
-    of the target. Don't delete meanwhile."""
+def stood(ledger: Ledger, collection: Collection, entry: Entry, configs: Configs) -> bool:
+    """Whether a listed document stands whole, in whatever version. The first such question reads
+    all ids of the target. Don't delete meanwhile."""
     if not ledger.knows_first:
         ledger.load_first(collection.ids())
-    return ledger.stood(entry)
+    if not ledger.stood(entry):
+        return False
+    found, key_sha = Found(), document_sha(entry.key)
+    for stored in collection.of_documents([key_sha], vectors=False):
+        found.add_old(stored)
+    return found.stands(key_sha, configs.embedding)
 
 
 def load_orphans(ledger: Ledger, collection: Collection) -> None:

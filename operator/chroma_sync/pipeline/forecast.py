@@ -98,7 +98,7 @@ def _cut(
     """The documents that would be written. The others are counted here."""
 
     def is_kept(entry: Entry, *, in_doubt: bool) -> bool:
-        kept = in_doubt and target is not None and stood(ledger, target, entry)
+        kept = in_doubt and target is not None and stood(ledger, target, entry, tools.configs)
         result.kept += kept
         return kept
 

@@ -85,12 +85,8 @@ class Ledger:
             row = (_sha(entry), state, _encoded(entry))
             return self._db.execute(statement, row).rowcount == 1
 
-    def size(self) -> int:
-        """How many documents the source has."""
-        return self._number("SELECT COUNT(*) FROM document")
-
     def candidates(self) -> int:
-        """How many of them the listing alone does not skip."""
+        """How many documents the listing alone does not skip."""
         return self._number("SELECT COUNT(state) FROM document")
 
     def open_documents(self) -> Iterator[tuple[Entry, bool]]:
@@ -147,7 +143,7 @@ class Ledger:
         self.knows_first = True
 
     def stood(self, entry: Entry) -> bool:
-        """Whether a document stands, in whatever state: it was whole once."""
+        """Whether a document has its chunk 0 in the target, in whatever state."""
         question = "SELECT 1 FROM document WHERE sha = ? AND stood"
         return bool(self._rows(question, (_sha(entry),)))
 
@@ -178,8 +174,12 @@ class Ledger:
     def seal(self) -> Seal:
         """What this pod says of its verdicts."""
         seal = Seal(refused=self.refused)
-        for sha, state, verdict in self._db.execute("SELECT sha, state, verdict FROM document"):
-            seal = _with(seal, sha, state or "", Verdict(verdict))
+        question = "SELECT sha, state, verdict, chunk_count IS NOT NULL FROM document"
+        for sha, state, verdict, was_whole in self._db.execute(question):
+            # One that is kept and stands whole counts as standing, as whoever reads this finds it.
+            stands = verdict == Verdict.KEPT and was_whole
+            said = Verdict.UNCHANGED if stands else Verdict(verdict)
+            seal = _with(seal, sha, state or "", said)
         return seal
 
     def accept(self, seals: Sequence[Seal | None], ids: Callable[[], Iterable[list[str]]]) -> None:
@@ -269,8 +269,10 @@ class Ledger:
 
     def stand(self) -> int:
         """How many documents stand in the target, as finish finds it: those that will go too."""
-        # What is kept is no leftover, and has no chunk count.
-        kept = self._number("SELECT COUNT(*) FROM document WHERE verdict IS 'kept'")
+        # What is kept is no leftover; of that, few stand whole in their state.
+        kept = self._number(
+            "SELECT COUNT(*) FROM document WHERE verdict IS 'kept' AND chunk_count IS NULL"
+        )
         return self.whole() + kept + self.removed()
 
     def _number(self, question: str) -> int:

@@ -108,6 +108,10 @@ def _finish(tools: Toolbox, ledger: Ledger) -> None:
     if not is_finished_by(collection, identity.uid):
         _same_configs(tools, collection)
         settled_golden(tools, collection)
+        if not ledger.revision:
+            # First, for it may plan the run again.
+            _open(tools, revision)
+            revision = _revision(tools, _own_collection(tools, identity))
         attempt, collection = uuid.uuid4().hex, _own_collection(tools, identity)
         collection.replace_metadata({**collection.metadata, ATTEMPT: attempt})
         _look_again(tools, ledger, collection, revision)
@@ -131,7 +135,6 @@ def _look_again(tools: Toolbox, ledger: Ledger, collection: Collection, revision
     """Bring in what does not stand as it should by now. In a pod of its own finish judges only what
     does not agree with what the pods of work say; in the same one, only what was lost since."""
     if not ledger.revision:
-        _open(tools, revision)
         meet_all(tools, ledger, Progress())
         load_target(ledger, collection, tools.configs)
         if seals := tools.configuration.seals:

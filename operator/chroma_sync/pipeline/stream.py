@@ -8,9 +8,8 @@ ones before it. What a kill can cost is what is embedded and not yet acknowledge
 each embedding thread, `RECORDS_BOUND`, one write, and as many chunks 0 that wait for them.
 
 Every document ends with exactly one verdict in the ledger. Chunk 0 of a document is written last,
-after all its others are acknowledged, so a document whose chunk 0 stands is whole. Of one that
-stands from an earlier run nothing is written over before all its chunks are embedded: when one is
-refused, what stands is kept.
+after all its others are acknowledged. Of one that stands whole from an earlier run nothing is
+written over before all its chunks are embedded: when one is refused, what stands is kept.
 """
 
 from __future__ import annotations
@@ -197,7 +196,7 @@ class Stream:
 
     def _stood(self, entry: Entry) -> bool:
         with self._asking:
-            return stood(self._s.ledger, self._s.collection, entry)
+            return stood(self._s.ledger, self._s.collection, entry, self._s.configs)
 
     # extract
 
@@ -252,7 +251,7 @@ class Stream:
         for document in documents:
             chunks = document.chunked.chunks
             is_old = found.is_old(document.key_sha)
-            stands = found.stands(document.key_sha)
+            stands = found.stands(document.key_sha, self._s.configs.embedding)
             pending = Pending(document.entry, document.chunked, is_old, stands, len(chunks) - 1)
             for chunk in (*chunks[1:], chunks[0]):
                 text_sha = document.text_shas[chunk.n]

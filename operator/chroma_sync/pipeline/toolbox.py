@@ -37,7 +37,7 @@ class Toolbox:
     space: Space = field(init=False)
 
     def __post_init__(self) -> None:
-        self.space = Space(self.model)
+        self.space = Space(self.model, check_stop=self.stop.check)
 
     @cached_property
     def parser_limits(self) -> Limits:

@@ -147,8 +147,7 @@ def _begin(
 ) -> State:
     owner, fixed = Owner.of(observed.invocation), plan.status.configuration
     if step is Step.FINISH and fixed is not None:
-        shards = configuration.job_template.parallelism
-        fixed = {**fixed, "seals": counts.seals(plan.status, shards)}
+        fixed = {**fixed, "seals": counts.seals(plan.status, configuration.shards)}
     manifest = jobs.step_job(owner, step, configuration, observed.installation, fixed)
     refusal = task.refusal(observed, manifest["metadata"]["name"])
     if refusal is not None and refusal.final:

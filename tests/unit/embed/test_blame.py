@@ -203,3 +203,33 @@ def test_a_token_that_goes_in_mid_run_is_trouble() -> None:
         with pytest.raises(EmbeddingUnavailable, match="There is no Secret"):
             model.embed(["b"])
         model.close()
+
+
+def test_a_refusal_that_was_waited_out_is_an_interruption() -> None:
+    """Who answers then may be another server."""
+    rule = Refusing(TEXT_REFUSALS["JSON 422"], ("/embed",), times=6)
+    with behind(Gateway(rules=[rule])) as model:
+        assert model.interruptions() == 0
+        model.embed(["a"])
+        assert model.interruptions() >= 1
+
+
+@pytest.mark.parametrize("begins", [0.0, 3.0, 3.1415926, 5.5])
+def test_the_budget_ends_whenever_the_clock_began(begins: float) -> None:
+    """Half a unit in a clock's last place is left sometimes, and no clock moves by that."""
+    clock = Clock()
+    clock.now = begins
+    with scripted(Gateway(rules=[Refusing(TEXT_REFUSALS["JSON 413"])])) as url:
+        for _ in range(20):
+            clock.sleeps.clear()
+            model = TeiModel(
+                *(url,),
+                model="all-MiniLM-L6-v2",
+                retry_budget_seconds=BUDGET,
+                clock=clock,
+                sleep=clock.sleep,
+            )
+            with pytest.raises(EmbeddingUnavailable):
+                model.embed(["a"])
+            assert len(clock.sleeps) < 100
+            model.close()

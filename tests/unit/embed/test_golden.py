@@ -213,3 +213,28 @@ def test_a_model_that_takes_no_golden_text_is_named() -> None:
     with pytest.raises(EmbeddingMisconfigured, match="each model can embed") as caught:
         Space(refusing).measured()
     assert caught.value.reason == "ModelNotServed"
+
+
+def test_vectors_of_fewer_texts_are_told_and_no_fault_of_the_program() -> None:
+    space = Space(TokenModel())
+    with pytest.raises(EmbeddingMisconfigured, match="of 4 known texts, and there are 8") as caught:
+        space.settle(GOLDEN[:4], "shop", "")
+    assert caught.value.reason == "EmbeddingMismatch"
+
+
+def test_who_waits_for_a_measuring_looks_at_the_stop() -> None:
+    """Else each thread would wait for a server that hangs, one after the other."""
+
+    class StoppedError(Exception):
+        pass
+
+    def stopped() -> None:
+        raise StoppedError
+
+    model = Changing()
+    space = Space(model, Clock(), stopped)
+    space.settle(GOLDEN, "shop", "")
+    model.away = 1
+    with pytest.raises(StoppedError):
+        space.check_if_due()
+    assert model.measured == 1

@@ -194,3 +194,15 @@ def test_a_text_of_very_many_records_hides_no_other(
     found = dict(collection.with_texts(set(shas), config, vectors=True))
     assert found.keys() == set(shas)
     assert not dict(collection.with_texts(set(shas), "another", vectors=True))
+
+
+def test_any_number_of_texts_is_asked_for(make_tools: MakeTools) -> None:
+    """SQLite takes 32,766 values in a question."""
+    tools = make_tools()
+    steps.run(tools)
+    collection = tools.database.find("target")
+    assert collection is not None
+    stored = next(iter(contents(tools).values()))[1]
+    sha, config = dict(stored)["content_sha256"], dict(stored)["embedding_config"]
+    many = {f"{n:064x}" for n in range(40_000)} | {sha}
+    assert dict(collection.with_texts(many, config, vectors=True)).keys() == {sha}

@@ -35,7 +35,7 @@ def test_states_come_in_batches(ledger: Ledger) -> None:
     assert [len(batch) for batch in batches] == [3, 3, 1]
     found = {sha: version for batch in batches for sha, version in batch.items()}
     assert found == {document_sha(key): version for key, version in listing.items()}
-    assert (ledger.size(), ledger.candidates()) == (8, 7)
+    assert ledger.candidates() == 7
 
 
 def test_a_document_comes_back_as_it_was_met(ledger: Ledger) -> None:
@@ -186,3 +186,18 @@ def test_a_seal_that_does_not_agree_tells_nothing(tmp_path: Path, ledger: Ledger
         finish.accept([ledger.seal()], list)
         assert finish.unsettled() == len(listed)
         finish.close()
+
+
+def test_what_is_kept_and_whole_counts_once(tmp_path: Path, ledger: Ledger) -> None:
+    """A document that would be skipped, in doubt, may stand just as it is now."""
+    judged(ledger, {"a": "kept", "b": "kept"})
+    ledger.load_chunk_counts({document_sha("a"): 1})
+    ledger.load_ids([record_id(document_sha(key), 0) for key in ("a", "b", "gone")])
+    assert (ledger.removed(), ledger.stand()) == (1, 3)
+    finish = Ledger(tmp_path / "finish.sqlite")
+    for key in "ab":
+        finish.meet(entry(key))
+    finish.load_chunk_counts({document_sha("a"): 1})
+    finish.accept([ledger.seal()], lambda: [[record_id(document_sha("b"), 0)]])
+    assert [found.key for found, _ in finish.open_documents()] == ["a"]
+    finish.close()

@@ -138,6 +138,57 @@ def test_what_stands_of_a_refused_document_is_kept_whole(
     assert contents(first) == contents(fresh, "fresh")
 
 
+def test_a_document_that_is_torn_between_two_versions_is_not_kept(
+    make_tools: MakeTools, host: MakeRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run broke off before chunk 0, which is written last: the others are of its version."""
+    made = host([{"big.py": functions(letter)} for letter in "fgh"])
+    steps.run(make_tools(run="first", **read(made, 0)))
+    real, first_id = Collection.upsert, f"{document_sha('big.py')}-0"
+
+    def killed(self: Collection, records: Sequence[Record]) -> list[RefusedRecord]:
+        if any(record.id == first_id for record in records):
+            raise _KilledError
+        return real(self, records)
+
+    monkeypatch.setattr(Collection, "upsert", killed)
+    with pytest.raises(_KilledError):
+        steps.run(make_tools(run="second", policy="Update", **read(made, 1)))
+    monkeypatch.undo()
+    versions = {dict(r[1])["version_key"] for r in of_document(make_tools(), "big.py").values()}
+    assert len(versions) == 2
+    refusing = HashModel(dimension=16, refuses="def h7(")
+    third = make_tools(run="third", policy="Update", model=refusing, **read(made, 2))
+    third.configuration.max_delete_percent = 100
+    steps.run(third)
+    counts = third.progress.result().documents
+    assert (counts.failed, counts.kept) == (1, 0)
+    assert not of_document(third, "big.py")
+
+
+class _KilledError(Exception):
+    """Stands for a pod that is killed."""
+
+
+def test_what_was_embedded_with_another_prompt_is_not_kept(
+    make_tools: MakeTools, host: MakeRepository
+) -> None:
+    """Its vectors can't be compared with those of the other documents."""
+    made = host([{"a.txt": "old\n", "b.txt": "stays\n"}, {"a.txt": "fresh\n", "b.txt": "stays\n"}])
+    steps.run(make_tools(run="first", **read(made, 0)))
+    second = make_tools(
+        run="second",
+        policy="Update",
+        model=HashModel(dimension=16, refuses="fresh"),
+        **read(made, 1),
+    )
+    second.configuration.embedding.document_prompt = "passage: "
+    steps.run(second)
+    counts = second.progress.result().documents
+    assert (counts.failed, counts.kept, counts.indexed) == (1, 0, 1)
+    assert not of_document(second, "a.txt")
+
+
 def test_what_a_broken_run_left_of_a_new_document_is_not_kept(
     make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from chroma_sync.pipeline.embed.errors import EmbeddingMisconfigured, EmbeddingR
 from chroma_sync.pipeline.embed.model import Model, Vectors
 from chroma_sync.pipeline.embed.windows import embed_long
 
-# Never change one without a new EMBEDDING_RULE_VERSION: collections keep their vectors.
+# Never change one: collections keep their vectors, and no run could update them any more.
 GOLDEN_TEXTS: Final = (
     "A ship in harbour is safe, but that is not what ships are built for.",
     "def mean(values):\n    total = 0.0\n    for value in values:\n        total += value\n"
@@ -62,8 +62,14 @@ class Space:
     again after each interruption and every three minutes. In between, each request to a server
     carries the first of them: see `Model.expect`."""
 
-    def __init__(self, model: Model, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        model: Model,
+        clock: Callable[[], float] = time.monotonic,
+        check_stop: Callable[[], None] = lambda: None,
+    ) -> None:
         self._model = model
+        self._check_stop = check_stop
         self._clock = clock
         self._lock = Lock()
         self._first: Vectors | None = None
@@ -100,6 +106,8 @@ class Space:
         """Measure when the last time was three minutes ago or the model was away since. Raises
         what `check` raises."""
         with self._lock:
+            # Whoever had to wait here may be stopped by now.
+            self._check_stop()
             was_away = self._model.interruptions() != self._interruptions
             if was_away or self._clock() - self._measured_at >= _DUE_SECONDS:
                 self._check()
@@ -138,6 +146,8 @@ def _cosines(some: Vectors, others: Vectors) -> Vectors:
 
 
 def _difference(now: Vectors, golden: Vectors) -> str:
+    if len(now) != len(golden):
+        return f"it keeps those of {len(golden)} known texts, and there are {len(now)}"
     if now.shape[1] != golden.shape[1]:
         return f"they have {now.shape[1]} dimensions, not {golden.shape[1]}"
     cosines = _cosines(now, golden)

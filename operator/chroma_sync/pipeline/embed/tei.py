@@ -86,7 +86,7 @@ class TeiModel:
         self._model = model
         self._budget = retry_budget_seconds
         self._sleep, self._clock, self._on_wait = sleep, clock, on_wait
-        self._lock = Lock()
+        self._lock, self._counting = Lock(), Lock()
         self._info: Info | None = None
         self._dimension: int | None = None
         self._embedding = _EMBED
@@ -197,6 +197,7 @@ class TeiModel:
                 waiting.over()
                 raise
             else:
+                self._interrupted(waiting)
                 waiting.over()
                 return result
 
@@ -313,9 +314,14 @@ class TeiModel:
                 raise
             else:
                 self._last_success, self._was_well = self._clock(), True
-                self._interruptions += waiting.told
+                self._interrupted(waiting)
                 waiting.over()
                 return result
+
+    def _interrupted(self, waiting: _Waiting) -> None:
+        """Count a wait that is over, if there was trouble in it."""
+        with self._counting:
+            self._interruptions += waiting.told
 
     def _as_trouble(self, error: Trouble | OddAnswer) -> Trouble:
         """Raises `EmbeddingMisconfigured` for an odd answer of a server that never was well."""
@@ -327,14 +333,14 @@ class TeiModel:
 
     def _pause(self, waiting: _Waiting, since: float, trouble: Trouble) -> None:
         """Wait before the next attempt. Raises `EmbeddingUnavailable` when the budget is spent."""
-        spent = self._clock() - since
-        left = self._budget - spent
-        if left <= 0:
+        now, give_up_at = self._clock(), since + self._budget
+        if now >= give_up_at:
+            spent = now - since
             raise EmbeddingUnavailable(f"{trouble}. That did not change for {spent:.0f} s.")
         pause = min(_FIRST_PAUSE * 2.0 ** min(waiting.attempts, 16), _LAST_PAUSE)
         waiting.attempts += 1
         # Jitter keeps the workers of one run from coming back all at once.
-        self._sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311
+        self._sleep(min(give_up_at - now, pause * random.uniform(0.5, 1.0)))  # noqa: S311
 
 
 class _Waiting:

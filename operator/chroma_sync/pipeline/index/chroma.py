@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.calls import COLLECTION_GONE, Calls
 from chroma_sync.pipeline.index.records import Record, Scalar, Vector
@@ -28,6 +29,7 @@ _READ_MAX = 300
 # A single node has no quotas: its largest write is that of SQLite, the hosted product's is this.
 _HOSTED_BATCH = 1_000
 _IDS_READ = 10_000
+_TEXTS_ASKED = 1_000  # an embedded Chroma takes 32,000 values in a question
 _METADATA_READ = 1_000  # what larger pages leave in the heap stays there
 
 Metadata = dict[str, Any]
@@ -219,9 +221,14 @@ class Collection:
     ) -> Iterator[tuple[str, Stored]]:
         """For some texts, named by their hashes, one record each whose vector was made so, if there
         is any; whatever document it is of. Don't delete meanwhile."""
+        for some in batches(sorted(text_shas), _TEXTS_ASKED, lambda _: 1):
+            yield from self._with_some_texts(set(some), embedding_config, vectors=vectors)
+
+    def _with_some_texts(
+        self, left: set[str], embedding_config: str, *, vectors: bool
+    ) -> Iterator[tuple[str, Stored]]:
         size = _WRITE_MAX if vectors else self._metadata_read
         include = ["embeddings", "metadatas"] if vectors else ["metadatas"]
-        left = set(text_shas)
         while left:
             # A text may have any number of records. So what is found is not asked for again, and
             # each full page finds something.

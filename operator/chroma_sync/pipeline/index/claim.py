@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Collection, Database, Metadata, text_metadata
-from chroma_sync.pipeline.index.golden import kept_golden
+from chroma_sync.pipeline.index.golden import golden_vectors, kept_golden
 from chroma_sync.pipeline.index.records import Scalar
 
 ATTEMPT = "attempt"
@@ -110,7 +110,8 @@ def _begun(standing: Metadata, claim: Claim, revision: str, golden: Metadata) ->
     """The collection's metadata while the run goes on. One that is updated stays finished, at the
     revision that it had: its readers never see it unmarked. Golden vectors that stand are kept,
     for records may be compared by them."""
-    golden = kept_golden(standing) or golden
+    if golden_vectors(standing) is not None:
+        golden = kept_golden(standing)
     if not is_finished(standing):
         return {**claim.metadata(revision), **golden}
     before = text_metadata(standing, "revision")

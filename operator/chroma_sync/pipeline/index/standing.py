@@ -7,11 +7,15 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured
-from chroma_sync.pipeline.index.chroma import Collection, Stored
-from chroma_sync.pipeline.index.records import Vector, is_first, record_id
+from chroma_sync.pipeline.index.chroma import Collection, Metadata, Stored
+from chroma_sync.pipeline.index.records import Vector, id_parts, record_id
+
+# What tells whether the records of a document belong together.
+_TELLING: Final = ("document_state", "version_key", "embedding_config")
 
 
 @dataclass(frozen=True)
@@ -24,23 +28,46 @@ class Reusable:
     in_place: bool
 
 
+def stands_whole(records: Mapping[int, Metadata], embedding_config: str) -> bool:
+    """Whether some records of one document, by their numbers, begin with a whole one: all chunks
+    of one version and one cut, with vectors that can be compared. More may stand beyond, an old
+    tail. A run that broke off may have overwritten all but chunk 0, which goes last."""
+    first = records.get(0)
+    if first is None or first["embedding_config"] != embedding_config:
+        return False
+    last = next((n for n in range(1, len(records)) if _differ(records.get(n), first)), 0)
+    if last == 0:
+        return len(records) == 1
+    # The last chunk has a state of its own, and of its own alone.
+    states = [record["document_state"] for record in records.values()]
+    state, same = records.get(last), ("version_key", "embedding_config")
+    return (
+        state is not None
+        and states.count(state["document_state"]) == 1
+        and all(state[name] == first[name] for name in same)
+    )
+
+
+def _differ(record: Metadata | None, first: Metadata) -> bool:
+    return record is None or record["document_state"] != first["document_state"]
+
+
 class Found:
     """What stands of some documents, each named by the hash of its key and its texts by theirs."""
 
     def __init__(self) -> None:
-        self._old: set[str] = set()
-        self._standing: set[str] = set()
+        self._records: dict[str, dict[int, Metadata]] = {}
         self._ids: set[tuple[str, str]] = set()
         self._texts: dict[tuple[str, str], Stored] = {}
         self._elsewhere: dict[str, Stored] = {}
 
     def is_old(self, key_sha: str) -> bool:
         """Whether the target has any record of the document."""
-        return key_sha in self._old
+        return key_sha in self._records
 
-    def stands(self, key_sha: str) -> bool:
-        """Whether the target has chunk 0 of the document: it was whole once, in some version."""
-        return key_sha in self._standing
+    def stands(self, key_sha: str, embedding_config: str) -> bool:
+        """Whether the document stands whole in some version (see `stands_whole`)."""
+        return stands_whole(self._records.get(key_sha, {}), embedding_config)
 
     def get(self, key_sha: str, n: int, text_sha: str) -> Reusable | None:
         """What stands of chunk `n` of a document."""
@@ -51,11 +78,12 @@ class Found:
         in_place = (record_id(key_sha, n), text_sha) in self._ids
         return Reusable(stored.vector, windows, in_place)
 
-    def add_old(self, key_sha: str, id_: str) -> None:
-        """Take in that the target has a record of a document, under this id."""
-        self._old.add(key_sha)
-        if is_first(id_):
-            self._standing.add(key_sha)
+    def add_old(self, stored: Stored) -> None:
+        """Take in a record of the target."""
+        parts = id_parts(stored.id)
+        if parts is not None:
+            kept = {name: stored.metadata.get(name) for name in _TELLING}
+            self._records.setdefault(_key_sha(stored), {})[parts[1]] = kept
 
     def lacking(self, wanted: Mapping[str, AbstractSet[str]]) -> set[str]:
         """Of the texts of some documents those that were not found yet."""
@@ -97,7 +125,7 @@ class Standing:
         found = Found()
         if self._target is not None:
             for stored in self._target.of_documents(list(wanted), vectors=self._vectors):
-                found.add_old(_key_sha(stored), stored.id)
+                found.add_old(stored)
                 self._add(found, wanted, stored, in_target=True)
         with self._donating() as donor:
             if donor is not None:
