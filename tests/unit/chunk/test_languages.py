@@ -11,6 +11,7 @@ from tree_sitter_language_pack import SupportedLanguage
 
 from chroma_sync.pipeline.children import Limits
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
+from chroma_sync.pipeline.chunk.parser import KNOWN_GOOD, KNOWN_GOOD_SIZE
 from chroma_sync.pipeline.extract import as_text, language_of, languages
 from unit.chunk.laws import check, language_in, strategy
 
@@ -44,6 +45,12 @@ def chunker() -> Iterator[Chunker]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def in_little_memory() -> Iterator[Chunker]:
+    with Chunker(CONFIG, Limits(memory_bytes=128 * 1024**2)) as made:
+        yield made
+
+
 def test_every_installed_grammar_has_file_names() -> None:
     installed = set(get_args(SupportedLanguage))
     assert languages.languages() == installed - WITHOUT_FILES.keys()
@@ -71,6 +78,13 @@ def test_every_grammar_loads_and_cuts(language: str, chunker: Chunker) -> None:
         chunked = chunker.chunk(as_text(name, text))
         check(chunked, text, CONFIG)
         assert (language_in(chunked), chunked.fallback) == (language, None)
+
+
+@pytest.mark.parametrize("language", sorted(languages.languages()))
+def test_every_grammar_gets_through_the_control(language: str, in_little_memory: Chunker) -> None:
+    """Else a text that is to blame would end the run."""
+    cuts = in_little_memory._parser.cuts(language, KNOWN_GOOD, KNOWN_GOOD_SIZE)
+    assert len(cuts) > 1
 
 
 @pytest.mark.parametrize("text", TEXTS[:2])

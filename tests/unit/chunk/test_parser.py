@@ -12,7 +12,7 @@ import pytest
 
 from chroma_sync.pipeline.children import Limits, NotRunning
 from chroma_sync.pipeline.children.process import BoundedProcess
-from chroma_sync.pipeline.chunk import Chunked, Chunker, ChunkingConfig
+from chroma_sync.pipeline.chunk import Chunked, Chunker, ChunkingConfig, parser
 from chroma_sync.pipeline.errors import Stopped
 from chroma_sync.pipeline.extract import as_text
 from unit.chunk.laws import check, language_in, strategy
@@ -52,6 +52,19 @@ def while_it_parses(chunker: Chunker, act: Callable[[int], None]) -> Chunked:
         return chunker.chunk(as_text("long.py", LONG))
     finally:
         actor.join()
+
+
+def kill_when_asked(patch: pytest.MonkeyPatch, is_hit: Callable[[bytes], bool]) -> None:
+    """Kills each process that is asked for one of these texts."""
+
+    def killed(process: BoundedProcess, head: bytes, data: bytes, most: int) -> bytes:
+        if is_hit(data):
+            process._process.kill()
+            process._process.wait()
+        return ask(process, head, data, most)
+
+    ask = BoundedProcess.ask
+    patch.setattr(BoundedProcess, "ask", killed)
 
 
 def test_a_grammar_that_hangs_costs_the_file_its_syntax() -> None:
@@ -103,18 +116,36 @@ def test_a_child_that_is_killed_costs_nothing(chunker: Chunker) -> None:
 def test_a_parser_that_crashes_each_time_costs_the_file_its_syntax(
     chunker: Chunker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(process: BoundedProcess, head: bytes, data: bytes, most: int) -> bytes:
-        process._process.kill()
-        process._process.wait()
-        return ask(process, head, data, most)
-
-    ask = BoundedProcess.ask
     with monkeypatch.context() as patch:
-        patch.setattr(BoundedProcess, "ask", crash)
+        kill_when_asked(patch, lambda data: data == CODE)
         hit = chunker.chunk(as_text("a.py", CODE))
     check(hit, CODE, CONFIG)
     assert (strategy(hit), hit.fallback) == ("lines", "parser crashed")
     assert chunker.chunk(as_text("a.py", CODE)).fallback is None
+
+
+def test_where_every_parser_is_killed_no_text_is_to_blame(
+    chunker: Chunker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the system does when memory runs out."""
+    undisturbed = chunker.chunk(as_text("a.py", CODE))
+    with monkeypatch.context() as patch:
+        kill_when_asked(patch, lambda _: True)
+        with pytest.raises(
+            NotRunning, match=r"No text in python .* not even an empty one: crashed"
+        ):
+            chunker.chunk(as_text("a.py", CODE))
+    assert chunker.chunk(as_text("a.py", CODE)) == undisturbed
+
+
+@pytest.mark.parametrize("name", ["crash", "hang", "grow"])
+def test_where_no_text_can_be_parsed_none_is_to_blame(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parser, "_FUNCTION", f"unit.children.hostile:{name}")
+    limits = Limits(cpu_seconds=0.3, memory_bytes=100 * MIB)
+    with Chunker(CONFIG, limits) as made, pytest.raises(NotRunning, match="not even an empty one"):
+        made.chunk(as_text("a.py", CODE))
 
 
 def test_a_parse_is_bounded_in_memory() -> None:

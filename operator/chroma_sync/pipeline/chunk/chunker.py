@@ -54,8 +54,8 @@ class Chunker(Closing):
         Their texts, joined, are the text; none is over the configured size, cuts a character or
         reaches from one part into another; two neighbours of a part never fit into one chunk
         together. Where one part gives up its syntax, all do: so there are two ways to cut a text,
-        and not one for each part. Raises `NotRunning` if no parser can be started, or none gets to
-        run.
+        and not one for each part. Raises `NotRunning` where a parse fails and that tells nothing of
+        the text (see `BoundedParser`).
         """
         fallback = None
         try:

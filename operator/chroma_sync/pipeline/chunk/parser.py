@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from chroma_sync.pipeline.children import BoundedFunction, Limits, OverLimit, What
+from chroma_sync.pipeline.children import BoundedFunction, Limits, OverLimit, What, controlled
 from chroma_sync.pipeline.chunk.cuts import are_sound
 from chroma_sync.pipeline.chunk.model import Fallback
 from chroma_sync.pipeline.chunk.protocol import CUT_BYTES, pack_head, unpack_cuts
 
 _FUNCTION: Final = "chroma_sync.pipeline.chunk.syntax:answer"
+# Blank lines: every grammar takes them, and they are cut like any text.
+KNOWN_GOOD: Final = b"\n" * 10
+KNOWN_GOOD_SIZE: Final = 4
 _FALLBACKS: Final[Mapping[What, Fallback]] = {
     What.TIME: "parser timed out",
     What.MEMORY: "parser out of memory",
@@ -37,8 +40,18 @@ class BoundedParser:
 
     def cuts(self, language: str, data: bytes, max_size: int) -> list[int]:
         """The ends of the chunks of `data`. Raises `GaveUp`, and `NotRunning` if no process can be
-        started, or none gets to run."""
+        started, none gets to run, or none can cut blank lines in this language either."""
 
+        def control() -> list[int]:
+            return self._asked(language, KNOWN_GOOD, KNOWN_GOOD_SIZE)
+
+        try:
+            with controlled(control, f"text in {language}"):
+                return self._asked(language, data, max_size)
+        except OverLimit as error:
+            raise GaveUp(_FALLBACKS[error.what]) from None
+
+    def _asked(self, language: str, data: bytes, max_size: int) -> list[int]:
         def read(answer: bytes) -> list[int]:
             cuts = unpack_cuts(answer)
             if not are_sound(cuts, data, max_size):
@@ -46,7 +59,4 @@ class BoundedParser:
             return cuts
 
         head, most = pack_head(language, max_size), CUT_BYTES * len(data)
-        try:
-            return self.function(head, data, most, read)
-        except OverLimit as error:
-            raise GaveUp(_FALLBACKS[error.what]) from None
+        return self.function(head, data, most, read)

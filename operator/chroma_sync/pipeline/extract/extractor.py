@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.children import BoundedFunction, Limits, NotRunning, OverLimit, What
+from chroma_sync.pipeline.children import BoundedFunction, Limits, OverLimit, What, controlled
 from chroma_sync.pipeline.children.memory import memory_share
 from chroma_sync.pipeline.closing import Closing
 from chroma_sync.pipeline.extract.answers import unpack
@@ -87,9 +87,9 @@ class Extractor(Closing):
         if format_ is None:
             return decoded_text(key, data, encoding)
         try:
-            found = self._asked(format_, data)
+            with controlled(lambda: self._asked(format_, format_.known_good), format_.name):
+                found = self._asked(format_, data)
         except OverLimit as error:
-            self._check_control(format_)
             reason, is_final = _OVER[error.what]
             message = f"The {format_.name} could not be read: {error.what}."
             raise NotExtracted(reason, message, is_final=is_final) from None
@@ -99,15 +99,6 @@ class Extractor(Closing):
 
     def _asked(self, format_: Format, data: bytes) -> Text | NotExtracted:
         return self._functions[format_](b"", data, ANSWER_MAX, unpack)
-
-    def _check_control(self, format_: Format) -> None:
-        """See that a good document passes where another one failed: only then that one is to blame.
-        Raises `NotRunning`."""
-        try:
-            self._asked(format_, format_.known_good)
-        except OverLimit as error:
-            message = f"No {format_.name} can be read here, not even an empty one: {error.what}."
-            raise NotRunning(message) from None
 
 
 def format_of(key: str, media_type: str | None) -> Format | None:
