@@ -13,8 +13,10 @@ from chroma_sync.api.kinds.union import KINDS, RunMembers, SourceMembers
 from chroma_sync.api.source import SourceSpec
 
 CODE = Path(chroma_sync.__file__).parent
-# Each kind's own places, and the union of them.
-THEIRS = ("api/kinds/", "pipeline/fetch/git/")
+# The models of all kinds with the union of them, and each kind's connector.
+PACKAGE = f"{chroma_sync.__name__}."
+CONNECTORS = [kind.connector.removeprefix(PACKAGE).replace(".", "/") for kind in KINDS]
+THEIRS = ("api/kinds/", *(f"{connector}/" for connector in CONNECTORS))
 MEMBERS = {kind.member for kind in KINDS}
 NAMED = re.compile(rf"spec\.({'|'.join(MEMBERS)})\b")
 
