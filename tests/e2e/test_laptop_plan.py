@@ -58,3 +58,20 @@ def test_a_plan_warns_as_a_run_does(git_url: str, tmp_path: Path) -> None:
         done = chroma_sync(tmp_path, command, *written(tmp_path, [source, run]))
         assert done.returncode == 0, done.stderr
         assert "Source/shop: no file of the repository is chosen" in done.stderr
+
+
+def test_a_plan_of_a_run_that_would_remove_too_much(git_url: str, tmp_path: Path) -> None:
+    source, run = objects(git_url)
+    done = chroma_sync(tmp_path, "run", *written(tmp_path, [source, run]))
+    assert done.returncode == 0, done.stderr
+    source["spec"]["github"]["includeGlobs"] = ["*.md"]
+    run["spec"]["targetPolicy"] = "Update"
+    files = written(tmp_path, [source, run])
+    planned, refused = (chroma_sync(tmp_path, command, *files) for command in ("plan", "run"))
+    assert "0 to change, 1 unchanged, 2 to remove" in planned.stdout
+    for ended in (planned, refused):
+        assert ended.returncode == 65
+        assert (
+            "Invocation/run: WouldRemoveTooMuch: This run would remove 2 of the 3 documents"
+        ) in ended.stderr
+    assert "Nothing was deleted" not in planned.stderr

@@ -11,7 +11,6 @@ from pathlib import Path
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.shown import visible
 from chroma_sync.cli.interrupts import INTERRUPTED
-from chroma_sync.cli.outcome import tell
 from chroma_sync.cli.places import DATABASE_FILE, require_folder
 from chroma_sync.cli.run import (
     Job,
@@ -20,7 +19,7 @@ from chroma_sync.cli.run import (
     prepared,
     tell_notes,
 )
-from chroma_sync.pipeline.errors import Stopped
+from chroma_sync.pipeline.errors import Stopped, Unusable
 from chroma_sync.pipeline.forecast import Forecast, forecast
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
@@ -54,8 +53,6 @@ def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal, written
     invocation = job.invocation
     name = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
     print(_told(name, found), flush=True)
-    if found.refused:
-        tell(f"{invocation.metadata.name}: {Reason.WOULD_REMOVE_TOO_MUCH.value}: {found.refused}")
     tell_notes(job, found.notes)
     chroma, database = tools.configuration.chroma, tools.configuration.database
     target = chroma.tenant, database, invocation.spec.target_collection_name
@@ -63,6 +60,8 @@ def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal, written
         before = f"It comes after Invocation {written[target]} into the same collection"
         print(f"  {before}, which is not counted here.", flush=True)
     written[target] = invocation.metadata.name
+    if found.refused:
+        raise Unusable(Reason.WOULD_REMOVE_TOO_MUCH, found.refused)
 
 
 def _by_reason(counts: Counter[str]) -> str:

@@ -10,7 +10,7 @@ from heapq import nlargest
 from pathlib import PurePosixPath
 from typing import Final
 
-from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.chunk import Chunk, Chunker
 from chroma_sync.pipeline.existing import load_orphans, load_target, stood
@@ -29,6 +29,9 @@ from chroma_sync.pipeline.stream import CHUNKS_BOUND, ChunkedDocument
 from chroma_sync.pipeline.toolbox import Toolbox, claim_of, identity_of
 
 _LARGEST: Final = 10
+_WOULD_END: Final = (
+    f"It would end with {Reason.WOULD_REMOVE_TOO_MUCH.value}, and nothing would be deleted."
+)
 
 
 @dataclass
@@ -83,7 +86,7 @@ def forecast(tools: Toolbox) -> Forecast:
                 _count(documents, standing, seen, result)
         result.removed = ledger.removed()
     stand = result.added + result.changed + result.unchanged + result.kept + result.removed
-    result.refused = too_many_go(tools, result.removed, stand)
+    result.refused = too_many_go(tools, result.removed, stand, _WOULD_END)
     return result
 
 

@@ -40,6 +40,7 @@ from chroma_sync.pipeline.toolbox import Toolbox, claim_of, identity_of
 
 _OWNER_SECONDS = 3.0
 _EMBED_THREADS_MAX = 8
+_ENDED = "Nothing was deleted, and the collection is not marked as finished."
 _DELETES = 300  # records at a time, and up to as many of the last document
 
 
@@ -116,7 +117,7 @@ def _finish(tools: Toolbox, ledger: Ledger) -> None:
         collection.replace_metadata({**collection.metadata, ATTEMPT: attempt})
         _look_again(tools, ledger, collection, revision)
         load_orphans(ledger, collection)
-        if why := too_many_go(tools, ledger.removed(), ledger.stand()):
+        if why := too_many_go(tools, ledger.removed(), ledger.stand(), _ENDED):
             raise Unusable(Reason.WOULD_REMOVE_TOO_MUCH, why)
         tools.space.check()
         # Paging has ended: from here on it is safe to delete.
@@ -191,18 +192,18 @@ def _check_all_stand(collection: Collection, ledger: Ledger) -> None:
         raise Temporary(Reason.RUN_LOST, message)
 
 
-def too_many_go(tools: Toolbox, go: int, stand: int) -> str:
+def too_many_go(tools: Toolbox, go: int, stand: int, then: str) -> str:
     """Why a run must not remove so many of the documents that stand; empty when it may. A source
-    that lists little, for whatever reason, must not empty a collection."""
+    that lists little, for whatever reason, must not empty a collection. `then`: what became of it,
+    or would."""
     identity, limit = identity_of(tools), tools.configuration.max_delete_percent
     if identity.allow_mass_delete or go * 100 <= stand * limit:
         return ""
     return (
         f"This run would remove {go} of the {stand} documents in collection "
         f"{identity.collection!r}, and spec.maxDeletePercent of the Source allows {limit} %. "
-        "Nothing was deleted, and the collection is not marked as finished. See whether what the "
-        "Source lists is complete: its address, its globs, its credentials. If it is, set "
-        "spec.allowMassDelete: true on an Invocation."
+        f"{then} See whether what the Source lists is complete: its address, its globs, its "
+        "credentials. If it is, set spec.allowMassDelete: true on an Invocation."
     )
 
 
