@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from chroma_sync.api.conditions import Condition
 from chroma_sync.api.job_template import JobTemplate, Resources, Toleration
@@ -19,6 +19,7 @@ from chroma_sync.api.meta import (
     SecretReference,
     Unique,
     never_changes,
+    rule_error,
     section,
     shape,
 )
@@ -224,6 +225,7 @@ class HistoryLimits(ApiModel):
 
 
 _MEMBERS: Final = tuple(kind.member for kind in KINDS)
+_ONE_KIND: Final = f"exactly one of {names('and')} must be set in spec"
 _KIND_KEPT: Final = " && ".join(f"has(self.{m}) == has(oldSelf.{m})" for m in _MEMBERS)
 # The kinds whose Sources name the collection of runs that name none, and the others.
 _NAMING: Final = tuple(kind for kind in KINDS if kind.names_collection)
@@ -281,7 +283,7 @@ class SourceSpec(SourceMembers):
     rules: ClassVar = (
         Rule(
             "",
-            f"exactly one of {names('and')} must be set in spec",
+            _ONE_KIND,
             " + ".join(f"(has(self.{m}) ? 1 : 0)" for m in _MEMBERS) + " == 1",
             lambda spec: sum(getattr(spec, m) is not None for m in _MEMBERS) == 1,
         ),
@@ -306,6 +308,14 @@ class SourceSpec(SourceMembers):
             ),
         ),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_two_kinds(cls, data: Any) -> Any:
+        """Of two kinds one has to go: what is wrong within either is no matter until then."""
+        if isinstance(data, dict) and sum(data.get(m) is not None for m in _MEMBERS) > 1:
+            raise rule_error("", _ONE_KIND)
+        return data
 
 
 class ActiveInvocation(ApiModel):

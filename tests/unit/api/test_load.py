@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from chroma_sync.api.kinds.origin import names
 from chroma_sync.api.load import TEXT_BYTES_MAX, InvalidObject, load_objects
+from chroma_sync.api.source import Source
 
 SOURCE = """
 apiVersion: chromasync.dev/v1alpha1
@@ -110,6 +112,15 @@ def test_all_problems_of_all_objects_are_told() -> None:
         ["Invocation/run", "spec.sourceRef.name"],
         ["Invocation/run", "spec.targetCollectionName"],
     ]
+
+
+def test_two_kinds_in_one_source_are_told_alone() -> None:
+    """What is wrong within the one that has to go is no matter."""
+    both = SOURCE + "  s3: {bucketName: x}\n"
+    only = f"Source/shop: spec: exactly one of {names('and')} must be set in spec."
+    assert refused(both) == [only]
+    nothing = load_objects(SOURCE + "  s3: null\n", "x.yaml")
+    assert isinstance(nothing[0], Source) and nothing[0].spec.s3 is None
 
 
 def test_an_object_that_stands_twice() -> None:
