@@ -89,7 +89,11 @@ def _tell_of_state(collection: Collection) -> None:
     if collection.count() == 0:
         tell(f"Collection {name} is empty.")
     elif is_being_updated(metadata):
-        tell(f"Collection {name} is being updated: answers are of the old state and of the new.")
+        # Which of the two, the collection can't tell.
+        tell(
+            f"Collection {name} is being updated, or its last update did not come to its end: "
+            "answers are of the old state and of the new."
+        )
     elif is_unfinished(metadata):
         tell(
             f"Collection {name} is not finished: documents are missing that no run brought in yet."

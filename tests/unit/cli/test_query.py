@@ -104,7 +104,8 @@ def test_copies_of_a_text_take_no_places(collection: Collection) -> None:
         ({"run": "1"}, "Collection 'shop' is not finished: documents are missing"),
         (
             {"run": "1", "finished_ingest": True, "updating_to": "abc"},
-            "Collection 'shop' is being updated: answers are of the old state and of the new.",
+            "Collection 'shop' is being updated, or its last update did not come to its end: "
+            "answers are of the old state and of the new.",
         ),
     ],
 )

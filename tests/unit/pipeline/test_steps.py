@@ -71,12 +71,36 @@ def test_the_collection_of_another_is_left_alone(make_tools: MakeTools) -> None:
     with pytest.raises(Misconfigured) as caught:
         steps.run(make_tools(source="default/other"))
     assert caught.value.reason is Reason.COLLECTION_OWNED_BY_ANOTHER
+    assert "'target' belongs to Source default/shop. It was" in str(caught.value)
     first.database.create("by-hand", {"made": "by hand"})
     with pytest.raises(Misconfigured) as caught:
         steps.run(make_tools(collection="by-hand"))
     assert caught.value.reason is Reason.COLLECTION_OWNED_BY_ANOTHER
+    assert "'by-hand' was not made by a Source. It was" in str(caught.value)
     assert contents(first) == before
     assert metadata(first, "by-hand") == {"made": "by hand"}
+
+
+def test_a_collection_from_another_address_is_left_alone(
+    make_tools: MakeTools, git_url: tuple[str, list[str]]
+) -> None:
+    first, here = make_tools(), git_url[0]
+    steps.run(first)
+    before, there = contents(first), here.replace("127.0.0.1", "localhost")
+    with pytest.raises(Misconfigured) as caught:
+        steps.run(make_tools(base_url=there))
+    assert caught.value.reason is Reason.COLLECTION_OWNED_BY_ANOTHER
+    made_from, reads = f"{here}/acme/shop", f"{there}/acme/shop"
+    said = f"was made by Source default/shop from {made_from}; this run reads {reads}. It was left"
+    assert said in str(caught.value)
+    # The same address as a Source of another kind.
+    target = first.database.find("target")
+    assert target is not None
+    target.replace_metadata({**metadata(first), "source_type": "web"})
+    with pytest.raises(Misconfigured) as caught:
+        steps.run(make_tools())
+    assert "by Source default/shop from web; this run reads github. It" in str(caught.value)
+    assert contents(first) == before
 
 
 def test_shards_make_the_same_collection(make_tools: MakeTools) -> None:

@@ -79,15 +79,24 @@ def is_finished_by(collection: Collection, run: str) -> bool:
     return is_finished(metadata) and metadata.get("finished_by") == run
 
 
+def _made_by(metadata: Metadata, claim: Claim) -> str:
+    """By whom a collection was made that is not of this Source as it is now."""
+    owner = text_metadata(metadata, "source")
+    if owner != claim.source:
+        return f"belongs to Source {owner}" if owner else "was not made by a Source"
+    before, now = text_metadata(metadata, "source_address"), claim.source_address
+    if before == now:
+        before, now = text_metadata(metadata, "source_type"), claim.source_type
+    return f"was made by Source {owner} from {before}; this run reads {now}"
+
+
 def check_ownership(collection: Collection, claim: Claim) -> None:
     """Refuse a collection that this run must not write to. Raises `Misconfigured`."""
     metadata = collection.metadata
     if not is_same_source(metadata, claim):
-        owner = text_metadata(metadata, "source")
-        whose = f"belongs to Source {owner}" if owner else "was not made by a Source"
         raise Misconfigured(
             Reason.COLLECTION_OWNED_BY_ANOTHER,
-            f"Collection {collection.name!r} {whose}; it was left untouched. "
+            f"Collection {collection.name!r} {_made_by(metadata, claim)}. It was left untouched. "
             "Choose another spec.targetCollectionName.",
         )
     if is_finished(metadata) and not (claim.update or is_finished_by(collection, claim.run)):
