@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from chroma_sync.cli import main, plan, query, run
 from chroma_sync.pipeline.embed import LOCAL_MODEL
+
+README = Path(__file__).resolve().parents[3] / "README.md"
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *command: str) -> str:
@@ -24,7 +27,9 @@ def words(text: str) -> str:
 
 
 def test_the_exit_codes_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "2 wrong usage, 64 and 65 someone must change something, 75" in words(help_of(capsys))
+    _, _, codes = words(help_of(capsys)).partition("exit codes: ")
+    assert codes.startswith("0 done, 1 a fault of the program, 2 wrong usage, 64 and 65 someone")
+    assert f"Exit codes: {codes}." in words(README.read_text(encoding="utf-8"))
 
 
 def test_the_model_that_needs_no_server_is_named(capsys: pytest.CaptureFixture[str]) -> None:
