@@ -189,8 +189,9 @@ class Ledger:
         agreed = self._agreeing(seals)
         if any(seal.kept.count for seal in agreed.values()):
             self.load_first(ids())
+        not_whole = self._not_whole(len(seals))
         for shard, seal in agreed.items():
-            self._accept(seal, self._not_whole(shard, len(seals)))
+            self._accept(seal, not_whole[shard])
             self.refused += seal.refused
 
     def _agreeing(self, seals: Sequence[Seal | None]) -> dict[int, Seal]:
@@ -206,11 +207,15 @@ class Ledger:
             if seal is not None and (seal.met, seal.stand) == (found[n].met, found[n].stand)
         }
 
-    def _not_whole(self, shard: int, count: int) -> list[tuple[bytes, str, bool]]:
-        rows = self._db.execute(
+    def _not_whole(self, count: int) -> list[list[tuple[bytes, str, bool]]]:
+        """The documents of each of `count` shards that are not whole: hash, state, and whether
+        something of it stands."""
+        shards: list[list[tuple[bytes, str, bool]]] = [[] for _ in range(count)]
+        for sha, state, stood in self._db.execute(
             "SELECT sha, state, stood FROM document WHERE chunk_count IS NULL AND verdict IS NULL"
-        )
-        return [(s, state or "", bool(old)) for s, state, old in rows if _shard(s, count) == shard]
+        ):
+            shards[_shard(sha, count)].append((sha, state or "", bool(stood)))
+        return shards
 
     def _accept(self, seal: Seal, not_whole: list[tuple[bytes, str, bool]]) -> None:
         """The documents of one shard that are not whole: those of which something stands are kept,
@@ -219,11 +224,12 @@ class Ledger:
         for sha, state, stood in not_whole:
             old = old.plus(sha, state) if stood else old
         all_kept = seal.kept == old
-        for sha, _, stood in not_whole:
-            if stood and not all_kept and seal.kept.count:
-                continue
-            verdict = Verdict.KEPT if stood and all_kept else Verdict.SEALED
-            self._do("UPDATE document SET verdict = ? WHERE sha = ?", [(verdict.value, sha)])
+        verdicts = [
+            ((Verdict.KEPT if stood and all_kept else Verdict.SEALED).value, sha)
+            for sha, _, stood in not_whole
+            if all_kept or not (stood and seal.kept.count)
+        ]
+        self._do("UPDATE document SET verdict = ? WHERE sha = ?", verdicts)
 
     # What must go
 
