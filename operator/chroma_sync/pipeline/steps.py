@@ -290,14 +290,9 @@ def _same_configs(tools: Toolbox, collection: Collection) -> None:
         raise Misconfigured(Reason.COLLECTION_MODEL_MISMATCH, message)
 
 
-@contextmanager
-def opened_ledger(tools: Toolbox) -> Iterator[Ledger]:
+def opened_ledger(tools: Toolbox) -> closing[Ledger]:
     """An empty ledger on the scratch folder, closed at the end of the block."""
-    ledger = Ledger(tools.scratch / "ledger.sqlite")
-    try:
-        yield ledger
-    finally:
-        ledger.close()
+    return closing(Ledger(tools.scratch / "ledger.sqlite"))
 
 
 @contextmanager
