@@ -113,7 +113,7 @@ def measure(git: str, chroma: str, sha: str) -> None:
     with toolbox(configured, HashModel(dimension=DIMENSION)) as tools:
         steps.plan(tools)
         start = time.monotonic()
-        tools.source.open(sha)
+        tools.connector.prepare(sha)
         fetched = time.monotonic()
         steps.work(tools)
         streamed = time.monotonic()

@@ -20,7 +20,7 @@ from chroma_sync.api.source import Chunking
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
 from chroma_sync.pipeline.embed import LocalMiniLM, embed_long
 from chroma_sync.pipeline.extract import Extractor, NotExtracted
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.fetch.worth import judged
 from chroma_sync.pipeline.reading import text_of
 from chroma_sync.pipeline.text import Text
@@ -48,12 +48,12 @@ class Piece:
     text: str
 
 
-def entry_of(path: str, data: bytes, *, rules: bool) -> Entry:
+def entry_of(path: str, data: bytes, *, rules: bool) -> Ref:
     """A file as it is listed, with the rules or without."""
     if not rules:
-        return Entry(path, "", len(data), despite=EVERYTHING)
+        return Ref(path, "", len(data), despite=EVERYTHING)
     skip, despite = judged(path, NO_MARKS, frozenset())
-    return Entry(path, "", len(data), skip, despite)
+    return Ref(path, "", len(data), skip, despite)
 
 
 def pieces(files: Mapping[str, bytes], chunker: Chunker, *, rules: bool) -> list[Piece]:

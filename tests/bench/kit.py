@@ -20,7 +20,7 @@ from chroma_sync.api.configuration import (
 from chroma_sync.api.kinds.github import GithubSource
 from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.embed import Model
-from chroma_sync.pipeline.factory import make_source
+from chroma_sync.pipeline.factory import make_connector
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
@@ -76,7 +76,7 @@ def toolbox(configured: Configuration, model: Model) -> Iterator[Toolbox]:
     progress, stop = Progress(), StopSignal()
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        source = make_source(configured, scratch, stop)
+        source = make_connector(configured, scratch, stop)
         stack.callback(source.close)
         database = Database.connect(
             configured.chroma.url, configured.chroma.tenant, configured.database

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from chroma_sync.api.contract import SecretKey, SecretUse
-from chroma_sync.pipeline.fetch import Entry, Means
+from chroma_sync.pipeline.fetch import Means, Ref
 from chroma_sync.pipeline.secrets import token
 from fourth_kind.dictionary import DictionaryRun, DictionarySource
 
@@ -32,17 +32,17 @@ class Dictionary:
     def check(self) -> None:
         """It is there."""
 
-    def open(self, revision: str) -> None:
+    def prepare(self, revision: str) -> None:
         """There is one revision alone."""
 
-    def entries(self) -> Iterator[Entry]:
+    def refs(self) -> Iterator[Ref]:
         for key, text in sorted(self._texts.items()):
-            yield Entry(key, version=_hash(text), size=len(text))
+            yield Ref(key, version=_hash(text), size=len(text))
 
     def notes(self) -> Sequence[str]:
         return []
 
-    def read(self, entry: Entry) -> bytes:
+    def read(self, entry: Ref) -> bytes:
         return self._texts[entry.key]
 
     def close(self) -> None:

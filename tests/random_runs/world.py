@@ -19,7 +19,7 @@ from chroma_sync.api.configuration import (
 from chroma_sync.api.kinds.github import GithubSource
 from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.embed import EmbeddingUnavailable, Vector, Vectors
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
 from chroma_sync.pipeline.index.session import OddAnswer
@@ -36,7 +36,7 @@ _CALLS = ("get", "upsert", "update", "delete", "modify", "count")
 Hook = Callable[[Any, str, Callable[[], Any]], Any]
 
 
-class TreeSource:
+class TreeConnector:
     """A source whose documents stand in dictionaries. Its revisions are their numbers."""
 
     def __init__(self, states: tuple[Tree, ...], state: int) -> None:
@@ -50,17 +50,17 @@ class TreeSource:
     def check(self) -> None:
         """It is there."""
 
-    def open(self, revision: str) -> None:
+    def prepare(self, revision: str) -> None:
         self._tree = self._states[int(revision.removeprefix("state-"))]
 
-    def entries(self) -> Generator[Entry, None, None]:
+    def refs(self) -> Generator[Ref, None, None]:
         for key, text in sorted(self._tree.items()):
-            yield Entry(key, hashlib.sha256(text).hexdigest(), len(text))
+            yield Ref(key, hashlib.sha256(text).hexdigest(), len(text))
 
     def notes(self) -> list[str]:
         return []
 
-    def read(self, entry: Entry) -> bytes:
+    def read(self, entry: Ref) -> bytes:
         return self._tree[entry.key]
 
     def close(self) -> None:
@@ -165,7 +165,7 @@ class World:
         scratch.mkdir()
         return Toolbox(
             _configuration(collection, uid, allow_mass_delete),
-            TreeSource(states, state),
+            TreeConnector(states, state),
             database,
             OddModel(),
             scratch,

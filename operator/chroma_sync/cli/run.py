@@ -44,7 +44,7 @@ from chroma_sync.cli.places import (
 from chroma_sync.cli.show import Display
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
-from chroma_sync.pipeline.factory import make_source
+from chroma_sync.pipeline.factory import make_connector
 from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS, Patience
 from chroma_sync.pipeline.previous import last_finished_collection
 from chroma_sync.pipeline.progress import Progress
@@ -274,7 +274,7 @@ def open_toolbox(
     sleep = stoppable_sleep(stop)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-")))
     host = Patience(rate_limit_seconds, PATIENCE_SECONDS, sleep, progress.waits)
-    fetched = make_source(configuration, scratch, stop, job.secrets, host)
+    fetched = make_connector(configuration, scratch, stop, job.secrets, host)
     stack.callback(fetched.close)
     model = open_model(
         *(arguments, configuration.embedding.model),

@@ -41,7 +41,7 @@ from chroma_sync.cli.serve import progress_server
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import TeiModel
 from chroma_sync.pipeline.errors import RateLimited, Stopped, Temporary
-from chroma_sync.pipeline.factory import make_source
+from chroma_sync.pipeline.factory import make_connector
 from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS, Patience
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.index.session import Token
@@ -136,7 +136,7 @@ def _toolbox(
     chroma_token = partial(token, secrets, SecretUse.CHROMA, chroma.token_secret, chroma.token_key)
     rate_limit = 0.0 if step is Step.CHECK else RATE_LIMIT_SECONDS
     host = Patience(rate_limit, patience, sleep, progress.waits)
-    source = make_source(configuration, scratch, stop, secrets, host)
+    source = make_connector(configuration, scratch, stop, secrets, host)
     stack.callback(source.close)
     database = Database.connect(
         *(chroma.url, chroma.tenant, configuration.database),

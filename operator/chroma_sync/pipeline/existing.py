@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.chroma import NO_BOUNDS, Collection
 from chroma_sync.pipeline.index.records import (
     GAVE_UP_AT,
@@ -36,7 +36,7 @@ def load_target(ledger: Ledger, collection: Collection, configs: Configs) -> Non
         ledger.load_chunk_counts({key_sha: counts.get(key_sha) for key_sha in versions})
 
 
-def stood(ledger: Ledger, collection: Collection, entry: Entry, configs: Configs) -> bool:
+def stood(ledger: Ledger, collection: Collection, entry: Ref, configs: Configs) -> bool:
     """Whether a listed document stands whole, in whatever version. The first such question reads
     all ids of the target. Don't delete meanwhile."""
     if not ledger.knows_first:

@@ -1,4 +1,4 @@
-"""Builds the source a configuration asks for."""
+"""Builds the connector a configuration asks for."""
 
 from __future__ import annotations
 
@@ -7,25 +7,24 @@ from pathlib import Path
 
 from chroma_sync.api.configuration import Configuration
 from chroma_sync.api.kinds.origin import run_of
-from chroma_sync.pipeline.fetch import Means, Source
+from chroma_sync.pipeline.fetch import Connector, Means
 from chroma_sync.pipeline.fetch.patience import Patience
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import NO_SECRETS, Secrets
 
 
-def make_source(
+def make_connector(
     configuration: Configuration,
     scratch: Path,
     stop: StopSignal,
     secrets: Secrets = NO_SECRETS,
     patience: Patience | None = None,
-) -> Source:
-    """The source of a run, or of a check when the configuration has no run. `stop` ends what it
+) -> Connector:
+    """The connector of a run, or of a check when the configuration has no run. `stop` ends what it
     has under way; without `patience` the host is not waited for. Raises `Misconfigured`."""
     origin = configuration.origin
     run = run_of(configuration.run, type(origin)) if configuration.run else None
-    connector = import_module(origin.connector)
-    source: Source = connector.connect(
-        origin, run, Means(scratch, stop, secrets, patience or Patience())
-    )
-    return source
+    kind = import_module(origin.connector)
+    means = Means(scratch, stop, secrets, patience or Patience())
+    connector: Connector = kind.connect(origin, run, means)
+    return connector

@@ -15,7 +15,7 @@ from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.chunk import Chunk, Chunker
 from chroma_sync.pipeline.existing import load_orphans, load_target, stood
 from chroma_sync.pipeline.extract import Extractor, NotExtracted
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
 from chroma_sync.pipeline.index.standing import Standing
@@ -66,13 +66,13 @@ def forecast(tools: Toolbox) -> Forecast:
     if target is not None:
         check_ownership(target, claim_of(tools, identity))
         begun = begun_revision(target.metadata, identity.uid)
-    result = Forecast(begun or tools.source.resolve())
-    tools.source.open(result.revision)
+    result = Forecast(begun or tools.connector.resolve())
+    tools.connector.prepare(result.revision)
     donor = donor_of(tools, identity.collection, settled_golden(tools, target))
     standing = Standing(target, donor, tools.configs.embedding, vectors=False)
     with opened_ledger(tools) as ledger:
         meet_all(tools, ledger, Progress())
-        result.notes = tools.source.notes()
+        result.notes = tools.connector.notes()
         if target is not None:
             load_target(ledger, target, tools.configs)
             load_orphans(ledger, target)
@@ -100,17 +100,17 @@ def _cut(
 ) -> Iterator[ChunkedDocument]:
     """The documents that would be written. The others are counted here."""
 
-    def is_kept(entry: Entry, *, in_doubt: bool) -> bool:
+    def is_kept(entry: Ref, *, in_doubt: bool) -> bool:
         kept = in_doubt and target is not None and stood(ledger, target, entry, tools.configs)
         result.kept += kept
         return kept
 
-    def skip(entry: Entry, reason: DocumentReason) -> None:
+    def skip(entry: Ref, reason: DocumentReason) -> None:
         if not is_kept(entry, in_doubt=reason in entry.doubted):
             result.skipped[reason.value] += 1
             ledger.settle(entry, Verdict.SKIPPED)
 
-    def fail(entry: Entry, error: NotExtracted) -> None:
+    def fail(entry: Ref, error: NotExtracted) -> None:
         if not is_kept(entry, in_doubt=not error.is_final):
             result.failed[error.reason.value] += 1
             ledger.settle(entry, Verdict.FAILED)
@@ -123,7 +123,7 @@ def _cut(
             result.unchanged += 1
         else:
             try:
-                text = text_of(entry, tools.source.read(entry), extractor)
+                text = text_of(entry, tools.connector.read(entry), extractor)
             except NotExtracted as error:
                 fail(entry, error)
                 continue

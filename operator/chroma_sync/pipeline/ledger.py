@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Any, Final
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.records import document_sha, id_parts, is_first, record_id
 from chroma_sync.pipeline.scratch import scratch_database
 from chroma_sync.pipeline.seal import Seal, Tally
@@ -74,7 +74,7 @@ class Ledger:
 
     # Meeting documents
 
-    def meet(self, entry: Entry) -> bool:
+    def meet(self, entry: Ref) -> bool:
         """Take in a document of the listing. False when its key was met before."""
         # What the listing alone skips has no records in a run from nothing, but may have some that
         # stay where that is in doubt.
@@ -89,7 +89,7 @@ class Ledger:
         """How many documents the listing alone does not skip."""
         return self._number("SELECT COUNT(state) FROM document")
 
-    def open_documents(self) -> Iterator[tuple[Entry, bool]]:
+    def open_documents(self) -> Iterator[tuple[Ref, bool]]:
         """The documents that have no verdict yet, in the order of the listing, and whether each
         stands whole. They may be settled meanwhile."""
         last = 0
@@ -102,7 +102,7 @@ class Ledger:
                 yield _decoded(entry), bool(is_whole)
             last = rows[-1][0]
 
-    def settle(self, entry: Entry, verdict: Verdict) -> None:
+    def settle(self, entry: Ref, verdict: Verdict) -> None:
         """Give a document its verdict. Raises `RuntimeError` for a second one, which would be a
         fault of the program."""
         statement = "UPDATE document SET verdict = ? WHERE sha = ? AND verdict IS NULL"
@@ -142,7 +142,7 @@ class Ledger:
             self._do(update, ((bytes.fromhex(parts[0]),) for parts in found if parts is not None))
         self.knows_first = True
 
-    def stood(self, entry: Entry) -> bool:
+    def stood(self, entry: Ref) -> bool:
         """Whether a document has its chunk 0 in the target, in whatever state."""
         question = "SELECT 1 FROM document WHERE sha = ? AND stood"
         return bool(self._rows(question, (_sha(entry),)))
@@ -292,7 +292,7 @@ class Ledger:
             self._db.executemany(statement, rows)
 
 
-def shard_of(entry: Entry, count: int) -> int:
+def shard_of(entry: Ref, count: int) -> int:
     """The one of `count` shards that a document falls to. It never depends on the listing."""
     return _shard(_sha(entry), count)
 
@@ -310,13 +310,13 @@ def _with(seal: Seal, sha: bytes, state: str, verdict: Verdict) -> Seal:
     return seal
 
 
-def _sha(entry: Entry) -> bytes:
+def _sha(entry: Ref) -> bytes:
     # A name that is no text is only shown as one, which may be another document's.
     is_shown = entry.skip is DocumentReason.NAME_NOT_UTF8
     return bytes.fromhex(document_sha(f"\0{entry.key}" if is_shown else entry.key))
 
 
-def _encoded(entry: Entry) -> str:
+def _encoded(entry: Ref) -> str:
     return json.dumps(
         [
             *(entry.key, entry.version, entry.size, entry.skip, sorted(entry.despite)),
@@ -325,9 +325,9 @@ def _encoded(entry: Entry) -> str:
     )
 
 
-def _decoded(text: str) -> Entry:
+def _decoded(text: str) -> Ref:
     key, version, size, skip, despite, encoding, doubted = json.loads(text)
-    return Entry(
+    return Ref(
         *(key, version, size),
         skip=None if skip is None else DocumentReason(skip),
         despite=frozenset(map(DocumentReason, despite)),

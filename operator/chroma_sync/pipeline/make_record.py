@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chroma_sync.pipeline.chunk import Chunk, Chunked
 from chroma_sync.pipeline.embed import Vector
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.records import (
     GAVE_UP_AT,
     Configs,
@@ -25,7 +25,7 @@ _FORMER = ("chunk_count", "document_config")
 
 
 def make_record(
-    entry: Entry,
+    entry: Ref,
     chunked: Chunked,
     chunk: Chunk,
     vector: Vector,

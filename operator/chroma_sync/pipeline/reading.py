@@ -7,7 +7,7 @@ from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.extract import Extractor, NoText
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.fetch.content import bytes_verdict, text_verdict
 from chroma_sync.pipeline.text import Text
 
@@ -16,7 +16,7 @@ from chroma_sync.pipeline.text import Text
 TEXT_RULE_VERSION: Final = "3"
 
 
-def text_of(entry: Entry, data: bytes, extractor: Extractor) -> Text | DocumentReason:
+def text_of(entry: Ref, data: bytes, extractor: Extractor) -> Text | DocumentReason:
     """The text of a document, or why it is skipped. Raises what `Extractor.extract` does."""
     verdict = bytes_verdict(data)
     if verdict is not None:

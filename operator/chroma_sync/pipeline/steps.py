@@ -61,7 +61,7 @@ def plan(tools: Toolbox, gone: str | None = None) -> None:
         # A pod died between the mark and its exit: nothing else is asked for any more.
         return
     begun = begun_revision(standing.metadata, identity.uid) if standing is not None else None
-    revision = begun if begun and begun != gone else tools.source.resolve()
+    revision = begun if begun and begun != gone else tools.connector.resolve()
     claim = claim_of(tools, identity)
     if standing is not None:
         check_ownership(standing, claim)
@@ -158,7 +158,7 @@ def _look_again(tools: Toolbox, ledger: Ledger, collection: Collection, revision
 def meet_all(tools: Toolbox, ledger: Ledger, progress: Progress) -> None:
     """List the source, once: its documents, or those of this shard."""
     index, count = tools.shard
-    with closing(tools.source.entries()) as entries:
+    with closing(tools.connector.refs()) as entries:
         for entry in entries:
             tools.stop.check()
             if shard_of(entry, count) != index:
@@ -166,7 +166,7 @@ def meet_all(tools: Toolbox, ledger: Ledger, progress: Progress) -> None:
             progress.discovered()
             if not ledger.meet(entry):
                 progress.skipped(entry.key, DocumentReason.DUPLICATE)
-    tools.progress.note(tools.source.notes())
+    tools.progress.note(tools.connector.notes())
     ledger.revision = tools.progress.revision or ""
 
 
@@ -174,10 +174,10 @@ def _open(tools: Toolbox, revision: str) -> None:
     """Open the revision of the run. When it is gone it is planned again: nothing is finished yet,
     and finish brings in what shards have brought from another revision."""
     try:
-        tools.source.open(revision)
+        tools.connector.prepare(revision)
     except RevisionGone:
         plan(tools, gone=revision)
-        tools.source.open(_revision(tools, _own_collection(tools, identity_of(tools))))
+        tools.connector.prepare(_revision(tools, _own_collection(tools, identity_of(tools))))
 
 
 def _check_all_stand(collection: Collection, ledger: Ledger) -> None:
@@ -226,7 +226,7 @@ def _bring_in(
 ) -> None:
     """Index the documents that have no verdict yet, but for those that stand already."""
     stages = Stages(
-        read=tools.source.read,
+        read=tools.connector.read,
         make_extractor=tools.extractor,
         make_chunker=tools.chunker,
         model=tools.model,
@@ -249,7 +249,7 @@ def _bring_in(
 
 def check(tools: Toolbox) -> None:
     """See that a run could work: source, database (opened already) and model."""
-    tools.source.check()
+    tools.connector.check()
     tools.model.info()
 
 

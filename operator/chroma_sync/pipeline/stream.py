@@ -26,7 +26,7 @@ from chroma_sync.pipeline.embed import EmbeddingRejected, Model, Space, embed_lo
 from chroma_sync.pipeline.errors import Stopped, Unusable
 from chroma_sync.pipeline.existing import stood
 from chroma_sync.pipeline.extract import Extractor, NotExtracted
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import (
     Configs,
@@ -67,7 +67,7 @@ class Item:
 class Document:
     """A document that was read: its bytes."""
 
-    entry: Entry
+    entry: Ref
     data: bytes
 
 
@@ -75,14 +75,14 @@ class Document:
 class Extracted:
     """A document that has a text."""
 
-    entry: Entry
+    entry: Ref
     text: Text
 
 
 class ChunkedDocument:
     """A document that was cut, with the hashes of its key and of its chunks' texts."""
 
-    def __init__(self, entry: Entry, chunked: Chunked) -> None:
+    def __init__(self, entry: Ref, chunked: Chunked) -> None:
         self.entry = entry
         self.chunked = chunked
         self.key_sha = document_sha(entry.key)
@@ -93,7 +93,7 @@ class ChunkedDocument:
 class Stages:
     """What the stream is made of. `read` gives a document's bytes."""
 
-    read: Callable[[Entry], bytes]
+    read: Callable[[Ref], bytes]
     make_extractor: Callable[[], Extractor]
     make_chunker: Callable[[], Chunker]
     model: Model
@@ -185,7 +185,7 @@ class Stream:
                 self._documents.put(Document(entry, self._s.read(entry)))
         self._documents.close()
 
-    def _skip(self, entry: Entry, reason: DocumentReason) -> None:
+    def _skip(self, entry: Ref, reason: DocumentReason) -> None:
         ledger, progress = self._s.ledger, self._s.progress
         if reason in entry.doubted and self._stood(entry):
             ledger.settle(entry, Verdict.KEPT)
@@ -194,7 +194,7 @@ class Stream:
             ledger.settle(entry, Verdict.SKIPPED)
             progress.skipped(entry.key, reason)
 
-    def _stood(self, entry: Entry) -> bool:
+    def _stood(self, entry: Ref) -> bool:
         with self._asking:
             return stood(self._s.ledger, self._s.collection, entry, self._s.configs)
 

@@ -13,7 +13,7 @@ from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig
 from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION, Model, Space
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.extract import Extractor
-from chroma_sync.pipeline.fetch import Source
+from chroma_sync.pipeline.fetch import Connector
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.index.claim import Claim
 from chroma_sync.pipeline.index.records import Configs, short_hash
@@ -27,7 +27,7 @@ class Toolbox:
     """Everything a step works with. `shard` (index, count) says which documents are this pod's."""
 
     configuration: Configuration
-    source: Source
+    connector: Connector
     database: Database
     model: Model
     scratch: Path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.chunk import Chunked
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.held import HeldRecords
 from chroma_sync.pipeline.index.records import Record, document_sha
@@ -26,7 +26,7 @@ _FILL_SECONDS = 0.5
 class Pending:
     """A document on its way. `outstanding`, `first` and `held` belong to the writer alone."""
 
-    entry: Entry
+    entry: Ref
     chunked: Chunked
     has_old: bool
     stands: bool  # whole from an earlier run: written over only once all chunks are embedded

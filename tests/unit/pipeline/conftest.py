@@ -17,7 +17,7 @@ from chroma_sync.api.configuration import (
 from chroma_sync.api.kinds.github import GithubSource
 from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.embed import Model
-from chroma_sync.pipeline.factory import make_source
+from chroma_sync.pipeline.factory import make_connector
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
@@ -118,7 +118,7 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
         scratch = tmp_path / str(uuid.uuid4())
         scratch.mkdir()
         stop = StopSignal()
-        fetched = make_source(configuration, scratch, stop)
+        fetched = make_connector(configuration, scratch, stop)
         closing.append(fetched.close)
         return Toolbox(
             *(configuration, fetched, database, model or HashModel(dimension=16), scratch),

@@ -10,10 +10,10 @@ from typing import Any
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.fetch.git.access import Public
 from chroma_sync.pipeline.fetch.git.command import GitCommand
+from chroma_sync.pipeline.fetch.git.connector import GitConnector
 from chroma_sync.pipeline.fetch.git.globs import Globs
 from chroma_sync.pipeline.fetch.git.http import Trust
 from chroma_sync.pipeline.fetch.git.remote import Remote
-from chroma_sync.pipeline.fetch.git.source import GitSource
 from chroma_sync.pipeline.fetch.patience import Patience
 from chroma_sync.pipeline.queues import StopSignal
 from fakes.git_host import serving
@@ -31,9 +31,9 @@ def source(
     included: frozenset[DocumentReason] = frozenset(),
     stop: StopSignal | None = None,
     patience: Patience | None = None,
-) -> GitSource:
+) -> GitConnector:
     """A source without a login."""
-    return GitSource(
+    return GitConnector(
         Remote(
             *(url, Public(), Trust(StopSignal()), patience or Patience()),
             GitCommand(stop or StopSignal()),

@@ -12,7 +12,7 @@ import pytest
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.outcome import as_step_error
-from chroma_sync.pipeline.fetch.git.source import GitSource
+from chroma_sync.pipeline.fetch.git.connector import GitConnector
 from unit.pipeline.git_kit import served_tree, source
 
 MakeDisk = Callable[[int], Path]
@@ -40,13 +40,13 @@ def disk(tmp_path: Path) -> Iterator[MakeDisk]:
     subprocess.run(["umount", str(mounted)], check=False)
 
 
-def read_all(git: GitSource, commit: str) -> str:
+def read_all(git: GitConnector, commit: str) -> str:
     """Which step of reading a repository finds the disk full; nothing when all is read."""
     step = "open"
     try:
-        git.open(commit)
+        git.prepare(commit)
         step = "list"
-        entries = list(git.entries())
+        entries = list(git.refs())
         step = "read"
         assert all(git.read(entry) for entry in entries)
     except Exception as error:
@@ -79,8 +79,8 @@ def test_files_are_read_from_a_full_disk(disk: MakeDisk, tmp_path: Path) -> None
     with served_tree(tmp_path, texts) as (url, commit):
         folder = disk(100)
         git = source(url, folder)
-        git.open(commit)
-        entries = list(git.entries())
+        git.prepare(commit)
+        entries = list(git.refs())
         with pytest.raises(OSError, match="No space left"), (folder / "fill").open("wb") as fill:
             while True:
                 fill.write(b"0" * 4096)

@@ -68,8 +68,8 @@ def test_an_abbreviated_sha_is_its_commit(
     for commit in commits:
         git = source(f"{url}/acme/shop", tmp_path, sha=commit[:digits])
         assert git.resolve() == commit
-    git.open(commits[0])
-    (entry,) = git.entries()
+    git.prepare(commits[0])
+    (entry,) = git.refs()
     assert git.read(entry) == b"one\n"
     git.close()
 
@@ -119,7 +119,7 @@ def test_a_tag_of_no_commit(tmp_path: Path, kind: str) -> None:
     with serving(root) as url:
         git = source(f"{url}/acme/shop", tmp_path, tag="odd")
         with pytest.raises(Misconfigured) as caught:
-            git.open(git.resolve())
+            git.prepare(git.resolve())
     assert caught.value.reason is Reason.REF_NOT_FOUND
 
 
@@ -165,8 +165,8 @@ def test_default_branch(host: tuple[str, list[str]], tmp_path: Path) -> None:
     git = source(f"{url}/acme/shop", tmp_path)
     git.check()
     assert git.resolve() == commits[1]
-    git.open(commits[1])
-    entries = {entry.key: entry for entry in git.entries()}
+    git.prepare(commits[1])
+    entries = {entry.key: entry for entry in git.refs()}
     assert sorted(entries) == ["a.py", 'odd "name"\n.txt', "sub/big.txt", "sub/link"]
     assert entries["sub/link"].skip is DocumentReason.SYMLINK
     assert entries["sub/big.txt"].skip is DocumentReason.TOO_LARGE
@@ -179,8 +179,8 @@ def test_branch_and_sha(host: tuple[str, list[str]], tmp_path: Path) -> None:
     url, commits = host
     assert source(f"{url}/acme/shop", tmp_path, branch="old").resolve() == commits[0]
     git = source(f"{url}/acme/shop", tmp_path, sha=commits[0])
-    git.open(git.resolve())
-    (entry,) = git.entries()
+    git.prepare(git.resolve())
+    (entry,) = git.refs()
     assert git.read(entry) == b"one\n"
     git.close()
 
@@ -204,7 +204,7 @@ def test_what_is_not_there(
 ) -> None:
     git = source(f"{host[0]}/{repo}", tmp_path, branch=branch, sha=sha)
     with pytest.raises(StepError) as caught:
-        git.open(git.resolve())
+        git.prepare(git.resolve())
     assert caught.value.reason is reason
     assert isinstance(caught.value, Misconfigured)
     advice = ("spec.github.repository", "spec.github.refIdentifier", "Push a first one")
@@ -294,8 +294,8 @@ def test_globs_choose_before_verdicts(tmp_path: Path) -> None:
     subprocess.run(["git", "-C", str(repo), *identity, "commit", "-qm", "odd"], check=True)
     with serving(tmp_path) as url:
         git = source(f"{url}/acme/odd", tmp_path / "s", globs=Globs(["src/*"], []))
-        git.open(git.resolve())
-        found = {entry.key: entry.skip for entry in git.entries()}
+        git.prepare(git.resolve())
+        found = {entry.key: entry.skip for entry in git.refs()}
         git.close()
     assert found == {"src/ok.py": None, r"src/caf\xe9.py": DocumentReason.NAME_NOT_UTF8}
 
@@ -316,8 +316,8 @@ HOSTILE = (
 def test_hostile_names(tmp_path: Path) -> None:
     with served_tree(tmp_path, dict.fromkeys(HOSTILE, b"x\n")) as (url, commit):
         git = source(url, tmp_path)
-        git.open(commit)
-        entries = {e.key: e for e in git.entries()}
+        git.prepare(commit)
+        entries = {e.key: e for e in git.refs()}
         texts = {key: git.read(e) for key, e in entries.items() if e.skip is None}
         git.close()
     assert entries.pop("latin-\\xfc.txt").skip is DocumentReason.NAME_NOT_UTF8
@@ -328,6 +328,6 @@ def test_a_submodule_is_a_verdict(tmp_path: Path) -> None:
     files: dict[str, bytes | str] = {"lib/theirs": "0" * 39 + "1", "a.py": b"x = 1\n"}
     with served_tree(tmp_path, files) as (url, commit):
         git = source(url, tmp_path)
-        git.open(commit)
-        verdicts = {entry.key: entry.skip for entry in git.entries()}
+        git.prepare(commit)
+        verdicts = {entry.key: entry.skip for entry in git.refs()}
     assert verdicts == {"a.py": None, "lib/theirs": DocumentReason.SUBMODULE}

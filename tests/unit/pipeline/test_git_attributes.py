@@ -37,12 +37,12 @@ MARKED = {
 def test_generated_and_vendored_files(tmp_path: Path) -> None:
     with served_tree(tmp_path, MARKED) as (url, commit):
         git = source(url, tmp_path)
-        git.open(commit)
-        skips = {e.key: e.skip for e in git.entries() if e.skip is not None}
-        assert sum(1 for _ in git.entries()) == len(MARKED)
+        git.prepare(commit)
+        skips = {e.key: e.skip for e in git.refs() if e.skip is not None}
+        assert sum(1 for _ in git.refs()) == len(MARKED)
         git = source(url, tmp_path, included=frozenset({DocumentReason.GENERATED}))
-        git.open(commit)
-        vendored = {e.key for e in git.entries() if e.skip is DocumentReason.VENDORED}
+        git.prepare(commit)
+        vendored = {e.key for e in git.refs() if e.skip is DocumentReason.VENDORED}
     assert skips == {
         "a.gen.py": DocumentReason.GENERATED,
         "lib/theirs.gen.py": DocumentReason.GENERATED,
@@ -71,8 +71,8 @@ def test_every_value_but_false_marks_a_file(tmp_path: Path, written: str, is_mar
     attributes = f"[attr]made linguist-generated\na.py {written}\n".encode()
     with served_tree(tmp_path, {".gitattributes": attributes, "a.py": b"x\n"}) as (url, commit):
         git = source(url, tmp_path)
-        git.open(commit)
-        marked = {e.key for e in git.entries() if e.skip is DocumentReason.GENERATED}
+        git.prepare(commit)
+        marked = {e.key for e in git.refs() if e.skip is DocumentReason.GENERATED}
     assert marked == ({"a.py"} if is_marked else set())
 
 
@@ -92,8 +92,8 @@ def test_patterns_mean_what_they_mean_to_git(tmp_path: Path) -> None:
     anchored; one with blanks is quoted."""
     with served_tree(tmp_path, PLACES) as (url, commit):
         git = source(url, tmp_path)
-        git.open(commit)
-        marked = {e.key for e in git.entries() if e.skip is DocumentReason.VENDORED}
+        git.prepare(commit)
+        marked = {e.key for e in git.refs() if e.skip is DocumentReason.VENDORED}
     assert marked == {
         *("one/a.c", "two/a.c", "two/deep/a.c", "With Blanks/deep/a.c", "Plain Name/a.c"),
         "sub/gen/a.c",
@@ -116,12 +116,12 @@ def test_a_pattern_that_git_matches_for_ever_costs_the_marks(
     monkeypatch.setattr(attributes, "_CPU_SECONDS", 1)
     with served_tree(tmp_path, ENDLESS) as (url, commit):
         git = source(url, tmp_path)
-        git.open(commit)
-        assert {e.key: e.skip for e in git.entries()} == dict.fromkeys(ENDLESS)
+        git.prepare(commit)
+        assert {e.key: e.skip for e in git.refs()} == dict.fromkeys(ENDLESS)
         (note,) = git.notes()
         assert "git takes longer than 1 s to match their patterns" in note
         began = time.monotonic()
-        assert {e.key: e.skip for e in git.entries()} == dict.fromkeys(ENDLESS)
+        assert {e.key: e.skip for e in git.refs()} == dict.fromkeys(ENDLESS)
         assert time.monotonic() - began < 1  # it is not tried again
     _no_process_has(tmp_path)
 
@@ -132,8 +132,8 @@ def test_git_that_gets_no_processor_is_given_up_too(
     monkeypatch.setattr(attributes, "_WALL_SECONDS", 0.5)
     with served_tree(tmp_path, ENDLESS) as (url, commit):
         git = source(url, tmp_path)
-        git.open(commit)
-        assert {e.key: e.skip for e in git.entries()} == dict.fromkeys(ENDLESS)
+        git.prepare(commit)
+        assert {e.key: e.skip for e in git.refs()} == dict.fromkeys(ENDLESS)
         (note,) = git.notes()
     assert "git was not done with them within 0.5 s" in note
     _no_process_has(tmp_path)
@@ -143,11 +143,11 @@ def test_a_stop_ends_the_match(tmp_path: Path) -> None:
     stop = StopSignal()
     with served_tree(tmp_path, ENDLESS) as (url, commit):
         git = source(url, tmp_path, stop=stop)
-        git.open(commit)
+        git.prepare(commit)
         threading.Timer(0.5, stop.stop).start()
         began = time.monotonic()
         with pytest.raises(Stopped):
-            list(git.entries())
+            list(git.refs())
         assert time.monotonic() - began < 10
     _no_process_has(tmp_path)
 
@@ -204,6 +204,6 @@ def test_more_files_of_attributes_than_anyone_has(
     files: dict[str, bytes] = {f"{i}/.gitattributes": b"* linguist-generated\n" for i in range(4)}
     with served_tree(tmp_path, files) as (url, commit):
         git = source(url, tmp_path)
-        git.open(commit)
-        assert {e.skip for e in git.entries()} == {None}
+        git.prepare(commit)
+        assert {e.skip for e in git.refs()} == {None}
         assert "there are more than 3 such files" in git.notes()[0]

@@ -30,9 +30,9 @@ INVALID = ("..", ".", "../up.py", "/abs.txt", "a//b.py", "a/", "a/./b.py", "sub/
 def test_each_entry_has_one_verdict(tmp_path: Path) -> None:
     with served(tmp_path, lambda shop: flat_tree(shop, ODD)) as (url, commit):
         git = source(url, tmp_path)
-        git.open(commit)
-        found = [(e.key, e.skip) for e in git.entries()]
-        again = [(e.key, e.skip) for e in git.entries()]
+        git.prepare(commit)
+        found = [(e.key, e.skip) for e in git.refs()]
+        again = [(e.key, e.skip) for e in git.refs()]
         git.close()
     assert again == found and len(found) == len(ODD)
     assert [skip for key, skip in found if key == "twice.py"] == [None, None]  # the ledger tells
@@ -69,17 +69,17 @@ def test_an_entry_without_a_name_is_the_repositorys_fault(tmp_path: Path) -> Non
         with serving(tmp_path / "root", handler=handler) as url:
             reader = source(f"{url}/acme/shop", tmp_path)
             with pytest.raises(expected, match="empty filename in tree entry"):
-                reader.open(commit)
+                reader.prepare(commit)
 
 
 def test_a_star_alone_is_no_filter(tmp_path: Path) -> None:
     with served(tmp_path, lambda shop: flat_tree(shop, ODD)) as (url, commit):
         git = source(url, tmp_path, globs=Globs(["*"], []))
-        git.open(commit)
-        assert sum(1 for _ in git.entries()) == len(ODD)
+        git.prepare(commit)
+        assert sum(1 for _ in git.refs()) == len(ODD)
         git = source(url, tmp_path, globs=Globs([], ["*"]))
-        git.open(commit)
-        assert not list(git.entries())
+        git.prepare(commit)
+        assert not list(git.refs())
 
 
 @pytest.mark.parametrize("path", ["..", ".", "../a", "/a", "a/", "a//b", ".a/.b", "a\nb", "\x1b"])

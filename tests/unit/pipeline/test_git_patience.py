@@ -52,8 +52,8 @@ def test_a_host_in_trouble_is_waited_for(host: GitHost, tmp_path: Path, trouble:
     told = Told()
     git = source(url_of(host), tmp_path, branch="main", patience=told.patience(60))
     host.trouble = list(trouble)
-    git.open(git.resolve())
-    assert [e.key for e in git.entries()] == ["a.py"]
+    git.prepare(git.resolve())
+    assert [e.key for e in git.refs()] == ["a.py"]
     assert told.words[-1] == "" and "HTTP status 50" in told.words[0]
     assert all(0 < pause <= 5 for pause in told.slept)
 
@@ -87,7 +87,7 @@ def test_a_host_that_was_well_before_is_in_trouble(
     assert not told.words
     commit = git.resolve()
     host.trouble = [status, status]
-    git.open(commit)
+    git.prepare(commit)
     assert told.words[-1] == "" and len(told.words) == 2
 
 
@@ -103,8 +103,8 @@ def test_a_host_that_packs_lives_while_it_gives_a_sign(
         git = source(url_of(server), tmp_path, branch="main")
         revision = git.resolve()
         if handler is PacksSlowly:
-            git.open(revision)
-            assert [e.key for e in git.entries()] == ["a.py"]
+            git.prepare(revision)
+            assert [e.key for e in git.refs()] == ["a.py"]
         else:
             with pytest.raises(Temporary, match="Less than 1 bytes/sec"):
-                git.open(revision)
+                git.prepare(revision)

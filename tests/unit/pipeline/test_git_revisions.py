@@ -90,8 +90,8 @@ def test_a_repository_of_sha256(tmp_path: Path, handler: type[Handler]) -> None:
             git = source(f"{url}/acme/shop", scratch, **ref)
             git.check()
             assert git.resolve() == commit
-            git.open(commit)
-            texts = {entry.key: git.read(entry) for entry in git.entries()}
+            git.prepare(commit)
+            texts = {entry.key: git.read(entry) for entry in git.refs()}
             git.close()
             assert texts == {"a.py": b"new = 2\n", "b.py": b"b = 1\n"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from chroma_sync.api.contract import SEAL_MAX
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.records import document_sha, record_id
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.seal import Seal, Tally
@@ -22,14 +22,14 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     made.close()
 
 
-def entry(key: str, skip: DocumentReason | None = None) -> Entry:
-    return Entry(key, "v", 1, skip)
+def entry(key: str, skip: DocumentReason | None = None) -> Ref:
+    return Ref(key, "v", 1, skip)
 
 
 def test_states_come_in_batches(ledger: Ledger) -> None:
     listing = {f"file{i}": f"version{i}" for i in range(7)}
     for key, version in listing.items():
-        assert ledger.meet(Entry(key, version, 1))
+        assert ledger.meet(Ref(key, version, 1))
     assert ledger.meet(entry("link", DocumentReason.SYMLINK))
     batches = list(ledger.states(3))
     assert [len(batch) for batch in batches] == [3, 3, 1]
@@ -40,9 +40,9 @@ def test_states_come_in_batches(ledger: Ledger) -> None:
 
 def test_a_document_comes_back_as_it_was_met(ledger: Ledger) -> None:
     entries = [
-        Entry("a.py", "1", 7),
-        Entry("ü\n.txt", "2", 0, DocumentReason.TOO_LARGE, encoding="latin-1"),
-        Entry(
+        Ref("a.py", "1", 7),
+        Ref("ü\n.txt", "2", 0, DocumentReason.TOO_LARGE, encoding="latin-1"),
+        Ref(
             *("b", "3", 9, None),
             despite=frozenset({DocumentReason.GENERATED, DocumentReason.VENDORED}),
             doubted=frozenset({DocumentReason.ENCODED_DATA}),
@@ -54,8 +54,8 @@ def test_a_document_comes_back_as_it_was_met(ledger: Ledger) -> None:
 
 
 def test_a_key_is_met_once(ledger: Ledger) -> None:
-    assert ledger.meet(Entry("a", "1", 1))
-    assert not ledger.meet(Entry("a", "2", 1))
+    assert ledger.meet(Ref("a", "1", 1))
+    assert not ledger.meet(Ref("a", "2", 1))
     assert not ledger.meet(entry("a", DocumentReason.SYMLINK))
     # A name that is no text is only shown as one.
     assert ledger.meet(entry("a\\xff", DocumentReason.NAME_NOT_UTF8))

@@ -12,7 +12,7 @@ from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.chunk import Chunked, Chunker
 from chroma_sync.pipeline.embed import EmbeddingRejected, Vectors
 from chroma_sync.pipeline.extract import Extractor
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.records import document_sha
 from chroma_sync.pipeline.ledger import shard_of
 from chroma_sync.pipeline.seal import Seal
@@ -44,14 +44,14 @@ def count(tools: Toolbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, Counter[
     counts: dict[str, Counter[str]] = {
         kind: Counter() for kind in ("listed", "read", "extracted", "cut")
     }
-    entries, read = tools.source.entries, tools.source.read
+    entries, read = tools.connector.refs, tools.connector.read
     extract, chunk = Extractor.extract, Chunker.chunk
 
-    def listed() -> Generator[Entry, None, None]:
+    def listed() -> Generator[Ref, None, None]:
         counts["listed"]["listings"] += 1
         yield from entries()
 
-    def read_once(entry: Entry) -> bytes:
+    def read_once(entry: Ref) -> bytes:
         counts["read"][entry.key] += 1
         return read(entry)
 
@@ -63,8 +63,8 @@ def count(tools: Toolbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, Counter[
         counts["cut"][text.data.decode()] += 1
         return chunk(self, text)
 
-    monkeypatch.setattr(tools.source, "entries", listed)
-    monkeypatch.setattr(tools.source, "read", read_once)
+    monkeypatch.setattr(tools.connector, "refs", listed)
+    monkeypatch.setattr(tools.connector, "read", read_once)
     monkeypatch.setattr(Extractor, "extract", extracted)
     monkeypatch.setattr(Chunker, "chunk", cut)
     return counts
@@ -165,7 +165,7 @@ def test_finish_looks_again_where_it_does_not_agree(
     last = make_tools(run="r")
     collection = last.database.find("target")
     assert collection is not None
-    shards = {key: shard_of(Entry(key, "", 0), SHARDS) for key in _ALL}
+    shards = {key: shard_of(Ref(key, "", 0), SHARDS) for key in _ALL}
     if what == "a record is lost":
         again = shards["small.md"]
         collection.delete([f"{document_sha('small.md')}-0"])

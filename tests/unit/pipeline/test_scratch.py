@@ -12,7 +12,7 @@ import pytest
 from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.outcome import as_step_error
 from chroma_sync.pipeline.errors import Temporary
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.fetch.git.access import Public
 from chroma_sync.pipeline.fetch.git.command import GitCommand
 from chroma_sync.pipeline.fetch.git.http import Trust
@@ -27,7 +27,7 @@ def test_a_database_that_can_not_grow(tmp_path: Path) -> None:
     ledger._db.execute("PRAGMA max_page_count = 10")
     with pytest.raises(sqlite3.OperationalError) as caught:
         for n in range(10_000):
-            ledger.meet(Entry(f"{n}.py", "1" * 40, 1))
+            ledger.meet(Ref(f"{n}.py", "1" * 40, 1))
     ledger.close()
     known = as_step_error(caught.value)
     assert isinstance(known, Temporary)

@@ -10,7 +10,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps, toolbox
 from chroma_sync.pipeline.embed import EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.previous import last_finished_collection
 from chroma_sync.pipeline.toolbox import Toolbox
@@ -237,7 +237,7 @@ def test_a_document_that_is_lost_on_the_way_stops_the_run(
     again = make_tools(run="r")
     real = Ledger.settle
 
-    def forgetful(self: Ledger, entry: Entry, verdict: Verdict) -> None:
+    def forgetful(self: Ledger, entry: Ref, verdict: Verdict) -> None:
         if entry.key != "small.md":
             real(self, entry, verdict)
 
@@ -263,7 +263,7 @@ def test_a_finished_run_asks_nobody_anything(
 ) -> None:
     steps.run(make_tools(run="r"))
     again = make_tools(run="r", model=HashModel(dimension=16, breaks_after=0))
-    monkeypatch.setattr(again.source, "resolve", lambda: pytest.fail("the Git host was asked"))
+    monkeypatch.setattr(again.connector, "resolve", lambda: pytest.fail("the Git host was asked"))
     steps.run(again)
     result = again.progress.result()
     assert result.collection is not None and result.collection.records > 0
@@ -329,14 +329,14 @@ def test_the_previous_collection_goes_in_mid_run(make_tools: MakeTools) -> None:
     before = make_tools(collection="before")
     steps.run(before)
     tools = make_tools(previous="before")
-    read = tools.source.read
+    read = tools.connector.read
 
-    def deletes_first(entry: Entry) -> bytes:
+    def deletes_first(entry: Ref) -> bytes:
         if before.database.find("before") is not None:
             before.database._server.delete_collection("before")
         return read(entry)
 
-    tools.source.read = deletes_first  # type: ignore[method-assign]
+    tools.connector.read = deletes_first  # type: ignore[method-assign]
     steps.run(tools)
     chunks = tools.progress.result().chunks
     assert (chunks.reused, chunks.embedded) == (0, chunks.written)

@@ -12,7 +12,7 @@ import pytest
 
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.existing import load_orphans, load_target
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
 from chroma_sync.pipeline.index.records import (
@@ -38,8 +38,8 @@ def indexed(make_tools: MakeTools) -> tuple[Toolbox, Collection]:
     return tools, collection
 
 
-def documents(tools: Toolbox) -> list[Entry]:
-    return [e for e in tools.source.entries() if e.key != "picture.png"]
+def documents(tools: Toolbox) -> list[Ref]:
+    return [e for e in tools.connector.refs() if e.key != "picture.png"]
 
 
 def versions(tools: Toolbox) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.extract import Extractor
-from chroma_sync.pipeline.fetch import Entry
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.reading import text_of
 from chroma_sync.pipeline.text import Text
 from fakes import web_project
@@ -23,7 +23,7 @@ def read(
     encoding: str | None = None,
     despite: frozenset[DocumentReason] = NOTHING,
 ) -> bytes | DocumentReason:
-    entry = Entry(key, "v", len(data), despite=despite, encoding=encoding)
+    entry = Ref(key, "v", len(data), despite=despite, encoding=encoding)
     text = text_of(entry, data, Extractor())
     return text.data if isinstance(text, Text) else text
 

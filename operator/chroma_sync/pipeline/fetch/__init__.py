@@ -1,5 +1,5 @@
 """Fetch: where documents come from."""
 
-from chroma_sync.pipeline.fetch.model import Entry, Means, Source
+from chroma_sync.pipeline.fetch.model import Connector, Means, Ref
 
-__all__ = ["Entry", "Means", "Source"]
+__all__ = ["Connector", "Means", "Ref"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.fetch.model import Entry
+from chroma_sync.pipeline.fetch.model import Ref
 from chroma_sync.pipeline.fetch.pointers import pointer
 from chroma_sync.pipeline.fetch.worth import content_verdicts
 
@@ -13,7 +13,7 @@ def bytes_verdict(data: bytes) -> DocumentReason | None:
     return pointer(data) if data else DocumentReason.EMPTY
 
 
-def text_verdict(entry: Entry, text: bytes) -> DocumentReason | None:
+def text_verdict(entry: Ref, text: bytes) -> DocumentReason | None:
     """Why a document of this text is skipped."""
     if not text:
         return DocumentReason.EMPTY

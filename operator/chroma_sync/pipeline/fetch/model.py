@@ -14,7 +14,7 @@ from chroma_sync.pipeline.secrets import Secrets
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Ref:
     """One document of a source at one revision, before its bytes are read.
 
     `key` names it for people and decides its record ids. `version` changes exactly when its bytes
@@ -50,7 +50,7 @@ class Means:
     patience: Patience
 
 
-class Source(Protocol):
+class Connector(Protocol):
     """A place documents come from. Every method may raise `StepError`. The package of its kind has
     a function `connect`, which makes one of the kind's member of a Source's spec, that of an
     Invocation's (or None), and `Means`."""
@@ -61,17 +61,17 @@ class Source(Protocol):
     def check(self) -> None:
         """See that the place exists and may be read."""
 
-    def open(self, revision: str) -> None:
+    def prepare(self, revision: str) -> None:
         """Get ready to list and read that revision."""
 
-    def entries(self) -> Generator[Entry, None, None]:
+    def refs(self) -> Generator[Ref, None, None]:
         """List the documents of the opened revision that the globs choose, in a fixed order. It may
         hold a process and files: whoever does not read all of it closes it."""
 
     def notes(self) -> Sequence[str]:
         """What a person should know of the last listing, once it has come to its end."""
 
-    def read(self, entry: Entry) -> bytes:
+    def read(self, entry: Ref) -> bytes:
         """Read one listed document whole. Its size was checked by the listing."""
 
     def close(self) -> None:

@@ -12,8 +12,8 @@ from chroma_sync.api.configuration import ChromaServer, Configuration, Embedding
 from chroma_sync.api.contract import SecretKey, SecretUse
 from chroma_sync.api.kinds.github import GithubSource
 from chroma_sync.api.source import Chunking, JobTemplate
-from chroma_sync.pipeline.factory import make_source
-from chroma_sync.pipeline.fetch import Source
+from chroma_sync.pipeline.factory import make_connector
+from chroma_sync.pipeline.fetch import Connector
 from chroma_sync.pipeline.fetch.git.access import TOKEN_USER, basic_login
 from chroma_sync.pipeline.fetch.patience import Patience
 from chroma_sync.pipeline.queues import StopSignal
@@ -72,7 +72,7 @@ def new_state() -> State:
 
 def source(
     url: str, scratch: Path, secrets: Given, *, patience: Patience | None = None, **fields: Any
-) -> Source:
+) -> Connector:
     named = {
         "credentialsSecretRef": {"name": "login"} if secrets.values["source"] else None,
         "caSecretRef": {"name": "ca"} if secrets.values["source-ca"] else None,
@@ -88,7 +88,7 @@ def source(
         github=GithubSource.model_validate(spec),
         job_template=JobTemplate(),
     )
-    return make_source(configuration, scratch, StopSignal(), secrets, patience)
+    return make_connector(configuration, scratch, StopSignal(), secrets, patience)
 
 
 def app(key: str = KEY) -> Given:
@@ -99,10 +99,10 @@ def token(value: str = TOKEN) -> Given:
     return Given(source={"token": value})
 
 
-def read_all(reading: Source) -> dict[str, bytes]:
-    reading.open(reading.resolve())
+def read_all(reading: Connector) -> dict[str, bytes]:
+    reading.prepare(reading.resolve())
     try:
-        return {entry.key: reading.read(entry) for entry in reading.entries()}
+        return {entry.key: reading.read(entry) for entry in reading.refs()}
     finally:
         reading.close()
 

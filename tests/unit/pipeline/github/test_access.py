@@ -65,7 +65,7 @@ def test_a_run_outlives_its_token(host: Host, tmp_path: Path) -> None:
     reading = source(host.url, tmp_path, app())
     revision = reading.resolve()
     host.state.tokens[host.state.issued[0]].expires = 0
-    reading.open(revision)
+    reading.prepare(revision)
     reading.close()
     assert len(host.state.issued) == 2
 
@@ -114,7 +114,7 @@ def test_the_patience_is_for_the_whole_run(host: Host, tmp_path: Path) -> None:
     revision = reading.resolve()
     host.state.git_limited = 2
     with pytest.raises(RateLimited):
-        reading.open(revision)
+        reading.prepare(revision)
     assert slept == [40]
 
 

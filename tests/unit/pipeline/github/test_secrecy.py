@@ -70,7 +70,7 @@ def test_a_host_that_redirects_in_mid_run(host: Host, recorder: Recorder, tmp_pa
     revision = reading.resolve()
     host.state.redirect = f"http://localhost:{recorder.server_address[1]}"
     with pytest.raises(Misconfigured):
-        reading.open(revision)
+        reading.prepare(revision)
     assert recorder.seen == []
 
 

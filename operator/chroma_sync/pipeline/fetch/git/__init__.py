@@ -8,23 +8,23 @@ from chroma_sync.api.meta import secret_name
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.fetch.git.access import Access, Public, TokenAccess
 from chroma_sync.pipeline.fetch.git.command import GitCommand
+from chroma_sync.pipeline.fetch.git.connector import GitConnector
 from chroma_sync.pipeline.fetch.git.github_app import AppAccess
 from chroma_sync.pipeline.fetch.git.globs import Globs
 from chroma_sync.pipeline.fetch.git.http import Trust
 from chroma_sync.pipeline.fetch.git.remote import Remote, no_other_authorities
-from chroma_sync.pipeline.fetch.git.source import GitSource
 from chroma_sync.pipeline.fetch.model import Means
 from chroma_sync.pipeline.secrets import Secret
 
 
-def connect(asked: GithubSource, run: GithubRun | None, means: Means) -> GitSource:
+def connect(asked: GithubSource, run: GithubRun | None, means: Means) -> GitConnector:
     """The repository that a Source names, at what a run wants of it. Raises `Misconfigured`."""
     ref = run.ref_identifier if run else None
     trust = _trust(asked, means)
     remote = Remote(
         asked.address(), _access(asked, means, trust), trust, means.patience, GitCommand(means.stop)
     )
-    return GitSource(
+    return GitConnector(
         remote,
         branch=ref.branch if ref else None,
         sha=ref.sha if ref else None,

@@ -32,7 +32,7 @@ from chroma_sync.pipeline.fetch.git.globs import Globs
 from chroma_sync.pipeline.fetch.git.listing import Listed, listed
 from chroma_sync.pipeline.fetch.git.process import GitEnded, GitProcess, GitTimeout
 from chroma_sync.pipeline.fetch.git.remote import CHECK_REF, Remote
-from chroma_sync.pipeline.fetch.model import Entry
+from chroma_sync.pipeline.fetch.model import Ref
 from chroma_sync.pipeline.fetch.worth import judged
 
 _BRANCHES_SHOWN = 5
@@ -43,7 +43,7 @@ _FULL_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _NOTHING_CHOSEN = "no file of the repository is chosen: check includeGlobs and excludeGlobs."
 
 
-class GitSource:
+class GitConnector:
     """A repository on its host, read at one commit: that of at most one of `branch`, `sha` and
     `tag`; without any, of the default branch. `sha` may be abbreviated. `included` are those of
     `GENERATED` and `VENDORED` that are read all the same."""
@@ -137,7 +137,7 @@ class GitSource:
         # A repository without a commit is there all the same, so no ref is asked for.
         self._remote.refs("HEAD")
 
-    def open(self, revision: str) -> None:
+    def prepare(self, revision: str) -> None:
         if not _FULL_SHA.fullmatch(revision):
             raise self._no_ref(revision)
         if self._revision == revision:
@@ -156,7 +156,7 @@ class GitSource:
         self._revision = revision
         self._attributes, self._given_up = None, []
 
-    def entries(self) -> Generator[Entry, None, None]:
+    def refs(self) -> Generator[Ref, None, None]:
         attributes = self._attributes_of_all()
         self._any_chosen = False
         with closing(self._records()) as records:
@@ -169,7 +169,7 @@ class GitSource:
         nothing = [] if self._any_chosen else [_NOTHING_CHOSEN]
         return [*self._globs.unmatched(), *self._given_up, *nothing]
 
-    def read(self, entry: Entry) -> bytes:
+    def read(self, entry: Ref) -> bytes:
         if self._reader is None:
             self._reader = self._command.start(self._repository, "cat-file", "--batch")
         try:
@@ -212,11 +212,11 @@ class GitSource:
     def _asks_for(self, record: Listed) -> bool:
         return record.verdict is None and self._globs.chosen(record.path)
 
-    def _entry(self, record: Listed, attributes: Mapping[str, bytes] | None) -> Entry:
+    def _entry(self, record: Listed, attributes: Mapping[str, bytes] | None) -> Ref:
         """A record with what the listing, its attributes and its name say of it."""
         verdict = record.verdict
         if verdict is not None:
-            return Entry(record.path, record.blob, record.size, verdict)
+            return Ref(record.path, record.blob, record.size, verdict)
         said = attributes or {}
         marks = {
             DocumentReason.GENERATED: mark(said, GENERATED),
@@ -227,7 +227,7 @@ class GitSource:
             verdict = DocumentReason.TOO_LARGE
         encoding = text(said, ENCODING) or text(said, WORKING_TREE_ENCODING)
         doubted = frozenset() if attributes is not None else OVERRULED
-        return Entry(record.path, record.blob, record.size, verdict, despite, encoding, doubted)
+        return Ref(record.path, record.blob, record.size, verdict, despite, encoding, doubted)
 
     def _init(self, repository: Path, object_format: str) -> None:
         repository.mkdir(parents=True, exist_ok=True)
