@@ -89,7 +89,7 @@ def _make(world: World, namespace: str, name: str, settings: Installation, addre
     }
     cluster.patch_status("Invocation", namespace, name, begun)
     owner = Owner("Invocation", namespace, name, run["metadata"]["uid"], name)
-    manifest = jobs.step_job(owner, Step.RUN, configuration, settings)
+    manifest = jobs.step_job(owner, Step.RUN, configuration, settings).manifest
     manifest["spec"]["managedBy"] = NOBODY
     job = cluster.create("Job", namespace, manifest)
     cluster.patch_status("Job", namespace, job["metadata"]["name"], {"active": 1, "startTime": NOW})

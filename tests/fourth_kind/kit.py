@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from chroma_sync.api.contract import CONFIGURATION_VARIABLE
+from chroma_sync.api.contract import configuration_file
 from e2e.kit import objects
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,11 +35,15 @@ def program(folder: Path, name: str, *arguments: str, given: str = "") -> str:
 def run(
     folder: Path, name: str, *arguments: str, given: str = "", configuration: str = ""
 ) -> subprocess.CompletedProcess[str]:
+    mounted = folder / "configuration"
+    shutil.rmtree(mounted, ignore_errors=True)
+    mounted.mkdir()
+    (mounted / configuration_file(configuration.encode())).write_text(configuration)
     paths = os.pathsep.join(str(ROOT / name) for name in ("operator", "tests"))
     return subprocess.run(
         [sys.executable, "-m", *name.split(), *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths, CONFIGURATION_VARIABLE: configuration},
+        env={**os.environ, "PYTHONPATH": paths},
         input=given,
         capture_output=True,
         text=True,

@@ -1,5 +1,5 @@
-"""The program of a pod, with the fourth kind. Its scratch, its Secrets and its result lie in the
-working folder, for which a pod has places of its own."""
+"""The program of a pod, with the fourth kind. Its scratch, its configuration, its Secrets and its
+result lie in the working folder, for which a pod has places of its own."""
 
 from __future__ import annotations
 
@@ -16,5 +16,10 @@ from chroma_sync.cli import worker  # noqa: E402
 if __name__ == "__main__":
     here = Path.cwd()
     vars(contract)["SECRETS"] = here / "secrets"
-    vars(worker).update(SCRATCH=here, TERMINATION_LOG=here / "result.json", PROGRESS_PORT=0)
+    vars(worker).update(
+        SCRATCH=here,
+        CONFIGURATION=here / "configuration",
+        TERMINATION_LOG=here / "result.json",
+        PROGRESS_PORT=0,
+    )
     sys.exit(worker.main())

@@ -73,6 +73,10 @@ workerImagePullSecrets:
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, delete]
+# What a Job's pods are to do is in a ConfigMap of the Job's name. The operator reads none.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create, delete]
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]

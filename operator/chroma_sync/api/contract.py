@@ -1,12 +1,13 @@
 """The contract between the operator and its pods. Nothing else crosses between them.
 
-Operator to pod: the name of a step as the only argument, and one `Configuration` as JSON in an
-environment variable. Secrets come by mount. Pod to operator: an exit code, one `Result` as JSON in
-the termination message, and `GET /progress`, the same `Result` while the step still runs.
+Operator to pod: the name of a step as the only argument, and one `Configuration` as JSON in a
+mounted file. Secrets come by mount. Pod to operator: an exit code, one `Result` as JSON in the
+termination message, and `GET /progress`, the same `Result` while the step still runs.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -29,7 +30,8 @@ from chroma_sync.api.meta import ApiModel
 from chroma_sync.api.secret_keys import SecretKey as SecretKey
 from chroma_sync.api.secret_keys import SecretUse as SecretUse
 
-CONFIGURATION_VARIABLE: Final = "CHROMA_SYNC_CONFIGURATION"
+# Where a pod finds its configuration: this folder holds one file, see `configuration_file`.
+CONFIGURATION: Final = PurePosixPath("/var/run/chroma-sync/configuration")
 # An Indexed Job's pods read their own index from the variable that Kubernetes sets.
 INDEX_VARIABLE: Final = "JOB_COMPLETION_INDEX"
 PROGRESS_PORT: Final = 8081
@@ -59,6 +61,13 @@ class Step(StrEnum):
     PLAN = "plan"
     WORK = "work"
     FINISH = "finish"
+
+
+def configuration_file(configuration: bytes) -> str:
+    """The name of the file with a configuration, which tells what it must hold. The name comes of
+    the Job, which nobody can change. A ConfigMap can be deleted and made again by others, who would
+    lead the pod's Secrets elsewhere."""
+    return f"{hashlib.sha256(configuration).hexdigest()}.json"
 
 
 def secret_file(use: SecretUse, key: SecretKey) -> PurePosixPath:

@@ -21,7 +21,7 @@ from chroma_sync.api.configuration import (
     unknown_features,
 )
 from chroma_sync.api.contract import (
-    CONFIGURATION_VARIABLE,
+    CONFIGURATION,
     INDEX_VARIABLE,
     PROGRESS_PORT,
     SCRATCH,
@@ -31,6 +31,7 @@ from chroma_sync.api.contract import (
     SecretKey,
     SecretUse,
     Step,
+    configuration_file,
     encode_result,
     secret_file,
 )
@@ -127,7 +128,7 @@ def _toolbox(
     stop: StopSignal,
     stack: ExitStack,
 ) -> Toolbox:
-    configuration = _configuration(environment)
+    configuration = _configuration(Path(CONFIGURATION))
     patience = _CHECK_PATIENCE_SECONDS if step is Step.CHECK else _RUN_PATIENCE_SECONDS
     sleep = stoppable_sleep(stop)
     scratch = Path(SCRATCH)
@@ -164,11 +165,11 @@ def _toolbox(
     )
 
 
-def _configuration(environment: Mapping[str, str]) -> Configuration:
+def _configuration(folder: Path) -> Configuration:
     """What the operator asks for. Whoever reads it again may be a newer worker: so what this one
     does not understand is no end."""
     try:
-        configuration = read(json.loads(environment.get(CONFIGURATION_VARIABLE, "")))
+        configuration = read(json.loads(_given(folder)))
         unknown = unknown_features(configuration)
         why = f"it requires what is not known here ({unknown})" if unknown else ""
     except (NewerConfigurationError, ValueError) as error:
@@ -180,6 +181,19 @@ def _configuration(environment: Mapping[str, str]) -> Configuration:
         )
         raise Temporary(Reason.NEWER_RELEASE, message)
     return configuration
+
+
+def _given(folder: Path) -> bytes:
+    """The configuration as the operator wrote it: nothing that others put into its place."""
+    for file in folder.glob("*.json"):
+        given = file.read_bytes()
+        if file.name == configuration_file(given):
+            return given
+    message = (
+        "The ConfigMap of this pod's Job does not hold what the operator wrote into it. Delete the "
+        "Job and its ConfigMap, which has the Job's name: both are made again."
+    )
+    raise Temporary(Reason.POD_FAILED, message)
 
 
 class MountedSecrets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final, Literal
 
@@ -81,6 +82,15 @@ class KubernetesCluster:
             if job_state(there).owner.uid != metadata["ownerReferences"][0]["uid"]:
                 raise
             return there
+
+    async def create_config_map(self, config_map: Object) -> None:
+        folder = paths.collection(paths.CORE, config_map["metadata"]["namespace"], "configmaps")
+        with suppress(ConflictError):
+            await self._rest.post(folder, config_map)
+
+    async def delete_config_map(self, namespace: str, name: str) -> None:
+        with suppress(NotFoundError):
+            await self._rest.delete(paths.item(paths.CORE, namespace, "configmaps", name), {})
 
     async def try_job(self, job: Object) -> None:
         try:

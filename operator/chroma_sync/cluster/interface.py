@@ -59,6 +59,15 @@ class Cluster(Protocol):
         `ConflictError` while a Job of another owner has the name."""
         ...
 
+    async def create_config_map(self, config_map: Object) -> None:
+        """Make the ConfigMap. One of the same name is left as it is: whoever mounts it looks at
+        what it holds."""
+        ...
+
+    async def delete_config_map(self, namespace: str, name: str) -> None:
+        """Delete a ConfigMap of the operator's, if there is one of this name."""
+        ...
+
     async def try_job(self, job: Object) -> None:
         """Ask whether the API server would take the Job (`dryRun=All`). Raises `InvalidError` when
         it would not; when it can't say, nothing."""

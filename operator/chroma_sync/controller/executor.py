@@ -86,6 +86,8 @@ class Executor:
             case TryJob():
                 await self._asked(key, action.manifest, self._cluster.try_job)
             case Delete():
+                if action.kind == "Job":
+                    await self._cluster.delete_config_map(key.namespace, action.name)
                 await self._cluster.delete(action.kind, key.namespace, action.name, action.uid)
             case _:
                 # A fault of the program: what nobody asked for is never done.
@@ -100,6 +102,7 @@ class Executor:
                 await self._create_job(key, action)
 
     async def _create_job(self, key: Key, action: CreateJob) -> None:
+        await self._asked(key, action.config_map, self._cluster.create_config_map)
         job = await self._asked(key, action.manifest, self._cluster.create_job)
         self.refused.pop(key, None)
         keys.job_changed(self._cache, job, deleted=False)

@@ -26,7 +26,7 @@ from chroma_sync.reconcile.inputs import ObservedSource, Workload
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import JobState
 from chroma_sync.reconcile.owners import Owner
-from chroma_sync.reconcile.plan import CreateJob, Delete, Plan, TryJob
+from chroma_sync.reconcile.plan import Delete, Plan
 from chroma_sync.reconcile.pods import Failure
 from chroma_sync.reconcile.retry import RetryPolicy
 from chroma_sync.reconcile.task import Phase, Task
@@ -154,8 +154,8 @@ def _begin(
     # All checks of one spec ask for the same Job of a run.
     trial = jobs.trial_job(owner, first, configuration, to)
     attempt = _attempt(observed, plan.status, check.status)
-    manifest = jobs.check_job(owner, attempt, configuration, to)
-    names = [job["metadata"]["name"] for job in (trial, manifest)]
+    job = jobs.check_job(owner, attempt, configuration, to)
+    names = [action.manifest["metadata"]["name"] for action in (trial, job)]
     _delete_jobs(observed, plan, keep=names[1])
     refusal = task.refusal(observed, *names)
     failure = starting.refused(refusal) if refusal is not None else None
@@ -163,7 +163,7 @@ def _begin(
         plan.status.check = None
         message = f"{failure.message} Change spec.jobTemplate, or what the installation sets."
         return conditions.source_stalled(failure.reason, message)
-    plan.actions += [TryJob(trial), CreateJob(manifest)]
+    plan.actions += [trial, job]
     plan.again_in(LOOK_AGAIN)
     if failure is not None:
         return conditions.retrying(failure.reason, failure.message)

@@ -1,17 +1,19 @@
-"""The manifests of Jobs."""
+"""The manifests of Jobs, and of the ConfigMaps that their pods mount."""
 
 from __future__ import annotations
 
+import json
 from typing import Final
 
 from chroma_sync.api.configuration import Configuration, document
-from chroma_sync.api.contract import ExitCode, Step
+from chroma_sync.api.contract import ExitCode, Step, configuration_file
 from chroma_sync.api.meta import Object
 from chroma_sync.reconcile import names
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import CONTAINER
 from chroma_sync.reconcile.owners import Owner
-from chroma_sync.reconcile.pod_spec import pod_spec
+from chroma_sync.reconcile.plan import CreateJob, TryJob
+from chroma_sync.reconcile.pod_spec import CONFIGURATION_KEY, Given, pod_spec
 
 BACKOFF_LIMIT: Final = 6
 # A check is one or two requests: it is repeated by the operator itself, not by its Job.
@@ -20,10 +22,12 @@ CHECK_DEADLINE_SECONDS: Final = 120
 CHECK_TTL_SECONDS: Final = 3_600
 
 
-def check_job(owner: Owner, attempt: str, configuration: Configuration, to: Installation) -> Object:
+def check_job(
+    owner: Owner, attempt: str, configuration: Configuration, to: Installation
+) -> CreateJob:
     """The Job of one check of a Source. `attempt` tells it from the Source's other checks."""
     job = _job(owner, Step.CHECK, attempt, configuration, to)
-    job["spec"] |= {
+    job.manifest["spec"] |= {
         "backoffLimit": 0,
         "activeDeadlineSeconds": CHECK_DEADLINE_SECONDS,
         "ttlSecondsAfterFinished": CHECK_TTL_SECONDS,
@@ -37,17 +41,17 @@ def step_job(
     configuration: Configuration,
     to: Installation,
     stored: Object | None = None,
-) -> Object:
+) -> CreateJob:
     """The Job of one step of a run. `work` has one pod for each shard. `stored` is what the
     configuration was read from: the worker gets all of it, as it stands."""
     return _step_job(owner, step, step.value, configuration, to, stored)
 
 
-def trial_job(owner: Owner, attempt: str, configuration: Configuration, to: Installation) -> Object:
+def trial_job(owner: Owner, attempt: str, configuration: Configuration, to: Installation) -> TryJob:
     """The Job whose pods do the work of a run, to ask the API server whether it would take it.
     `attempt` tells it from others that were asked for."""
     step = Step.RUN if configuration.shards == 1 else Step.WORK
-    return _step_job(owner, step, f"trial/{attempt}", configuration, to)
+    return TryJob(_step_job(owner, step, f"trial/{attempt}", configuration, to).manifest)
 
 
 def _step_job(
@@ -57,13 +61,13 @@ def _step_job(
     configuration: Configuration,
     to: Installation,
     stored: Object | None = None,
-) -> Object:
+) -> CreateJob:
     job = _job(owner, step, salt, configuration, to, stored)
-    template = configuration.job_template
+    spec, template = job.manifest["spec"], configuration.job_template
     if template.active_deadline_seconds is not None:
-        job["spec"]["activeDeadlineSeconds"] = template.active_deadline_seconds
+        spec["activeDeadlineSeconds"] = template.active_deadline_seconds
     if step is Step.WORK:
-        job["spec"] |= {
+        spec |= {
             "completionMode": "Indexed",
             "completions": configuration.shards,
             "parallelism": configuration.shards,
@@ -72,7 +76,7 @@ def _step_job(
             "maxFailedIndexes": 0,
         }
     else:
-        job["spec"]["backoffLimit"] = BACKOFF_LIMIT
+        spec["backoffLimit"] = BACKOFF_LIMIT
     return job
 
 
@@ -83,18 +87,28 @@ def _job(
     configuration: Configuration,
     to: Installation,
     stored: Object | None = None,
-) -> Object:
-    given = stored if stored is not None else document(configuration)
+) -> CreateJob:
+    whole = stored if stored is not None else document(configuration)
+    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
     labels = _labels(owner, step)
-    return {
+    metadata = {
+        "name": owner.job_name(salt),
+        "namespace": owner.namespace,
+        "labels": labels,
+        "ownerReferences": [owner.reference],
+    }
+    given = Given(owner.job_name(salt), configuration_file(text.encode()))
+    config_map = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "immutable": True,
+        "data": {CONFIGURATION_KEY: text},
+    }
+    job = {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {
-            "name": owner.job_name(salt),
-            "namespace": owner.namespace,
-            "labels": labels,
-            "ownerReferences": [owner.reference],
-        },
+        "metadata": metadata,
         "spec": {
             # Never two pods of one index: the next one starts when the former has really ended.
             "podReplacementPolicy": "Failed",
@@ -105,6 +119,7 @@ def _job(
             },
         },
     }
+    return CreateJob(job, config_map)
 
 
 def _labels(owner: Owner, step: Step) -> dict[str, str]:

@@ -10,9 +10,11 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class CreateJob:
-    """Make this Job, unless it is there already."""
+    """Make this Job, and before it the ConfigMap that its pods mount, unless they are there
+    already."""
 
     manifest: dict[str, Any]
+    config_map: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class TryJob:
 
 @dataclass(frozen=True)
 class Delete:
-    """Delete an object, if it is still the one of this uid. A Job's pods go first."""
+    """Delete an object, if it is still the one of this uid. A Job's pods go first, and
+    its ConfigMap goes with it."""
 
     kind: Literal["Job", "Invocation"]
     name: str

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from chroma_sync.api.configuration import Configuration
 from chroma_sync.api.contract import (
-    CONFIGURATION_VARIABLE,
+    CONFIGURATION,
     PROGRESS_PORT,
     SCRATCH,
     SECRETS,
@@ -22,6 +22,7 @@ from chroma_sync.api.meta import Object
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import CONTAINER
 
+CONFIGURATION_KEY: Final = "configuration.json"  # of a ConfigMap
 USER: Final = 65532
 GRACE_SECONDS: Final = 2
 CHECK_SCRATCH: Final = "1Gi"
@@ -32,9 +33,16 @@ RUN_RESOURCES: Final[Object] = {
 }
 
 
-def pod_spec(step: Step, configuration: Configuration, to: Installation, given: Object) -> Object:
-    """The spec of a pod that does a step, without its restart policy. `given` is what the worker
-    gets of its configuration: all of it, as it is stored."""
+@dataclass(frozen=True)
+class Given:
+    """What the worker gets as its configuration: in which ConfigMap it is, and its file's name."""
+
+    config_map: str
+    file: str
+
+
+def pod_spec(step: Step, configuration: Configuration, to: Installation, given: Given) -> Object:
+    """The spec of a pod that does a step, without its restart policy."""
     template = configuration.job_template
     secrets = _secrets(configuration, to)
     own_pull_secrets = [reference.name for reference in template.image_pull_secrets]
@@ -54,6 +62,7 @@ def pod_spec(step: Step, configuration: Configuration, to: Installation, given: 
         "containers": [_container(step, configuration, to, given, secrets)],
         "volumes": [
             {"name": "scratch", "emptyDir": {"sizeLimit": scratch}},
+            _configuration_volume(given),
             *[_secret_volume(use, mount) for use, mount in secrets.items()],
         ],
     }
@@ -75,7 +84,7 @@ def _container(
     step: Step,
     configuration: Configuration,
     to: Installation,
-    given: Object,
+    given: Given,
     uses: Iterable[SecretUse],
 ) -> Object:
     return {
@@ -84,10 +93,6 @@ def _container(
         "imagePullPolicy": to.worker_image_pull_policy,
         "args": [step.value],
         "env": [
-            {
-                "name": CONFIGURATION_VARIABLE,
-                "value": json.dumps(given, ensure_ascii=False, separators=(",", ":")),
-            },
             {"name": "HOME", "value": str(SCRATCH)},
             {"name": "TMPDIR", "value": str(SCRATCH)},
         ],
@@ -101,6 +106,7 @@ def _container(
         "terminationMessagePolicy": "File",
         "volumeMounts": [
             {"name": "scratch", "mountPath": str(SCRATCH)},
+            {"name": "configuration", "mountPath": str(CONFIGURATION), "readOnly": True},
             *[
                 {"name": use.value, "mountPath": str(SECRETS / use.value), "readOnly": True}
                 for use in uses
@@ -138,6 +144,11 @@ def _secrets(configuration: Configuration, to: Installation) -> dict[SecretUse, 
         key = SecretKey.INSTALLATION_TOKEN
         mounts[SecretUse.TEI] = SecretMount(embedding.token_secret, (key,))
     return {use: mount for use in SecretUse if (mount := mounts.get(use)) is not None}
+
+
+def _configuration_volume(given: Given) -> Object:
+    items = [{"key": CONFIGURATION_KEY, "path": given.file}]
+    return {"name": "configuration", "configMap": {"name": given.config_map, "items": items}}
 
 
 def _secret_volume(use: SecretUse, mount: SecretMount) -> Object:

@@ -148,13 +148,13 @@ def _begin(
     owner, fixed = Owner.of(observed.invocation), plan.status.configuration
     if step is Step.FINISH and fixed is not None:
         fixed = {**fixed, "seals": counts.seals(plan.status, configuration.shards)}
-    manifest = jobs.step_job(owner, step, configuration, observed.installation, fixed)
-    refusal = task.refusal(observed, manifest["metadata"]["name"])
+    job = jobs.step_job(owner, step, configuration, observed.installation, fixed)
+    refusal = task.refusal(observed, job.manifest["metadata"]["name"])
     if refusal is not None and refusal.final:
         failure = starting.refused(refusal)
         message = f"{failure.message} Change spec.jobTemplate of the Source and run again."
         return conditions.failed(failure.reason, message)
-    plan.actions.append(CreateJob(manifest))
+    plan.actions.append(job)
     before = starting.refused(refusal) if refusal is not None else _refused_before(observed)
     if before is not None:
         return conditions.unfinished(before.reason, before.message)

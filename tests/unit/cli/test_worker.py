@@ -11,12 +11,12 @@ import pytest
 
 from chroma_sync.api.configuration import ChromaServer, Configuration, EmbeddingConfiguration
 from chroma_sync.api.contract import (
-    CONFIGURATION_VARIABLE,
     ExitCode,
     Result,
     SecretKey,
     SecretUse,
     Step,
+    configuration_file,
 )
 from chroma_sync.api.kinds.github import GithubSource
 from chroma_sync.api.reasons import Reason
@@ -80,13 +80,42 @@ def test_a_token_that_no_header_can_hold(token_file: Path, content: bytes) -> No
     assert "canary" not in str(caught.value)
 
 
-def attempt(environment: dict[str, str]) -> tuple[int, Result]:
-    return worker._attempt(Step.CHECK, environment, Progress(), StopSignal())
+def attempt() -> tuple[int, Result]:
+    return worker._attempt(Step.CHECK, {}, Progress(), StopSignal())
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where the configuration is mounted. Nothing is there yet."""
+    folder = tmp_path / "configuration"
+    folder.mkdir()
+    monkeypatch.setattr(worker, "CONFIGURATION", folder)
+    return folder
+
+
+def give(folder: Path, configuration: str) -> Path:
+    file = folder / configuration_file(configuration.encode())
+    file.write_text(configuration)
+    return file
+
+
+def test_a_configuration_that_others_put_into_its_place_is_not_used(folder: Path) -> None:
+    """It would have the pod's Secrets sent to a server of theirs."""
+    code, result = attempt()
+    assert (code, result.reason) == (ExitCode.TEMPORARY, "PodFailed")
+    file = give(folder, json.dumps(golden("v0.1.0", "configuration")))
+    file.write_text(json.dumps(golden("next", "configuration")))
+    code, result = attempt()
+    assert (code, result.reason) == (ExitCode.TEMPORARY, "PodFailed")
+    assert "does not hold what the operator wrote into it" in result.message
 
 
 @pytest.mark.parametrize("content", BAD_TOKENS)
 def test_a_bad_token_ends_a_step(
-    token_file: Path, capfd: pytest.CaptureFixture[str], content: bytes
+    token_file: Path,
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+    content: bytes,
 ) -> None:
     token_file.write_bytes(content)
     configuration = Configuration(
@@ -98,14 +127,16 @@ def test_a_bad_token_ends_a_step(
         github=GithubSource.model_validate({"repository": "acme/shop"}),
         job_template=JobTemplate(),
     )
-    code, result = attempt({CONFIGURATION_VARIABLE: configuration.model_dump_json(by_alias=True)})
+    give(folder, configuration.model_dump_json(by_alias=True))
+    code, result = attempt()
     assert (code, result.reason) == (ExitCode.CONFIGURATION, "CredentialsRejected")
     assert "canary" not in result.model_dump_json() + "".join(capfd.readouterr())
 
 
-@pytest.mark.parametrize("value", [None, "", '{"source": "canary-1"}'])
-def test_a_configuration_of_another_release(value: str | None) -> None:
-    code, result = attempt({} if value is None else {CONFIGURATION_VARIABLE: value})
+@pytest.mark.parametrize("value", ["", '{"source": "canary-1"}'])
+def test_a_configuration_of_another_release(folder: Path, value: str) -> None:
+    give(folder, value)
+    code, result = attempt()
     assert (code, result.reason) == (ExitCode.TEMPORARY, "NewerRelease")
     assert "of the operator's release" in result.message
     assert "canary" not in result.message
@@ -129,7 +160,7 @@ def test_how_a_step_ends(
         raise error
 
     monkeypatch.setattr(worker, "_toolbox", broken)
-    ended, result = attempt({})
+    ended, result = attempt()
     assert (ended, result.reason) == (code, reason)
     assert result.message
     assert "canary" not in result.message, "a fault's own words may hold anything"
@@ -138,24 +169,28 @@ def test_how_a_step_ends(
 def test_a_step_that_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "_toolbox", lambda *_: None)
     monkeypatch.setattr(worker, "_do", lambda *_: None)
-    assert attempt({}) == (ExitCode.DONE, Result())
+    assert attempt() == (ExitCode.DONE, Result())
 
 
 @pytest.mark.parametrize(
     "changes", [{"requires": ["submodules"]}, {"chunking": {"type": "semantic"}}, {"github": None}]
 )
-def test_a_configuration_that_is_not_understood_is_no_end(changes: dict[str, Any]) -> None:
+def test_a_configuration_that_is_not_understood_is_no_end(
+    folder: Path, changes: dict[str, Any]
+) -> None:
     """The next pod may be of the operator's release."""
     given = golden("next", "configuration") | changes
-    code, result = attempt({CONFIGURATION_VARIABLE: json.dumps(given)})
+    give(folder, json.dumps(given))
+    code, result = attempt()
     assert code == ExitCode.TEMPORARY
     assert result.reason == Reason.NEWER_RELEASE
     assert "Its image must be of the operator's release" in result.message
 
 
-def test_what_a_configuration_holds_besides_is_left_out() -> None:
+def test_what_a_configuration_holds_besides_is_left_out(folder: Path) -> None:
     given = golden("next", "configuration")
-    configuration = worker._configuration({CONFIGURATION_VARIABLE: json.dumps(given)})
+    give(folder, json.dumps(given))
+    configuration = worker._configuration(folder)
     assert configuration == Configuration.model_validate(golden("v0.1.0", "configuration"))
 
 

@@ -16,14 +16,21 @@ OURS = "/apis/chromasync.dev/v1alpha1/namespaces/team/invocations/first"
 
 
 class Recorder:
-    """Answers each DELETE with an error, or with nothing."""
+    """Answers each DELETE and POST with an error, or with nothing."""
 
     def __init__(self, error: ClusterError | None = None) -> None:
         self.deleted: list[tuple[str, Any]] = []
+        self.posted: list[tuple[str, Any]] = []
         self._error = error
 
     async def delete(self, path: str, body: Any) -> Any:
         self.deleted.append((path, body))
+        if self._error is not None:
+            raise self._error
+        return {}
+
+    async def post(self, path: str, body: Any) -> Any:
+        self.posted.append((path, body))
         if self._error is not None:
             raise self._error
         return {}
@@ -54,6 +61,20 @@ def test_what_is_gone_is_deleted(error: ClusterError) -> None:
     assert len(recorder.deleted) == 1
     with pytest.raises(ClusterError, match="no"):
         delete(Recorder(ClusterError(500, "no")), "Job")
+
+
+def test_a_config_map_that_is_there_is_left_alone_and_one_that_is_gone_is_deleted() -> None:
+    folder = "/api/v1/namespaces/team/configmaps"
+    config_map = {"metadata": {"namespace": "team", "name": "first"}, "data": {"a": "b"}}
+    recorder = Recorder(ConflictError(409, "there"))
+    asyncio.run(KubernetesCluster(cast(Rest, recorder)).create_config_map(config_map))
+    assert recorder.posted == [(folder, config_map)]
+    with pytest.raises(InvalidError, match="quota"):
+        refused = Recorder(InvalidError(403, "quota"))
+        asyncio.run(KubernetesCluster(cast(Rest, refused)).create_config_map(config_map))
+    recorder = Recorder(NotFoundError(404, "gone"))
+    asyncio.run(KubernetesCluster(cast(Rest, recorder)).delete_config_map("team", "first"))
+    assert recorder.deleted == [(f"{folder}/first", {})]
 
 
 class Lister:

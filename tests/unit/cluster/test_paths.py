@@ -59,6 +59,7 @@ REQUESTS: dict[str, Callable[[KubernetesCluster, str, str], Awaitable[Any]]] = {
 }
 IN_A_NAMESPACE: dict[str, Callable[[KubernetesCluster, str], Awaitable[Any]]] = {
     "create_job": lambda c, ns: c.create_job(_object(ns, "job")),
+    "create_config_map": lambda c, ns: c.create_config_map(_object(ns, "job")),
     "pods": lambda c, ns: c.pods(ns, ""),
     "post_event": lambda c, ns: c.post_event(
         "Source", _object(ns, "docs"), Event("Normal", "Available", "ok")

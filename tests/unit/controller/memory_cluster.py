@@ -29,6 +29,7 @@ class MemoryCluster:
         self.cache = cache
         self.objects: dict[tuple[str, str], Object] = {}
         self.jobs: dict[str, Object] = {}
+        self.config_maps: dict[str, Object] = {}
         self._schemas = schemas or {}
         self.pods_there: list[Object] = []
         self.events: list[str] = []
@@ -140,6 +141,15 @@ class MemoryCluster:
         self.jobs[name] = {**job, "metadata": {**job["metadata"], **made, **created}}
         self.after("create_job", name)
         return self.jobs[name]
+
+    async def create_config_map(self, config_map: Object) -> None:
+        self.requests["create", "ConfigMap"] += 1
+        self.refuse("create", config_map)
+        self.config_maps.setdefault(config_map["metadata"]["name"], config_map)
+
+    async def delete_config_map(self, namespace: str, name: str) -> None:
+        self.requests["delete", "ConfigMap"] += 1
+        self.config_maps.pop(name, None)
 
     async def try_job(self, job: Object) -> None:
         self.requests["try", "Job"] += 1

@@ -7,22 +7,24 @@ from typing import Any, cast
 
 import pytest
 
+from chroma_sync.cluster.errors import InvalidError
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.executor import Executor
 from chroma_sync.controller.key import Key
-from chroma_sync.reconcile.plan import Delete, Plan
+from chroma_sync.reconcile.plan import CreateJob, Delete, Plan
 from unit.controller.memory_cluster import MemoryCluster
 from unit.reconcile.build import as_json, invocation
 
 KEY = Key("Invocation", "team", "first")
 
 
-def carry_out(cluster: MemoryCluster, action: Any) -> None:
+def carry_out(cluster: MemoryCluster, action: Any, executor: Executor | None = None) -> None:
     run = invocation()
     cluster.put(as_json(run))
     plan = Plan(run.status, actions=[action])
     raw = cluster.objects["Invocation", "first"]
-    asyncio.run(Executor(cluster, cluster.cache).carry_out(KEY, raw, plan))
+    executor = executor or Executor(cluster, cluster.cache)
+    asyncio.run(executor.carry_out(KEY, raw, plan))
 
 
 def test_an_unknown_action_is_a_fault_and_deletes_nothing() -> None:
@@ -36,3 +38,38 @@ def test_an_invocation_goes_when_that_was_decided() -> None:
     cluster = MemoryCluster(Cache())
     carry_out(cluster, Delete("Invocation", "first", "run-uid"))
     assert cluster.objects == {}
+
+
+METADATA = {"name": "first-1", "namespace": "team", "labels": {}}
+JOB = CreateJob({"kind": "Job", "metadata": METADATA}, {"kind": "ConfigMap", "metadata": METADATA})
+
+
+def test_a_job_comes_after_its_config_map_and_takes_it_along() -> None:
+    cluster = MemoryCluster(Cache())
+
+    def refuse(_: str, manifest: dict[str, Any]) -> None:
+        there = "first-1" in cluster.config_maps
+        assert there is (manifest["kind"] == "Job")
+
+    cluster.refuse = refuse
+    carry_out(cluster, JOB)
+    assert (list(cluster.jobs), list(cluster.config_maps)) == (["first-1"], ["first-1"])
+    carry_out(cluster, Delete("Job", "first-1", "uid-first-1"))
+    assert (cluster.jobs, cluster.config_maps) == ({}, {})
+
+
+def test_the_no_to_a_config_map_is_told_as_one_to_its_job() -> None:
+    cluster = MemoryCluster(Cache())
+
+    def refuse(_: str, manifest: dict[str, Any]) -> None:
+        if manifest["kind"] == "ConfigMap":
+            raise InvalidError(403, 'configmaps "first-1" is forbidden: exceeded quota')
+
+    cluster.refuse = refuse
+    executor = Executor(cluster, cluster.cache)
+    with pytest.raises(InvalidError):
+        carry_out(cluster, JOB, executor)
+    assert cluster.jobs == {}
+    refusal = executor.refused[KEY]
+    assert (refusal.job, refusal.final) == ("first-1", False)
+    assert "exceeded quota" in refusal.message

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chroma_sync.api.contract import CONFIGURATION_VARIABLE, Result, Step
+from chroma_sync.api.contract import Result, Step
 from chroma_sync.api.invocation import Invocation
 from chroma_sync.api.meta import Object
 from chroma_sync.api.source import Source
@@ -165,8 +165,7 @@ def test_a_run_goes_on_with_the_configuration_that_it_began_with(
 ) -> None:
     before = put_run_of(cluster, release)
     run_passes(cluster, FIRST)
-    environment = cluster.made(Step.PLAN)["spec"]["template"]["spec"]["containers"][0]["env"]
-    (given,) = (v["value"] for v in environment if v["name"] == CONFIGURATION_VARIABLE)
+    (given,) = cluster.config_maps[cluster.made(Step.PLAN)["metadata"]["name"]]["data"].values()
     assert json.loads(given) == before["configuration"]
     assert stored_run(cluster)["status"]["configuration"] == before["configuration"]
 

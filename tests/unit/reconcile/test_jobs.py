@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from chroma_sync.api.configuration import Configuration
-from chroma_sync.api.contract import Step
+from chroma_sync.api.contract import Step, configuration_file
 from chroma_sync.reconcile.jobs import check_job, step_job
 from chroma_sync.reconcile.owners import Owner
+from chroma_sync.reconcile.plan import CreateJob
 from chroma_sync.reconcile.run import stored
 from unit.reconcile.build import INSTALLATION, begun, source
 
@@ -23,12 +25,38 @@ def configuration() -> Configuration:
     return found
 
 
-def manifests() -> list[dict[str, Any]]:
+def made() -> list[CreateJob]:
     """A Job of each kind: of a check, and of each step of a run."""
     _, run, _ = begun()
     checks = [check_job(Owner.of(source()), "1", configuration(), INSTALLATION)]
     owner = Owner.of(run)
     return checks + [step_job(owner, step, configuration(), INSTALLATION) for step in STEPS]
+
+
+def manifests() -> list[dict[str, Any]]:
+    return [job.manifest for job in made()]
+
+
+def test_a_job_mounts_a_config_map_of_its_own_name() -> None:
+    """The file's name comes of the Job: so what others put into the ConfigMap's place is known."""
+    for job in made():
+        assert job.config_map["metadata"] == job.manifest["metadata"]
+        assert job.config_map["immutable"] is True
+        ((key, text),) = job.config_map["data"].items()
+        assert Configuration.model_validate(json.loads(text)) == configuration()
+        pod = job.manifest["spec"]["template"]["spec"]
+        (volume,) = [v["configMap"] for v in pod["volumes"] if "configMap" in v]
+        assert volume == {
+            "name": job.manifest["metadata"]["name"],
+            "items": [{"key": key, "path": configuration_file(text.encode())}],
+        }
+        mounts = {m["name"]: m for m in pod["containers"][0]["volumeMounts"]}
+        assert mounts["configuration"] == {
+            "name": "configuration",
+            "mountPath": "/var/run/chroma-sync/configuration",
+            "readOnly": True,
+        }
+        assert "docs" not in json.dumps(pod["containers"][0]["env"])
 
 
 def test_a_foreground_deletion_waits_for_the_pods() -> None:

@@ -66,8 +66,8 @@ WITH_TOKENS = Installation.model_validate(
 def mounted_of(own: dict[str, Any] | None, to: Installation = WITH_TOKENS) -> dict[str, Any]:
     """What is mounted for a Source that names this Chroma server, resolved `WITH_TOKENS`."""
     resolved = resolve(source(spec={"chroma": own} if own else {}), WITH_TOKENS, None)
-    found = secrets(check_job(OWNER, "1", resolved, to))
-    assert secrets(step_job(OWNER, Step.RUN, resolved, to)) == found
+    found = secrets(check_job(OWNER, "1", resolved, to).manifest)
+    assert secrets(step_job(OWNER, Step.RUN, resolved, to).manifest) == found
     return found
 
 
@@ -92,7 +92,7 @@ def test_no_reference_leads_to_the_token_of_the_installation(url: str, name: str
 
 
 def secrets_of(wanted: Configuration) -> list[tuple[str, list[str]]]:
-    return list(secrets(check_job(OWNER, "1", wanted, WITH_TOKENS)).values())
+    return list(secrets(check_job(OWNER, "1", wanted, WITH_TOKENS).manifest).values())
 
 
 @pytest.mark.parametrize(
@@ -125,9 +125,9 @@ def test_a_pod_sees_the_keys_that_it_needs_and_no_others(
     github: dict[str, Any], mounted: dict[str, Any]
 ) -> None:
     wanted = configuration(**github)
-    assert secrets(check_job(OWNER, "1", wanted, INSTALLATION)) == mounted
+    assert secrets(check_job(OWNER, "1", wanted, INSTALLATION).manifest) == mounted
     for step in (Step.RUN, Step.PLAN, Step.WORK, Step.FINISH):
-        assert secrets(step_job(OWNER, step, wanted, INSTALLATION)) == mounted
+        assert secrets(step_job(OWNER, step, wanted, INSTALLATION).manifest) == mounted
 
 
 def limits(template: dict[str, Any]) -> Any:
