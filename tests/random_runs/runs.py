@@ -16,6 +16,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.outcome import as_step_error
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.index.records import document_sha
+from chroma_sync.pipeline.listing import Shard
 from chroma_sync.pipeline.toolbox import Toolbox
 from random_runs.cases import (
     BEFORE_FINISH,
@@ -33,12 +34,19 @@ _TARGET = "target"
 _ATTEMPTS_MAX = 6
 _STEPS: dict[str, Callable[[Toolbox], None]] = {
     "plan": steps.plan,
-    "work": steps.work,
     "finish": steps.finish,
     "run": steps.run,
 }
 
 Records = dict[str, tuple[str, dict[str, Any], Any]]
+
+
+def _act(round_: Round, attempt: Attempt, tools: Toolbox) -> None:
+    """What one pod does."""
+    if attempt.step == "work":
+        steps.work(tools, Shard(attempt.shard, round_.shards))
+    else:
+        _STEPS[attempt.step](tools)
 
 
 class Killed(BaseException):
@@ -102,7 +110,7 @@ class Player:
                 if attempt.step == "finish":
                     told = [self._seals.get(shard, "") for shard in range(round_.shards)]
                     tools.configuration.seals = told
-                _STEPS[attempt.step](tools)
+                _act(round_, attempt, tools)
                 self._seals[attempt.shard] = tools.progress.result().seal
                 return ""
             except Killed:
@@ -139,11 +147,9 @@ class Player:
                     _after(trouble)
             return result
 
-        shard = (attempt.shard, round_.shards if attempt.step == "work" else 1)
         states = self._case.states
         tools = self._world.tools(
             *(states, round_.state, self._target, uid),
-            shard=shard,
             hook=hook,
             allow_mass_delete=round_.allows_mass_delete,
         )
@@ -190,7 +196,7 @@ class Player:
     def _twin(self, round_: Round, attempt: Attempt, uid: str) -> None:
         """Another pod of the same step lives through it. What it ends with is its own affair."""
         try:
-            _STEPS[attempt.step](self._tools(round_, attempt, uid, ()))
+            _act(round_, attempt, self._tools(round_, attempt, uid, ()))
         except Exception as error:
             if as_step_error(error) is None:
                 raise

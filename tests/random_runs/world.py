@@ -150,7 +150,6 @@ class World:
         collection: str,
         uid: str,
         *,
-        shard: tuple[int, int] = (0, 1),
         hook: Hook = _undisturbed,
         allow_mass_delete: bool = True,
     ) -> Toolbox:
@@ -171,7 +170,6 @@ class World:
             scratch,
             Progress(),
             StopSignal(),
-            shard=shard,
         )
 
     def handle(self, name: str) -> Any:

@@ -290,7 +290,7 @@ def open_toolbox(
     stack.callback(database.close)
     tools = Toolbox(configuration, fetched, database, model, scratch, progress, stop)
     if configuration.run is not None:
-        configuration.run.previous_collection = last_finished_collection(tools)
+        configuration.run.previous_collection = last_finished_collection(database, configuration)
     return tools
 
 

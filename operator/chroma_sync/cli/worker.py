@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -46,6 +46,7 @@ from chroma_sync.pipeline.factory import make_connector
 from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS, Patience
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.index.session import Token
+from chroma_sync.pipeline.listing import Shard
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
 from chroma_sync.pipeline.secrets import token
@@ -89,7 +90,7 @@ def _attempt(
     """Do the step. Returns its exit code and its result."""
     try:
         with ExitStack() as stack:
-            _do(step, _toolbox(step, environment, progress, stop, stack))
+            _do(step, environment, _toolbox(step, environment, progress, stop, stack))
         return ExitCode.DONE, progress.result()
     except Stopped:
         return STOPPED_EXIT_CODE, progress.result(message="The pod was asked to stop.")
@@ -110,12 +111,13 @@ def _broken_off(error: BaseException, progress: Progress) -> tuple[int, Result]:
     return known.exit_code, result
 
 
-def _do(step: Step, tools: Toolbox) -> None:
-    actions = {
+def _do(step: Step, environment: Mapping[str, str], tools: Toolbox) -> None:
+    shard = Shard(int(environment.get(INDEX_VARIABLE, "0")), tools.configuration.shards)
+    actions: dict[Step, Callable[[Toolbox], None]] = {
         Step.CHECK: steps.check,
         Step.RUN: steps.run,
         Step.PLAN: steps.plan,
-        Step.WORK: steps.work,
+        Step.WORK: partial(steps.work, shard=shard),
         Step.FINISH: steps.finish,
     }
     actions[step](tools)
@@ -158,11 +160,7 @@ def _toolbox(
         on_wait=progress.waits(Reason.EMBEDDING_UNAVAILABLE),
     )
     stack.callback(model.close)
-    index = int(environment.get(INDEX_VARIABLE, "0"))
-    count = configuration.shards if step is Step.WORK else 1
-    return Toolbox(
-        *(configuration, source, database, model, scratch, progress, stop), shard=(index, count)
-    )
+    return Toolbox(configuration, source, database, model, scratch, progress, stop)
 
 
 def _configuration(folder: Path) -> Configuration:

@@ -13,20 +13,23 @@ from typing import Final
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.chunk import Chunk, Chunker
+from chroma_sync.pipeline.deletes import too_many_go
 from chroma_sync.pipeline.existing import load_orphans, load_target, stood
 from chroma_sync.pipeline.extract import Extractor, NotExtracted
 from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
+from chroma_sync.pipeline.index.records import Configs
 from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.ledger import Ledger, Verdict
+from chroma_sync.pipeline.listing import meet_all
 from chroma_sync.pipeline.previous import donor_of, settled_golden
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.reading import text_of
+from chroma_sync.pipeline.run import start
 from chroma_sync.pipeline.seen import Seen
-from chroma_sync.pipeline.steps import meet_all, opened_ledger, too_many_go
 from chroma_sync.pipeline.stream import CHUNKS_BOUND, ChunkedDocument
-from chroma_sync.pipeline.toolbox import Toolbox, claim_of, identity_of
+from chroma_sync.pipeline.toolbox import Toolbox
 
 _LARGEST: Final = 10
 _WOULD_END: Final = (
@@ -60,38 +63,39 @@ class Forecast:
 
 def forecast(tools: Toolbox) -> Forecast:
     """Look at everything as a run would. Raises what the run would raise before its first write."""
-    identity = identity_of(tools)
-    target = tools.database.find(identity.collection)
+    run = start(tools)
+    target = tools.database.find(run.identity.collection)
     begun = None
     if target is not None:
-        check_ownership(target, claim_of(tools, identity))
-        begun = begun_revision(target.metadata, identity.uid)
+        check_ownership(target, run.claim)
+        begun = begun_revision(target.metadata, run.identity.uid)
     result = Forecast(begun or tools.connector.resolve())
     tools.connector.prepare(result.revision)
-    donor = donor_of(tools, identity.collection, settled_golden(tools, target))
-    standing = Standing(target, donor, tools.configs.embedding, vectors=False)
-    with opened_ledger(tools) as ledger:
-        meet_all(tools, ledger, Progress())
+    donor = donor_of(run, settled_golden(run, tools.space, target))
+    standing = Standing(target, donor, run.configs.embedding, vectors=False)
+    with tools.ledger() as ledger:
+        meet_all(tools, run.shard, ledger, Progress())
         result.notes = tools.connector.notes()
         if target is not None:
-            load_target(ledger, target, tools.configs)
+            load_target(ledger, target, run.configs)
             load_orphans(ledger, target)
         with (
             tools.extractor() as extractor,
             tools.chunker() as chunker,
             closing(Seen(tools.scratch / "seen.sqlite")) as seen,
         ):
-            cut = _cut(tools, ledger, target, extractor, chunker, result)
+            cut = _cut(tools, run.configs, ledger, target, extractor, chunker, result)
             for documents in batches(cut, CHUNKS_BOUND, lambda one: len(one.text_shas)):
                 _count(documents, standing, seen, result)
         result.removed = ledger.removed()
     stand = result.added + result.changed + result.unchanged + result.kept + result.removed
-    result.refused = too_many_go(tools, result.removed, stand, _WOULD_END)
+    result.refused = too_many_go(tools.configuration, result.removed, stand, _WOULD_END)
     return result
 
 
 def _cut(
     tools: Toolbox,
+    configs: Configs,
     ledger: Ledger,
     target: Collection | None,
     extractor: Extractor,
@@ -101,7 +105,7 @@ def _cut(
     """The documents that would be written. The others are counted here."""
 
     def is_kept(entry: Ref, *, in_doubt: bool) -> bool:
-        kept = in_doubt and target is not None and stood(ledger, target, entry, tools.configs)
+        kept = in_doubt and target is not None and stood(ledger, target, entry, configs)
         result.kept += kept
         return kept
 

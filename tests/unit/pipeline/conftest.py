@@ -75,7 +75,6 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
         collection: str = "target",
         run: str | None = None,
         model: Model | None = None,
-        shard: tuple[int, int] = (0, 1),
         model_name: str = "hash",
         max_file_size: int = 1_000_000,
         globs: tuple[str, ...] = ("*",),
@@ -123,7 +122,6 @@ def make_tools(git_url: tuple[str, list[str]], tmp_path: Path) -> Iterator[MakeT
         return Toolbox(
             *(configuration, fetched, database, model or HashModel(dimension=16), scratch),
             *(Progress(), stop),
-            shard=shard,
         )
 
     yield make

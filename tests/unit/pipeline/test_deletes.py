@@ -154,7 +154,7 @@ def test_a_pod_stops_when_another_one_has_finished_the_run(
     make: Callable[..., Toolbox], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it would write from then on nobody looks at any more."""
-    monkeypatch.setattr(steps, "_OWNER_SECONDS", 0.01)
+    monkeypatch.setattr("chroma_sync.pipeline.run._OWNER_SECONDS", 0.01)
     first, second = make(0, run="r"), make(0, run="r")
     real = first.connector.read
 

@@ -13,6 +13,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.claim import run_revision
+from chroma_sync.pipeline.listing import Shard
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes import repository
 from fakes.git_host import Handler, ProtocolV0, serving
@@ -42,14 +43,14 @@ def test_a_commit_that_is_gone_is_planned_again(
     (second,) = repository.write(tmp_path / "theirs", [NEW])
     with serving(root, handler=handler) as url:
 
-        def tools(shard: tuple[int, int] = (0, 1)) -> Toolbox:
-            return make_tools(branch="main", run="one", base_url=url, shard=shard)
+        def tools() -> Toolbox:
+            return make_tools(branch="main", run="one", base_url=url)
 
         steps.plan(tools())
         if shards == 2:
-            steps.work(tools((0, 2)))
+            steps.work(tools(), Shard(0, 2))
         force_push(shop, tmp_path / "theirs")
-        steps.work(tools((shards - 1, shards)))
+        steps.work(tools(), Shard(shards - 1, shards))
         last = tools()
         steps.finish(last)
     result = last.progress.result()

@@ -15,6 +15,7 @@ from chroma_sync.pipeline.extract import Extractor
 from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.records import document_sha
 from chroma_sync.pipeline.ledger import shard_of
+from chroma_sync.pipeline.listing import Shard
 from chroma_sync.pipeline.seal import Seal
 from chroma_sync.pipeline.text import Text
 from chroma_sync.pipeline.toolbox import Toolbox
@@ -129,8 +130,8 @@ def worked(make_tools: MakeTools, run: str, model: CountingModel) -> list[str]:
     steps.plan(make_tools(run=run))
     seals = []
     for shard in range(SHARDS):
-        pod = make_tools(run=run, model=model, shard=(shard, SHARDS))
-        steps.work(pod)
+        pod = make_tools(run=run, model=model)
+        steps.work(pod, Shard(shard, SHARDS))
         seals.append(pod.progress.result().seal)
     return seals
 

@@ -17,6 +17,7 @@ from chroma_sync.pipeline.errors import Unusable
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import Record, document_sha
 from chroma_sync.pipeline.index.writes import RefusedRecord
+from chroma_sync.pipeline.listing import Shard
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes import repository
 from fakes.git_host import serving
@@ -247,7 +248,7 @@ def test_a_run_whose_documents_are_refused_in_number_ends_before_it_deletes(
             return
         steps.plan(make_tools(**options))
         for index in range(3):
-            steps.work(make_tools(**options, shard=(index, 3)))
+            steps.work(make_tools(**options), Shard(index, 3))
         steps.finish(make_tools(**options))
 
     if not ends:

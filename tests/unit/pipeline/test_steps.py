@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from chroma_sync.api.reasons import Reason
-from chroma_sync.pipeline import steps, toolbox
+from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.ledger import Ledger, Verdict
+from chroma_sync.pipeline.listing import Shard
 from chroma_sync.pipeline.previous import last_finished_collection
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.hash_model import HashModel
@@ -109,8 +110,8 @@ def test_shards_make_the_same_collection(make_tools: MakeTools) -> None:
     steps.plan(make_tools(collection="parts", run="r"))
     indexed = 0
     for index in (2, 0, 1):
-        tools = make_tools(collection="parts", run="r", shard=(index, 3))
-        steps.work(tools)
+        tools = make_tools(collection="parts", run="r")
+        steps.work(tools, Shard(index, 3))
         indexed += tools.progress.result().documents.indexed
     last = make_tools(collection="parts", run="r")
     steps.finish(last)
@@ -215,7 +216,7 @@ def test_a_step_that_would_make_other_records_stops(
     steps.plan(tools)
     steps.work(tools)
     before = contents(tools)
-    monkeypatch.setattr(toolbox, "CHUNKER_VERSION", "another")
+    monkeypatch.setattr("chroma_sync.pipeline.run.CHUNKER_VERSION", "another")
     for step in (steps.work, steps.finish):
         with pytest.raises(Misconfigured) as caught:
             step(make_tools(run="r"))
@@ -347,9 +348,14 @@ def test_a_laptop_finds_the_previous_collection(make_tools: MakeTools) -> None:
         steps.run(make_tools(collection=name))
     steps.run(make_tools(collection="anothers", source="default/other"))
     steps.plan(make_tools(collection="unfinished"))
-    assert last_finished_collection(make_tools(collection="next")) == "newer"
-    assert last_finished_collection(make_tools(collection="newer")) == "older"
-    assert last_finished_collection(make_tools(source="default/none")) is None
+
+    def last_finished(**what: str) -> str | None:
+        tools = make_tools(**what)
+        return last_finished_collection(tools.database, tools.configuration)
+
+    assert last_finished(collection="next") == "newer"
+    assert last_finished(collection="newer") == "older"
+    assert last_finished(source="default/none") is None
 
 
 def test_a_pattern_that_matches_no_file_is_told_of(make_tools: MakeTools) -> None:

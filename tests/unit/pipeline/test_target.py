@@ -22,6 +22,7 @@ from chroma_sync.pipeline.index.records import (
     record_id,
 )
 from chroma_sync.pipeline.ledger import Ledger
+from chroma_sync.pipeline.run import start
 from chroma_sync.pipeline.toolbox import Toolbox
 
 MakeTools = Callable[..., Toolbox]
@@ -52,7 +53,7 @@ def outcome(tools: Toolbox, collection: Collection, path: Path) -> tuple[set[str
     with closing(Ledger(path / "ledger.sqlite")) as ledger:
         for entry in documents(tools):
             ledger.meet(entry)
-        load_target(ledger, collection, tools.configs)
+        load_target(ledger, collection, start(tools).configs)
         load_orphans(ledger, collection)
         whole = {entry.key for entry, is_whole in ledger.open_documents() if is_whole}
         return whole, {i for orphan in ledger.orphans() for i in orphan.ids}
@@ -71,8 +72,9 @@ def state_of_big(
     tools: Toolbox, *, gave_up: bool = False, is_last: bool = False, version: str = ""
 ) -> dict[str, str | int]:
     sha, version = document_sha("big.py"), version or versions(tools)["big.py"]
-    state = document_state(sha, version, tools.configs, gave_up=gave_up, is_last=is_last)
-    bound = {GAVE_UP_AT: tools.configs.parser_bytes} if gave_up else {}
+    configs = start(tools).configs
+    state = document_state(sha, version, configs, gave_up=gave_up, is_last=is_last)
+    bound = {GAVE_UP_AT: configs.parser_bytes} if gave_up else {}
     return {"document_state": state, **bound}
 
 

@@ -129,7 +129,7 @@ def test_what_stands_by_older_rules_goes(
 ) -> None:
     """An earlier release indexed everything."""
     with monkeypatch.context() as older:
-        older.setattr("chroma_sync.pipeline.toolbox.TEXT_RULE_VERSION", "1")
+        older.setattr("chroma_sync.pipeline.run.TEXT_RULE_VERSION", "1")
         older.setattr("chroma_sync.pipeline.fetch.worth.name_verdict", lambda path: None)
         older.setattr("chroma_sync.pipeline.fetch.content.content_verdicts", lambda *args: iter(()))
         assert keys(runs(FILES)) == {*FILES} - {"latin.c"}

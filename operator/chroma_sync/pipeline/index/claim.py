@@ -22,12 +22,19 @@ that came last may delete and mark."""
 
 
 @dataclass(frozen=True)
+class Owner:
+    """The Source that makes a collection, and what it reads."""
+
+    source: str  # namespace/name
+    type: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Claim:
     """What a run says of itself on its collection."""
 
-    source: str  # namespace/name
-    source_type: str
-    source_address: str
+    owner: Owner
     run: str  # the Invocation's UID
     model: str
     document_prompt: str
@@ -39,9 +46,9 @@ class Claim:
     def metadata(self, revision: str) -> dict[str, Scalar]:
         """The metadata of a new collection while the run goes on."""
         return {
-            "source": self.source,
-            "source_type": self.source_type,
-            "source_address": self.source_address,
+            "source": self.owner.source,
+            "source_type": self.owner.type,
+            "source_address": self.owner.address,
             "embedding_model": self.model,
             "embedding_document_prompt": self.document_prompt,
             "embedding_query_prompt": self.query_prompt,
@@ -52,10 +59,10 @@ class Claim:
         }
 
 
-def is_same_source(metadata: Metadata, claim: Claim) -> bool:
-    """Whether a collection was made by the Source of this run, from the address it has now."""
+def is_same_source(metadata: Metadata, owner: Owner) -> bool:
+    """Whether a collection was made by this Source, from the address it has now."""
     theirs = (metadata.get("source"), metadata.get("source_type"), metadata.get("source_address"))
-    return theirs == (claim.source, claim.source_type, claim.source_address)
+    return theirs == (owner.source, owner.type, owner.address)
 
 
 def is_finished(metadata: Metadata) -> bool:
@@ -79,25 +86,25 @@ def is_finished_by(collection: Collection, run: str) -> bool:
     return is_finished(metadata) and metadata.get("finished_by") == run
 
 
-def _made_by(metadata: Metadata, claim: Claim) -> str:
+def _made_by(metadata: Metadata, owner: Owner) -> str:
     """By whom a collection was made that is not of this Source as it is now."""
-    owner = text_metadata(metadata, "source")
-    if owner != claim.source:
-        return f"belongs to Source {owner}" if owner else "was not made by a Source"
-    before, now = text_metadata(metadata, "source_address"), claim.source_address
+    source = text_metadata(metadata, "source")
+    if source != owner.source:
+        return f"belongs to Source {source}" if source else "was not made by a Source"
+    before, now = text_metadata(metadata, "source_address"), owner.address
     if before == now:
-        before, now = text_metadata(metadata, "source_type"), claim.source_type
-    return f"was made by Source {owner} from {before}; this run reads {now}"
+        before, now = text_metadata(metadata, "source_type"), owner.type
+    return f"was made by Source {source} from {before}; this run reads {now}"
 
 
 def check_ownership(collection: Collection, claim: Claim) -> None:
     """Refuse a collection that this run must not write to. Raises `Misconfigured`."""
     metadata = collection.metadata
-    if not is_same_source(metadata, claim):
+    if not is_same_source(metadata, claim.owner):
         raise Misconfigured(
             Reason.COLLECTION_OWNED_BY_ANOTHER,
-            f"Collection {collection.name!r} {_made_by(metadata, claim)}. It was left untouched. "
-            "Choose another spec.targetCollectionName.",
+            f"Collection {collection.name!r} {_made_by(metadata, claim.owner)}. It was left "
+            "untouched. Choose another spec.targetCollectionName.",
         )
     if is_finished(metadata) and not (claim.update or is_finished_by(collection, claim.run)):
         raise Misconfigured(
@@ -172,7 +179,7 @@ def finished(metadata: Metadata, run: str, at: str) -> Metadata:
     return {**kept, "revision": run_revision(metadata), **marks}
 
 
-def last_finished(collections: Iterable[Collection], claim: Claim) -> Collection | None:
-    """Of some collections the one that this Source has finished last; None when there is none."""
-    ours = [c for c in collections if is_finished(c.metadata) and is_same_source(c.metadata, claim)]
+def last_finished(collections: Iterable[Collection], owner: Owner) -> Collection | None:
+    """Of some collections the one that a Source has finished last; None when there is none."""
+    ours = [c for c in collections if is_finished(c.metadata) and is_same_source(c.metadata, owner)]
     return max(ours, key=lambda c: text_metadata(c.metadata, "finished_at"), default=None)

@@ -1,0 +1,43 @@
+"""The list of a run's documents: all that the source has, or those of one shard."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final
+
+from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.fetch import Ref
+from chroma_sync.pipeline.ledger import Ledger, shard_of
+from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One pod's part of the list: the one with this index, from 0, of `count` parts."""
+
+    index: int
+    count: int
+
+    def has(self, ref: Ref) -> bool:
+        """Whether a document falls to it. It never depends on what else is listed."""
+        return shard_of(ref, self.count) == self.index
+
+
+WHOLE: Final = Shard(0, 1)
+
+
+def meet_all(tools: Toolbox, shard: Shard, ledger: Ledger, progress: Progress) -> None:
+    """List the source, once, into the ledger. `progress` counts the documents; what the source has
+    to say of the whole run is told in any case."""
+    with closing(tools.connector.refs()) as refs:
+        for ref in refs:
+            tools.stop.check()
+            if not shard.has(ref):
+                continue
+            progress.discovered()
+            if not ledger.meet(ref):
+                progress.skipped(ref.key, DocumentReason.DUPLICATE)
+    tools.progress.note(tools.connector.notes())
+    ledger.revision = tools.progress.revision or ""
