@@ -1,8 +1,14 @@
-"""Why a step stops as a whole. What goes wrong with one document is a verdict, never an exception
-that leaves the stream.
+"""What goes wrong in the pipeline, as one tree.
 
-Each error carries the reason that stands on the object, a sentence for a person, and the exit code
-that tells Kubernetes whether trying again can help.
+    PipelineError
+        StepError      ends the step: a reason that stands on the object, and an exit code
+            Misconfigured, Unusable, Temporary
+        DocumentError  is a verdict on one document, with its reason: the step goes on
+
+`str(error)` is a sentence for a person, with no secret in it. What a package raises for itself
+alone is no part of the tree: it becomes one of these before it leaves the package. Two more are no
+part of it: `Stopped`, which is no error, and `children.OverLimit`, for only who asked the child
+knows what it costs.
 """
 
 from __future__ import annotations
@@ -10,12 +16,30 @@ from __future__ import annotations
 from typing import ClassVar
 
 from chroma_sync.api.exit_code import ExitCode
-from chroma_sync.api.reasons import Reason
+from chroma_sync.api.reasons import DocumentReason, Reason
 
 
-class StepError(Exception):
-    """A step can't go on. `str(error)` is the sentence shown to people; it holds no secret."""
+class PipelineError(Exception):
+    """Something that people are told of, with its reason."""
 
+    reason: Reason | DocumentReason
+
+
+class DocumentError(PipelineError):
+    """One document, or its text, can't be had or stored, though all else is well. It never leaves
+    the stream, which makes the document's verdict of it."""
+
+    reason: DocumentReason
+
+    def __init__(self, reason: DocumentReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class StepError(PipelineError):
+    """A step can't go on. The exit code tells Kubernetes whether trying again can help."""
+
+    reason: Reason
     exit_code: ClassVar[ExitCode]
 
     def __init__(self, reason: Reason, message: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chroma_sync.api.reasons import Reason
-from chroma_sync.pipeline.errors import Misconfigured, Temporary
+from chroma_sync.api.reasons import DocumentReason, Reason
+from chroma_sync.pipeline.errors import DocumentError, Misconfigured, Temporary
 
 
 class EmbeddingUnavailable(Temporary):
@@ -22,21 +22,21 @@ class EmbeddingMisconfigured(Misconfigured):
         super().__init__(reason, message)
 
 
-class EmbeddingRejected(Exception):
+class EmbeddingRejected(DocumentError):
     """Permanent, and about some texts: the same bytes would be refused again, though the server is
     well. `refused` says why of each, by its place in the list that was given to the call."""
 
     def __init__(self, refused: Mapping[int, str]) -> None:
-        super().__init__(next(iter(refused.values())))
+        super().__init__(DocumentReason.EMBEDDING_REJECTED, next(iter(refused.values())))
         self.refused = dict(refused)
 
 
-class TextTooLong(Exception):
+class TextTooLong(DocumentError):
     """One text has more tokens than the model takes. `embed_long` cuts it and never lets this out.
 
     `index` is the text's place in the list that was given to `Model.embed`.
     """
 
     def __init__(self, message: str, index: int) -> None:
-        super().__init__(message)
+        super().__init__(DocumentReason.EMBEDDING_REJECTED, message)
         self.index = index

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.errors import DocumentError
 
 
-class NoText(Exception):
+class NoText(DocumentError):
     """The document is none that has a text: it is skipped."""
 
     def __init__(self, reason: DocumentReason) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
+        super().__init__(reason, reason.value)
 
 
-class NotExtracted(Exception):
+class NotExtracted(DocumentError):
     """The document has a text, which can't be had. `str(error)` says why. One that `is_final` comes
     of the bytes alone; another may come of a time or memory that elsewhere suffice."""
 
     def __init__(self, reason: DocumentReason, message: str, *, is_final: bool) -> None:
-        super().__init__(message)
-        self.reason = reason
+        super().__init__(reason, message)
         self.is_final = is_final
