@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from chroma_sync.api.configuration import (
@@ -19,8 +19,8 @@ from chroma_sync.api.configuration import (
 )
 from chroma_sync.api.kinds.github import GithubSource
 from chroma_sync.api.source import Chunking, JobTemplate
+from chroma_sync.pipeline.assembly import Surroundings, opened_tools
 from chroma_sync.pipeline.embed import Model
-from chroma_sync.pipeline.factory import make_connector
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
@@ -73,16 +73,15 @@ def configuration(
 @contextmanager
 def toolbox(configured: Configuration, model: Model) -> Iterator[Toolbox]:
     """The worker's tools, with a scratch folder that is gone afterwards."""
-    progress, stop = Progress(), StopSignal()
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        source = make_connector(configured, scratch, stop)
-        stack.callback(source.close)
-        database = Database.connect(
-            configured.chroma.url, configured.chroma.tenant, configured.database
-        )
-        stack.callback(database.close)
-        yield Toolbox(configured, source, database, model, scratch, progress, stop)
+    chroma, database = configured.chroma, configured.database
+    surroundings = Surroundings(
+        lambda _: model, lambda _: Database.connect(chroma.url, chroma.tenant, database)
+    )
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        opened_tools(configured, surroundings, Path(scratch), Progress(), StopSignal()) as tools,
+    ):
+        yield tools
 
 
 def child(file: str, *arguments: str) -> dict[str, float]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.outcome import UsageError
+from chroma_sync.pipeline.assembly import RetryPolicy
 from chroma_sync.pipeline.embed import LOCAL_MODEL, LocalMiniLM, Model, TeiModel
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Database
@@ -21,6 +20,7 @@ LOCAL_URL = "local"
 DATABASE_FILE = "chroma.sqlite3"  # of an embedded Chroma
 # A person sits in front of it: long enough for a server that restarts.
 PATIENCE_SECONDS = 30.0
+RETRY = RetryPolicy(PATIENCE_SECONDS)
 # As chromadb's own client names it.
 _TOKEN_VARIABLE = "CHROMA_API_KEY"  # noqa: S105 - a name
 _TOKEN_ADVICE = (
@@ -51,19 +51,16 @@ def open_database(
     arguments: argparse.Namespace,
     database: str,
     tenant: str,
-    *,
-    sleep: Callable[[float], None] = time.sleep,
-    on_wait: Callable[[str], None] = lambda _: None,
+    retry: RetryPolicy = RETRY,
 ) -> Database:
-    """The database in `--path`, or of the server `--chroma`. `on_wait` is told when the server is
-    waited for."""
+    """The database in `--path`, or of the server `--chroma`."""
     if arguments.chroma:
         return Database.connect(
             *(arguments.chroma, tenant, database),
             Token(lambda: _token(arguments), _TOKEN_ADVICE),
-            retry_seconds=PATIENCE_SECONDS,
-            sleep=sleep,
-            on_wait=on_wait,
+            retry_seconds=retry.seconds,
+            sleep=retry.sleep,
+            on_wait=retry.on_wait,
         )
     return Database.embedded(arguments.path, database)
 
@@ -128,22 +125,16 @@ def _token(arguments: argparse.Namespace) -> str | None:
     return for_header(text, f"The token in {file}")
 
 
-def open_model(
-    arguments: argparse.Namespace,
-    model: str,
-    *,
-    sleep: Callable[[float], None] = time.sleep,
-    on_wait: Callable[[str], None] = lambda _: None,
-) -> Model:
-    """The model behind `--tei`, or the small one that runs in this process. `on_wait` is told when
-    the server is waited for. Raises `Misconfigured` when nobody serves the model here."""
+def open_model(arguments: argparse.Namespace, model: str, retry: RetryPolicy = RETRY) -> Model:
+    """The model behind `--tei`, or the small one that runs in this process. Raises `Misconfigured`
+    when nobody serves the model here."""
     if arguments.tei:
         return TeiModel(
             arguments.tei,
             model=model,
-            retry_budget_seconds=PATIENCE_SECONDS,
-            sleep=sleep,
-            on_wait=on_wait,
+            retry_budget_seconds=retry.seconds,
+            sleep=retry.sleep,
+            on_wait=retry.on_wait,
         )
     if model == LOCAL_MODEL:
         return LocalMiniLM()

@@ -15,7 +15,7 @@ from chroma_sync.cli.places import DATABASE_FILE, require_folder
 from chroma_sync.cli.run import (
     Job,
     for_each,
-    open_toolbox,
+    job_tools,
     prepared,
     tell_notes,
 )
@@ -47,8 +47,7 @@ def plan_files(arguments: argparse.Namespace) -> int:
 
 
 def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal, written: _Written) -> None:
-    with ExitStack() as stack:
-        tools = open_toolbox(arguments, job, stop, Progress(), stack, 0.0)
+    with job_tools(arguments, job, stop, Progress(), 0.0) as tools:
         found = forecast(tools)
     invocation = job.invocation
     name = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -43,12 +43,13 @@ from chroma_sync.cli.places import (
 )
 from chroma_sync.cli.show import Display
 from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.assembly import Surroundings, opened_tools
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
-from chroma_sync.pipeline.factory import make_connector
-from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS, Patience
+from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS
 from chroma_sync.pipeline.previous import last_finished_collection
 from chroma_sync.pipeline.progress import Progress
-from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
+from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.run import identity_of
 from chroma_sync.pipeline.secrets import Secrets
 from chroma_sync.pipeline.toolbox import Toolbox
 
@@ -244,9 +245,10 @@ def _run_one(
     invocation = job.invocation
     progress = Progress(report, run=invocation.metadata.name)
     title = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
-    with ExitStack() as stack:
-        display = stack.enter_context(Display(title, progress.result))
-        tools = open_toolbox(arguments, job, stop, progress, stack, RATE_LIMIT_SECONDS)
+    with (
+        Display(title, progress.result) as display,
+        job_tools(arguments, job, stop, progress, RATE_LIMIT_SECONDS) as tools,
+    ):
         steps.run(tools)
         display.finish(_summary(progress.result()))
     result = progress.result()
@@ -259,39 +261,33 @@ def tell_notes(job: Job, notes: Iterable[str]) -> None:
         tell(f"Source/{job.source.metadata.name}: {note}")
 
 
-def open_toolbox(
+@contextmanager
+def job_tools(
     arguments: argparse.Namespace,
     job: Job,
     stop: StopSignal,
     progress: Progress,
-    stack: ExitStack,
     rate_limit_seconds: float,
-) -> Toolbox:
-    """All that a run here works with. `stack` closes it. A host's rate limit is waited for so
-    long at most."""
-    source = job.source
-    configuration = _configuration(arguments, source, job.invocation)
-    sleep = stoppable_sleep(stop)
-    scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chroma-sync-")))
-    host = Patience(rate_limit_seconds, PATIENCE_SECONDS, sleep, progress.waits)
-    fetched = make_connector(configuration, scratch, stop, job.secrets, host)
-    stack.callback(fetched.close)
-    model = open_model(
-        *(arguments, configuration.embedding.model),
-        sleep=sleep,
-        on_wait=progress.waits(Reason.EMBEDDING_UNAVAILABLE),
+) -> Iterator[Toolbox]:
+    """All that a run here works with, closed at the end of the block. A host's rate limit is waited
+    for so long at most."""
+    configuration = _configuration(arguments, job.source, job.invocation)
+    database, tenant = configuration.database, configuration.chroma.tenant
+    surroundings = Surroundings(
+        lambda retry: open_model(arguments, configuration.embedding.model, retry),
+        lambda retry: open_database(arguments, database, tenant, retry),
+        job.secrets,
+        trouble_seconds=PATIENCE_SECONDS,
+        rate_limit_seconds=rate_limit_seconds,
     )
-    stack.callback(model.close)
-    database = open_database(
-        *(arguments, configuration.database, configuration.chroma.tenant),
-        sleep=sleep,
-        on_wait=progress.waits(Reason.CHROMA_UNAVAILABLE),
-    )
-    stack.callback(database.close)
-    tools = Toolbox(configuration, fetched, database, model, scratch, progress, stop)
-    if configuration.run is not None:
-        configuration.run.previous_collection = last_finished_collection(database, configuration)
-    return tools
+    with (
+        tempfile.TemporaryDirectory(prefix="chroma-sync-") as scratch,
+        opened_tools(configuration, surroundings, Path(scratch), progress, stop) as tools,
+    ):
+        identity_of(configuration).previous_collection = last_finished_collection(
+            tools.database, configuration
+        )
+        yield tools
 
 
 def _configuration(

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -40,15 +40,15 @@ from chroma_sync.api.shown import json_line
 from chroma_sync.cli.outcome import STOPPED_EXIT_CODE, UNKNOWN_EXIT_CODE, as_step_error, fault
 from chroma_sync.cli.serve import progress_server
 from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.assembly import RetryPolicy, Surroundings, opened_tools
 from chroma_sync.pipeline.embed import TeiModel
 from chroma_sync.pipeline.errors import RateLimited, Stopped, Temporary
-from chroma_sync.pipeline.factory import make_connector
-from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS, Patience
+from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.index.session import Token
 from chroma_sync.pipeline.listing import Shard
 from chroma_sync.pipeline.progress import Progress
-from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
+from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import token
 from chroma_sync.pipeline.toolbox import Toolbox
 
@@ -89,8 +89,8 @@ def _attempt(
 ) -> tuple[int, Result]:
     """Do the step. Returns its exit code and its result."""
     try:
-        with ExitStack() as stack:
-            _do(step, environment, _toolbox(step, environment, progress, stop, stack))
+        with _opened_tools(step, progress, stop) as tools:
+            _do(step, environment, tools)
         return ExitCode.DONE, progress.result()
     except Stopped:
         return STOPPED_EXIT_CODE, progress.result(message="The pod was asked to stop.")
@@ -123,44 +123,47 @@ def _do(step: Step, environment: Mapping[str, str], tools: Toolbox) -> None:
     actions[step](tools)
 
 
-def _toolbox(
-    step: Step,
-    environment: Mapping[str, str],
-    progress: Progress,
-    stop: StopSignal,
-    stack: ExitStack,
-) -> Toolbox:
+def _opened_tools(
+    step: Step, progress: Progress, stop: StopSignal
+) -> AbstractContextManager[Toolbox]:
     configuration = _configuration(Path(CONFIGURATION))
-    patience = _CHECK_PATIENCE_SECONDS if step is Step.CHECK else _RUN_PATIENCE_SECONDS
-    sleep = stoppable_sleep(stop)
-    scratch = Path(SCRATCH)
+    surroundings = _surroundings(configuration, is_check=step is Step.CHECK)
+    return opened_tools(configuration, surroundings, Path(SCRATCH), progress, stop)
+
+
+def _surroundings(configuration: Configuration, *, is_check: bool) -> Surroundings:
+    """A pod's: servers that the configuration names, and Secrets that are mounted."""
     chroma, embedding = configuration.chroma, configuration.embedding
     secrets = MountedSecrets()
-    chroma_token = partial(token, secrets, SecretUse.CHROMA, chroma.token_secret, chroma.token_key)
-    rate_limit = 0.0 if step is Step.CHECK else RATE_LIMIT_SECONDS
-    host = Patience(rate_limit, patience, sleep, progress.waits)
-    source = make_connector(configuration, scratch, stop, secrets, host)
-    stack.callback(source.close)
-    database = Database.connect(
-        *(chroma.url, chroma.tenant, configuration.database),
-        Token(chroma_token, _REFUSED_ADVICE),
-        retry_seconds=patience,
-        sleep=sleep,
-        on_wait=progress.waits(Reason.CHROMA_UNAVAILABLE),
+
+    def open_model(retry: RetryPolicy) -> TeiModel:
+        name, key = embedding.token_secret, SecretKey.INSTALLATION_TOKEN
+        return TeiModel(
+            embedding.url,
+            model=embedding.model,
+            token=lambda: token(secrets, SecretUse.TEI, name, key),
+            retry_budget_seconds=retry.seconds,
+            sleep=retry.sleep,
+            on_wait=retry.on_wait,
+        )
+
+    def open_database(retry: RetryPolicy) -> Database:
+        name, key = chroma.token_secret, chroma.token_key
+        return Database.connect(
+            *(chroma.url, chroma.tenant, configuration.database),
+            Token(lambda: token(secrets, SecretUse.CHROMA, name, key), _REFUSED_ADVICE),
+            retry_seconds=retry.seconds,
+            sleep=retry.sleep,
+            on_wait=retry.on_wait,
+        )
+
+    return Surroundings(
+        open_model,
+        open_database,
+        secrets,
+        trouble_seconds=_CHECK_PATIENCE_SECONDS if is_check else _RUN_PATIENCE_SECONDS,
+        rate_limit_seconds=0.0 if is_check else RATE_LIMIT_SECONDS,
     )
-    stack.callback(database.close)
-    model = TeiModel(
-        embedding.url,
-        model=embedding.model,
-        token=partial(
-            token, secrets, SecretUse.TEI, embedding.token_secret, SecretKey.INSTALLATION_TOKEN
-        ),
-        retry_budget_seconds=patience,
-        sleep=sleep,
-        on_wait=progress.waits(Reason.EMBEDDING_UNAVAILABLE),
-    )
-    stack.callback(model.close)
-    return Toolbox(configuration, source, database, model, scratch, progress, stop)
 
 
 def _configuration(folder: Path) -> Configuration:

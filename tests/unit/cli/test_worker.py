@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def test_how_a_step_ends(
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(worker, "_toolbox", broken)
+    monkeypatch.setattr(worker, "_opened_tools", broken)
     ended, result = attempt()
     assert (ended, result.reason) == (code, reason)
     assert result.message
@@ -167,7 +168,7 @@ def test_how_a_step_ends(
 
 
 def test_a_step_that_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_toolbox", lambda *_: None)
+    monkeypatch.setattr(worker, "_opened_tools", lambda *_: nullcontext())
     monkeypatch.setattr(worker, "_do", lambda *_: None)
     assert attempt() == (ExitCode.DONE, Result())
 
