@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from chroma_sync.api.contract import SecretKey, SecretUse
-from chroma_sync.pipeline.fetch import Means, Ref
+from chroma_sync.pipeline.fetch import Means, Opened, Ref
 from chroma_sync.pipeline.secrets import token
 from fourth_kind.dictionary import DictionaryRun, DictionarySource
 
@@ -42,8 +42,8 @@ class Dictionary:
     def notes(self) -> Sequence[str]:
         return []
 
-    def read(self, entry: Ref) -> bytes:
-        return self._texts[entry.key]
+    def open(self, ref: Ref, known: str | None) -> Opened:
+        return Opened(ref, self._texts[ref.key])
 
     def close(self) -> None:
         """Nothing to give up."""

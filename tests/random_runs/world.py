@@ -19,7 +19,7 @@ from chroma_sync.api.configuration import (
 from chroma_sync.api.kinds.github import GithubSource
 from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.embed import EmbeddingUnavailable, Vector, Vectors
-from chroma_sync.pipeline.fetch import Ref
+from chroma_sync.pipeline.fetch import Opened, Ref
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
 from chroma_sync.pipeline.index.session import OddAnswer
@@ -60,8 +60,8 @@ class TreeConnector:
     def notes(self) -> list[str]:
         return []
 
-    def read(self, entry: Ref) -> bytes:
-        return self._tree[entry.key]
+    def open(self, ref: Ref, known: str | None) -> Opened:
+        return Opened(ref, self._tree[ref.key])
 
     def close(self) -> None:
         """Nothing to give up."""

@@ -14,9 +14,10 @@ from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.chunk import Chunk, Chunker
 from chroma_sync.pipeline.deletes import too_many_go
+from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.existing import load_orphans, load_target, stood
 from chroma_sync.pipeline.extract import Extractor, NotExtracted
-from chroma_sync.pipeline.fetch import Ref
+from chroma_sync.pipeline.fetch import Opened
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
 from chroma_sync.pipeline.index.records import Configs
@@ -104,37 +105,40 @@ def _cut(
 ) -> Iterator[ChunkedDocument]:
     """The documents that would be written. The others are counted here."""
 
-    def is_kept(entry: Ref, *, in_doubt: bool) -> bool:
-        kept = in_doubt and target is not None and stood(ledger, target, entry, configs)
+    def is_kept(document: Document, *, in_doubt: bool) -> bool:
+        kept = in_doubt and target is not None and stood(ledger, target, document, configs)
         result.kept += kept
         return kept
 
-    def skip(entry: Ref, reason: DocumentReason) -> None:
-        if not is_kept(entry, in_doubt=reason in entry.doubted):
+    def skip(document: Document, reason: DocumentReason) -> None:
+        if not is_kept(document, in_doubt=reason in document.ref.doubted):
             result.skipped[reason.value] += 1
-            ledger.settle(entry, Verdict.SKIPPED)
+            ledger.settle(document, Verdict.SKIPPED)
 
-    def fail(entry: Ref, error: NotExtracted) -> None:
-        if not is_kept(entry, in_doubt=not error.is_final):
+    def fail(document: Document, error: NotExtracted) -> None:
+        if not is_kept(document, in_doubt=not error.is_final):
             result.failed[error.reason.value] += 1
-            ledger.settle(entry, Verdict.FAILED)
+            ledger.settle(document, Verdict.FAILED)
 
-    for entry, is_whole in ledger.open_documents():
+    for document in ledger.open_documents():
         tools.stop.check()
-        if entry.skip is not None:
-            skip(entry, entry.skip)
-        elif is_whole:
+        if document.ref.skip is not None:
+            skip(document, document.ref.skip)
+        elif document.is_whole:
             result.unchanged += 1
         else:
+            opened = tools.connector.open(document.ref, document.known)
+            if not isinstance(opened, Opened):
+                continue
             try:
-                text = text_of(entry, tools.connector.read(entry), extractor)
+                text = text_of(document.ref, opened.data, extractor)
             except NotExtracted as error:
-                fail(entry, error)
+                fail(document, error)
                 continue
             if isinstance(text, DocumentReason):
-                skip(entry, text)
+                skip(document, text)
             else:
-                yield ChunkedDocument(entry, chunker.chunk(text))
+                yield ChunkedDocument(document, chunker.chunk(text))
 
 
 def _count(
@@ -146,7 +150,7 @@ def _count(
         is_old = found.is_old(document.key_sha)
         result.changed += is_old
         result.added += not is_old
-        chunks, key = len(document.text_shas), document.entry.key
+        chunks, key = len(document.text_shas), document.document.key
         result.chunks += chunks
         result.types.update(_type_of(key, chunk) for chunk in document.chunked.chunks)
         result.largest = nlargest(_LARGEST, [*result.largest, (chunks, key)])

@@ -16,8 +16,9 @@ from threading import Lock
 from typing import Any, Final
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.fetch import Ref
-from chroma_sync.pipeline.index.records import document_sha, id_parts, is_first, record_id
+from chroma_sync.pipeline.index.records import id_parts, is_first, record_id
 from chroma_sync.pipeline.scratch import scratch_database
 from chroma_sync.pipeline.seal import Seal, Tally
 
@@ -25,8 +26,10 @@ _SCHEMA: Final = """
 CREATE TABLE document (
   n INTEGER PRIMARY KEY, -- its place in the listing
   sha BLOB NOT NULL UNIQUE, -- of its key
-  state TEXT, -- what decides "unchanged"; null of one that can have no records
-  entry TEXT NOT NULL,
+  state TEXT, -- what decides "unchanged"; null of one that can have no records, or is not opened
+  late INTEGER NOT NULL, -- until it is opened, of one whose version only that tells
+  known TEXT, -- the version in which such a one stands whole
+  ref TEXT NOT NULL,
   chunk_count INTEGER, -- of one that stands whole in this state
   stood INTEGER NOT NULL DEFAULT 0, -- has its chunk 0 in the target, in whatever state
   verdict TEXT
@@ -74,42 +77,74 @@ class Ledger:
 
     # Meeting documents
 
-    def meet(self, entry: Ref) -> bool:
+    def meet(self, ref: Ref) -> bool:
         """Take in a document of the listing. False when its key was met before."""
+        document = Document.of(ref)
         # What the listing alone skips has no records in a run from nothing, but may have some that
         # stay where that is in doubt.
-        has_records = entry.skip is None or entry.skip in entry.doubted
-        state = entry.state if has_records else None
-        statement = "INSERT OR IGNORE INTO document (sha, state, entry) VALUES (?, ?, ?)"
+        has_records = ref.skip is None or ref.skip in ref.doubted
+        row = (
+            *(_sha(document), document.state or None if has_records else None),
+            *(document.is_late and has_records, _encoded(ref)),
+        )
+        statement = "INSERT OR IGNORE INTO document (sha, state, late, ref) VALUES (?, ?, ?, ?)"
         with self._writing:
-            row = (_sha(entry), state, _encoded(entry))
             return self._db.execute(statement, row).rowcount == 1
 
     def candidates(self) -> int:
         """How many documents the listing alone does not skip."""
-        return self._number("SELECT COUNT(state) FROM document")
+        return self._number("SELECT COUNT(*) FROM document WHERE state IS NOT NULL OR late")
 
-    def open_documents(self) -> Iterator[tuple[Ref, bool]]:
-        """The documents that have no verdict yet, in the order of the listing, and whether each
-        stands whole. They may be settled meanwhile."""
+    def open_documents(self) -> Iterator[Document]:
+        """The documents that have no verdict yet, in the order of the listing. They may be settled
+        meanwhile."""
+        return self._documents("verdict IS NULL")
+
+    def late_documents(self) -> Iterator[Document]:
+        """Those of them whose version only opening tells, in the order of the listing."""
+        return self._documents("verdict IS NULL AND late")
+
+    def _documents(self, which: str) -> Iterator[Document]:
         last = 0
-        while rows := self._rows(
-            "SELECT n, entry, chunk_count IS NOT NULL FROM document"
-            " WHERE n > ? AND verdict IS NULL ORDER BY n LIMIT ?",
-            (last, _PAGE),
-        ):
-            for _, entry, is_whole in rows:
-                yield _decoded(entry), bool(is_whole)
+        columns = "n, ref, sha, state, known, chunk_count IS NOT NULL"
+        where = f"n > ? AND {which}"
+        question = f"SELECT {columns} FROM document WHERE {where} ORDER BY n LIMIT ?"  # noqa: S608
+        while rows := self._rows(question, (last, _PAGE)):
+            for _, ref, sha, state, known, is_whole in rows:
+                yield Document(_decoded(ref), sha.hex(), state or "", known, bool(is_whole))
             last = rows[-1][0]
 
-    def settle(self, entry: Ref, verdict: Verdict) -> None:
+    def complete(self, document: Document, ref: Ref) -> bool:
+        """Take in what opening has told of a late document. False, and nothing is taken in, when
+        its final key was met before. Whether it stands is known still where its key and its state
+        are those that it was known by."""
+        found = Document.of(ref)
+        same = (found.key_sha, found.state) == (document.key_sha, document.state)
+        row = (_sha(found), found.state, _encoded(ref), same, _sha(document))
+        statement = (
+            "UPDATE OR IGNORE document SET sha = ?, state = ?, ref = ?, late = 0,"
+            " chunk_count = CASE WHEN ? THEN chunk_count END WHERE sha = ?"
+        )
+        with self._writing:
+            if self._db.execute(statement, row).rowcount != 1:
+                return False
+        document.ref, document.key_sha, document.state = ref, found.key_sha, found.state
+        document.is_whole = document.is_whole and same
+        return True
+
+    def settle(self, document: Document, verdict: Verdict) -> None:
         """Give a document its verdict. Raises `RuntimeError` for a second one, which would be a
         fault of the program."""
-        statement = "UPDATE document SET verdict = ? WHERE sha = ? AND verdict IS NULL"
+        # Of one that was never opened no state can be asked for.
+        statement = (
+            "UPDATE document SET verdict = ?, state = CASE WHEN late THEN '' ELSE state END,"
+            " chunk_count = CASE WHEN NOT late THEN chunk_count END, late = 0"
+            " WHERE sha = ? AND verdict IS NULL"
+        )
         with self._writing:
-            done = self._db.execute(statement, (verdict.value, _sha(entry)))
+            done = self._db.execute(statement, (verdict.value, _sha(document)))
         if done.rowcount != 1:
-            raise RuntimeError(f"{entry.key!r} was judged twice, or was never met")
+            raise RuntimeError(f"{document.key!r} was judged twice, or was never met")
 
     def unsettled(self) -> int:
         """How many documents have no verdict yet."""
@@ -118,10 +153,11 @@ class Ledger:
     # What stands of them in the target
 
     def states(self, size: int) -> Iterator[dict[str, str]]:
-        """The documents that may have records, in batches: the state by the hash of the key."""
+        """The documents that may have records in a known state, in batches: the state by the hash
+        of the key."""
         last = 0
         while rows := self._rows(
-            "SELECT n, sha, state FROM document WHERE n > ? AND state IS NOT NULL"
+            "SELECT n, sha, state FROM document WHERE n > ? AND state IS NOT NULL AND NOT late"
             " ORDER BY n LIMIT ?",
             (last, size),
         ):
@@ -134,6 +170,12 @@ class Ledger:
         rows = ((count, bytes.fromhex(key_sha)) for key_sha, count in counts.items())
         self._do("UPDATE document SET chunk_count = ? WHERE sha = ?", rows)
 
+    def load_known(self, documents: Iterable[Document], counts: Mapping[str, int | None]) -> None:
+        """Take in of late documents the versions that are known of them, and how many chunks they
+        have in these."""
+        rows = ((d.known, d.state or None, counts.get(d.key_sha), _sha(d)) for d in documents)
+        self._do("UPDATE document SET known = ?, state = ?, chunk_count = ? WHERE sha = ?", rows)
+
     def load_first(self, ids: Iterable[Iterable[str]]) -> None:
         """Take in, of all ids of the target, which documents have their chunk 0 there."""
         update = "UPDATE document SET stood = 1 WHERE sha = ?"
@@ -142,10 +184,10 @@ class Ledger:
             self._do(update, ((bytes.fromhex(parts[0]),) for parts in found if parts is not None))
         self.knows_first = True
 
-    def stood(self, entry: Ref) -> bool:
+    def stood(self, document: Document) -> bool:
         """Whether a document has its chunk 0 in the target, in whatever state."""
         question = "SELECT 1 FROM document WHERE sha = ? AND stood"
-        return bool(self._rows(question, (_sha(entry),)))
+        return bool(self._rows(question, (_sha(document),)))
 
     def whole(self) -> int:
         """How many documents stand whole."""
@@ -292,9 +334,9 @@ class Ledger:
             self._db.executemany(statement, rows)
 
 
-def shard_of(entry: Ref, count: int) -> int:
+def shard_of(ref: Ref, count: int) -> int:
     """The one of `count` shards that a document falls to. It never depends on the listing."""
-    return _shard(_sha(entry), count)
+    return _shard(_sha(Document.of(ref)), count)
 
 
 def _shard(sha: bytes, count: int) -> int:
@@ -310,27 +352,26 @@ def _with(seal: Seal, sha: bytes, state: str, verdict: Verdict) -> Seal:
     return seal
 
 
-def _sha(entry: Ref) -> bytes:
-    # A name that is no text is only shown as one, which may be another document's.
-    is_shown = entry.skip is DocumentReason.NAME_NOT_UTF8
-    return bytes.fromhex(document_sha(f"\0{entry.key}" if is_shown else entry.key))
+def _sha(document: Document) -> bytes:
+    return bytes.fromhex(document.key_sha)
 
 
-def _encoded(entry: Ref) -> str:
+def _encoded(ref: Ref) -> str:
     return json.dumps(
         [
-            *(entry.key, entry.version, entry.size, entry.skip, sorted(entry.despite)),
-            *(entry.encoding, sorted(entry.doubted)),
+            *(ref.key, ref.version, ref.size, ref.skip, sorted(ref.despite)),
+            *(ref.encoding, sorted(ref.doubted), ref.media_type),
         ]
     )
 
 
 def _decoded(text: str) -> Ref:
-    key, version, size, skip, despite, encoding, doubted = json.loads(text)
+    key, version, size, skip, despite, encoding, doubted, media_type = json.loads(text)
     return Ref(
         *(key, version, size),
         skip=None if skip is None else DocumentReason(skip),
         despite=frozenset(map(DocumentReason, despite)),
         encoding=encoding,
         doubted=frozenset(map(DocumentReason, doubted)),
+        media_type=media_type,
     )

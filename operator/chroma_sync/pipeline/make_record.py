@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from chroma_sync.pipeline.chunk import Chunk, Chunked
+from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.embed import Vector
-from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.records import (
     GAVE_UP_AT,
     Configs,
     Record,
     Scalar,
-    document_sha,
     document_state,
     record_id,
     sha256_hex,
@@ -25,7 +24,7 @@ _FORMER = ("chunk_count", "document_config")
 
 
 def make_record(
-    entry: Ref,
+    document: Document,
     chunked: Chunked,
     chunk: Chunk,
     vector: Vector,
@@ -37,19 +36,19 @@ def make_record(
 ) -> Record:
     """Put one record together. `replaces`: an older record may stand under this id; `in_place`: one
     with this text and vector does."""
-    key_sha = document_sha(entry.key)
+    key_sha = document.key_sha
     gave_up = chunked.fallback is not None
     is_last = chunk.n == len(chunked.chunks) - 1
-    state = document_state(key_sha, entry.state, configs, gave_up=gave_up, is_last=is_last)
+    state = document_state(key_sha, document.state, configs, gave_up=gave_up, is_last=is_last)
     metadata: dict[str, Scalar | None] = {}
     if replaces:
         metadata |= dict.fromkeys((*_SOMETIMES, *_FORMER))
     metadata |= {
         **chunk.metadata,
-        "document_key": entry.key,
+        "document_key": document.key,
         "document_key_sha256": key_sha,
-        "version_key": entry.version,
-        "version_key_sha256": sha256_hex(entry.version.encode()),
+        "version_key": document.version,
+        "version_key_sha256": sha256_hex(document.version.encode()),
         "chunk_strategy": chunk.strategy,
         "start_line": chunk.start_line,
         "start_col": chunk.start_col,

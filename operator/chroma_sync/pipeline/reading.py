@@ -16,13 +16,13 @@ from chroma_sync.pipeline.text import Text
 TEXT_RULE_VERSION: Final = "3"
 
 
-def text_of(entry: Ref, data: bytes, extractor: Extractor) -> Text | DocumentReason:
+def text_of(ref: Ref, data: bytes, extractor: Extractor) -> Text | DocumentReason:
     """The text of a document, or why it is skipped. Raises what `Extractor.extract` does."""
     verdict = bytes_verdict(data)
     if verdict is not None:
         return verdict
     try:
-        text = extractor.extract(entry.key, data, encoding=entry.encoding)
+        text = extractor.extract(ref.key, data, encoding=ref.encoding, media_type=ref.media_type)
     except NoText as error:
         return error.reason
-    return text_verdict(entry, text.data) or text
+    return text_verdict(ref, text.data) or text

@@ -182,7 +182,7 @@ def _bring_in(
 ) -> None:
     """Index the documents that have no verdict yet, but for those that stand already."""
     stages = Stages(
-        read=tools.connector.read,
+        connector=tools.connector,
         make_extractor=tools.extractor,
         make_chunker=tools.chunker,
         model=tools.model,

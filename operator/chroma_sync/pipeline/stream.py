@@ -17,20 +17,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.chunk import Chunk, Chunked, Chunker
+from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.embed import EmbeddingRejected, Model, Space, embed_long
 from chroma_sync.pipeline.errors import Stopped, Unusable
-from chroma_sync.pipeline.existing import stood
+from chroma_sync.pipeline.existing import load_document, stood
 from chroma_sync.pipeline.extract import Extractor, NotExtracted
-from chroma_sync.pipeline.fetch import Ref
+from chroma_sync.pipeline.fetch import Connector, Kept, Opened, Ref, Skipped, Unchanged
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import (
     Configs,
-    document_sha,
     sha256_hex,
 )
 from chroma_sync.pipeline.index.standing import Reusable, Standing
@@ -40,7 +40,6 @@ from chroma_sync.pipeline.make_record import make_record
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
 from chroma_sync.pipeline.reading import text_of
-from chroma_sync.pipeline.text import Text
 from chroma_sync.pipeline.writer import Embedded, Pending, Writer
 
 DOCUMENTS_BOUND = 8 * 1024 * 1024  # bytes of documents read and not yet extracted
@@ -63,37 +62,21 @@ class Item:
     text_sha: str
 
 
-@dataclass(frozen=True)
-class Document:
-    """A document that was read: its bytes."""
-
-    entry: Ref
-    data: bytes
-
-
-@dataclass(frozen=True)
-class Extracted:
-    """A document that has a text."""
-
-    entry: Ref
-    text: Text
-
-
 class ChunkedDocument:
     """A document that was cut, with the hashes of its key and of its chunks' texts."""
 
-    def __init__(self, entry: Ref, chunked: Chunked) -> None:
-        self.entry = entry
+    def __init__(self, document: Document, chunked: Chunked) -> None:
+        self.document = document
         self.chunked = chunked
-        self.key_sha = document_sha(entry.key)
+        self.key_sha = document.key_sha
         self.text_shas = [sha256_hex(chunk.text) for chunk in chunked.chunks]
 
 
 @dataclass(frozen=True)
 class Stages:
-    """What the stream is made of. `read` gives a document's bytes."""
+    """What the stream is made of."""
 
-    read: Callable[[Ref], bytes]
+    connector: Connector
     make_extractor: Callable[[], Extractor]
     make_chunker: Callable[[], Chunker]
     model: Model
@@ -132,7 +115,7 @@ class Stream:
         self._documents: BoundedQueue[Document] = BoundedQueue(
             DOCUMENTS_BOUND, stop, lambda document: max(len(document.data), _DOCUMENT_MIN)
         )
-        self._extracted: BoundedQueue[Extracted] = BoundedQueue(
+        self._extracted: BoundedQueue[Document] = BoundedQueue(
             TEXTS_BOUND, stop, lambda document: max(len(document.text.data), _DOCUMENT_MIN)
         )
         self._chunks: BoundedQueue[Item] = BoundedQueue(CHUNKS_BOUND, stop)
@@ -174,29 +157,78 @@ class Stream:
     # fetch
 
     def _fetch(self) -> None:
-        for entry, is_whole in self._s.ledger.open_documents():
+        for document in self._s.ledger.open_documents():
             self._stop.check()
-            if entry.skip is not None:
-                self._skip(entry, entry.skip)
-            elif is_whole:
-                self._s.ledger.settle(entry, Verdict.UNCHANGED)
-                self._s.progress.unchanged(entry.key)
+            if document.ref.skip is not None:
+                self._skip(document, document.ref.skip)
+            elif document.is_whole and not document.is_late:
+                self._unchanged(document)
             else:
-                self._documents.put(Document(entry, self._s.read(entry)))
+                self._open(document)
         self._documents.close()
 
-    def _skip(self, entry: Ref, reason: DocumentReason) -> None:
-        ledger, progress = self._s.ledger, self._s.progress
-        if reason in entry.doubted and self._stood(entry):
-            ledger.settle(entry, Verdict.KEPT)
-            progress.kept(entry.key, reason, _DOUBTED)
-        else:
-            ledger.settle(entry, Verdict.SKIPPED)
-            progress.skipped(entry.key, reason)
+    def _open(self, document: Document) -> None:
+        match self._s.connector.open(document.ref, document.known):
+            case Opened(ref, data):
+                if not self._completed(document, ref):
+                    self._skip(document, DocumentReason.DUPLICATE)
+                elif document.is_whole:
+                    self._unchanged(document)
+                else:
+                    # What else opening has told, such as the size of one that was listed without.
+                    document.ref = replace(ref, size=len(data))
+                    document.data = data
+                    self._documents.put(document)
+            case Unchanged():
+                self._completed(document, replace(document.ref, version=document.known))
+                self._unchanged(document)
+            case Skipped(reason):
+                self._skip(document, reason)
+            case Kept(reason, message):
+                self._not_read(document, reason, message, in_doubt=True)
 
-    def _stood(self, entry: Ref) -> bool:
+    def _completed(self, document: Document, ref: Ref) -> bool:
+        """Take in what opening has told. False when that is a document which was met before."""
+        if not document.is_late:
+            if (ref.key, ref.version) != (document.ref.key, document.ref.version):
+                raise RuntimeError(f"{document.key!r} was listed by another key or version")
+            return True
+        was_known = document.known is not None
+        renamed = ref.key != document.key
+        if not self._s.ledger.complete(document, ref):
+            return False
+        if not document.is_whole and (was_known or renamed):
+            load_document(self._s.ledger, self._s.collection, self._s.configs, document)
+        return True
+
+    def _unchanged(self, document: Document) -> None:
+        self._s.ledger.settle(document, Verdict.UNCHANGED)
+        self._s.progress.unchanged(document.key)
+
+    def _skip(self, document: Document, reason: DocumentReason) -> None:
+        ledger, progress = self._s.ledger, self._s.progress
+        if reason in document.ref.doubted and self._stood(document):
+            ledger.settle(document, Verdict.KEPT)
+            progress.kept(document.key, reason, _DOUBTED)
+        else:
+            ledger.settle(document, Verdict.SKIPPED)
+            progress.skipped(document.key, reason)
+
+    def _not_read(
+        self, document: Document, reason: DocumentReason, message: str, *, in_doubt: bool
+    ) -> None:
+        """A document has no text. Where that is in doubt, what stands of it stays."""
+        ledger, progress = self._s.ledger, self._s.progress
+        if in_doubt and self._stood(document):
+            ledger.settle(document, Verdict.KEPT)
+            progress.kept(document.key, reason, message)
+        else:
+            ledger.settle(document, Verdict.FAILED)
+            progress.failed(document.key, reason, message)
+
+    def _stood(self, document: Document) -> bool:
         with self._asking:
-            return stood(self._s.ledger, self._s.collection, entry, self._s.configs)
+            return stood(self._s.ledger, self._s.collection, document, self._s.configs)
 
     # extract
 
@@ -207,21 +239,16 @@ class Stream:
         self._extracted.close()
 
     def _extract_one(self, document: Document, extractor: Extractor) -> None:
-        entry, ledger, progress = document.entry, self._s.ledger, self._s.progress
         try:
-            text = text_of(entry, document.data, extractor)
+            text = text_of(document.ref, document.data, extractor)
         except NotExtracted as error:
-            if not error.is_final and self._stood(entry):
-                ledger.settle(entry, Verdict.KEPT)
-                progress.kept(entry.key, error.reason, str(error))
-            else:
-                ledger.settle(entry, Verdict.FAILED)
-                progress.failed(entry.key, error.reason, str(error))
+            self._not_read(document, error.reason, str(error), in_doubt=not error.is_final)
             return
         if isinstance(text, DocumentReason):
-            self._skip(entry, text)
+            self._skip(document, text)
         else:
-            self._extracted.put(Extracted(entry, text))
+            document.data, document.text = b"", text
+            self._extracted.put(document)
 
     # chunk
 
@@ -240,7 +267,7 @@ class Stream:
         while document is not None:
             chunked = chunker.chunk(document.text)
             self._s.progress.chunks("produced", len(chunked.chunks))
-            documents.append(ChunkedDocument(document.entry, chunked))
+            documents.append(ChunkedDocument(document, chunked))
             left -= len(chunked.chunks)
             document = self._extracted.get(within=0) if left > 0 else None
         return documents
@@ -252,7 +279,7 @@ class Stream:
             chunks = document.chunked.chunks
             is_old = found.is_old(document.key_sha)
             stands = found.stands(document.key_sha, self._s.configs.embedding)
-            pending = Pending(document.entry, document.chunked, is_old, stands, len(chunks) - 1)
+            pending = Pending(document.document, document.chunked, is_old, stands, len(chunks) - 1)
             for chunk in (*chunks[1:], chunks[0]):
                 text_sha = document.text_shas[chunk.n]
                 reusable = found.get(document.key_sha, chunk.n, text_sha)
@@ -324,20 +351,20 @@ class Stream:
                 return
             pending.failed = True
             self._s.ledger.refused += 1
-        key, progress = pending.entry.key, self._s.progress
+        document, progress = pending.document, self._s.progress
         # What Chroma refuses it refuses in the midst of a write: what stands is not whole by then.
         if pending.stands and reason is DocumentReason.EMBEDDING_REJECTED:
-            self._s.ledger.settle(pending.entry, Verdict.KEPT)
-            progress.kept(key, reason, message)
+            self._s.ledger.settle(document, Verdict.KEPT)
+            progress.kept(document.key, reason, message)
         else:
-            self._s.ledger.settle(pending.entry, Verdict.FAILED)
-            progress.failed(key, reason, message)
+            self._s.ledger.settle(document, Verdict.FAILED)
+            progress.failed(document.key, reason, message)
         check_refused(self._s.ledger, message)
 
     def _send(self, item: Item, made: Made, in_place: bool = False) -> None:
         pending = item.pending
         record = make_record(
-            *(pending.entry, pending.chunked, item.chunk, made.vector),
+            *(pending.document, pending.chunked, item.chunk, made.vector),
             windows=made.windows,
             configs=self._s.configs,
             replaces=pending.has_old,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.chunk import Chunked
-from chroma_sync.pipeline.fetch import Ref
+from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.held import HeldRecords
-from chroma_sync.pipeline.index.records import Record, document_sha
+from chroma_sync.pipeline.index.records import Record
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue
@@ -26,7 +26,7 @@ _FILL_SECONDS = 0.5
 class Pending:
     """A document on its way. `outstanding`, `first` and `held` belong to the writer alone."""
 
-    entry: Ref
+    document: Document
     chunked: Chunked
     has_old: bool
     stands: bool  # whole from an earlier run: written over only once all chunks are embedded
@@ -91,7 +91,7 @@ class Writer:
         if not pending.stands:
             _queue(item, ready)
             return ready
-        key_sha = document_sha(pending.entry.key)
+        key_sha = pending.document.key_sha
         held.hold(key_sha, item.n, item.record)
         pending.held += 1
         if pending.held == len(pending.chunked.chunks):
@@ -119,10 +119,10 @@ class Writer:
             if pending.failed:
                 continue
             if item.n == 0:
-                entry, chunked = pending.entry, pending.chunked
+                document, chunked = pending.document, pending.chunked
                 count, note = len(chunked.chunks), chunked.fallback
-                self._ledger.settle(entry, Verdict.INDEXED)
-                self._progress.indexed(entry.key, entry.size, count, note)
+                self._ledger.settle(document, Verdict.INDEXED)
+                self._progress.indexed(document.key, document.size, count, note)
                 continue
             pending.outstanding -= 1
             if pending.outstanding == 0 and pending.first is not None:

@@ -13,7 +13,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Temporary, Unusable
 from chroma_sync.pipeline.existing import load_orphans
-from chroma_sync.pipeline.fetch import Ref
+from chroma_sync.pipeline.fetch import Outcome, Ref
 from chroma_sync.pipeline.forecast import forecast
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.ledger import Ledger
@@ -156,15 +156,15 @@ def test_a_pod_stops_when_another_one_has_finished_the_run(
     """What it would write from then on nobody looks at any more."""
     monkeypatch.setattr("chroma_sync.pipeline.run._OWNER_SECONDS", 0.01)
     first, second = make(0, run="r"), make(0, run="r")
-    real = first.connector.read
+    real = first.connector.open
 
-    def slow(entry: Ref) -> bytes:
-        if entry.key == "5.txt":
+    def slow(ref: Ref, known: str | None) -> Outcome:
+        if ref.key == "5.txt":
             steps.run(second)
             time.sleep(1)
-        return real(entry)
+        return real(ref, known)
 
-    monkeypatch.setattr(first.connector, "read", slow)
+    monkeypatch.setattr(first.connector, "open", slow)
     with pytest.raises(Temporary, match="has finished 'target'") as caught:
         steps.run(first)
     assert caught.value.reason is Reason.RUN_LOST

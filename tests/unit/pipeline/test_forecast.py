@@ -11,7 +11,7 @@ import pytest
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured
-from chroma_sync.pipeline.fetch import Ref
+from chroma_sync.pipeline.fetch import Opened, Outcome, Ref
 from chroma_sync.pipeline.forecast import Forecast, forecast
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.toolbox import Toolbox
@@ -60,12 +60,12 @@ def test_into_a_new_collection_with_a_previous_one(make_tools: MakeTools) -> Non
 def test_a_document_that_became_binary_is_removed(make_tools: MakeTools) -> None:
     steps.run(make_tools())
     tools = make_tools(sha=1, policy="Update")
-    read = tools.connector.read
+    opened = tools.connector.open
 
-    def binary(entry: Ref) -> bytes:
-        return b"\0" if entry.key == "big.py" else read(entry)
+    def binary(ref: Ref, known: str | None) -> Outcome:
+        return Opened(ref, b"\0") if ref.key == "big.py" else opened(ref, known)
 
-    tools.connector.read = binary  # type: ignore[method-assign]
+    tools.connector.open = binary  # type: ignore[method-assign]
     told = forecast(tools)
     steps.run(tools)
     done = tools.progress.result()

@@ -40,7 +40,7 @@ def opened(tmp_path: Path, stop: StopSignal) -> Iterator[GitConnector]:
 def reading(opened: GitConnector) -> Iterator[Ref]:
     """The files, of which the first is read; then git hangs."""
     entries = iter(list(opened.refs()))
-    assert opened.read(next(entries)) == b"x = 0\n"
+    assert opened.open(next(entries), None).data == b"x = 0\n"
     assert opened._reader is not None
     os.kill(opened._reader.pid, signal.SIGSTOP)
     return entries
@@ -50,7 +50,7 @@ def test_a_read_is_given_up(opened: GitConnector, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(git_command, "LOCAL_SECONDS", 0.5)
     entries = reading(opened)
     with pytest.raises(Temporary, match="git was silent for over a minute as it read"):
-        opened.read(next(entries))
+        opened.open(next(entries), None)
 
 
 def test_a_stop_ends_a_read(opened: GitConnector, stop: StopSignal) -> None:
@@ -58,7 +58,7 @@ def test_a_stop_ends_a_read(opened: GitConnector, stop: StopSignal) -> None:
     threading.Timer(0.3, stop.stop).start()
     began = time.monotonic()
     with pytest.raises(Stopped):
-        opened.read(next(entries))
+        opened.open(next(entries), None)
     assert time.monotonic() - began < 5
 
 
@@ -67,7 +67,7 @@ def test_a_git_that_ends_as_it_reads(opened: GitConnector) -> None:
     assert opened._reader is not None
     os.kill(opened._reader.pid, signal.SIGKILL)
     with pytest.raises(Temporary, match="git ended while it read"):
-        opened.read(next(entries))
+        opened.open(next(entries), None)
 
 
 @pytest.fixture

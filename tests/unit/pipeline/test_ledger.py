@@ -9,6 +9,7 @@ import pytest
 
 from chroma_sync.api.contract import SEAL_MAX
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.records import document_sha, record_id
 from chroma_sync.pipeline.ledger import Ledger, Verdict
@@ -24,6 +25,10 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def entry(key: str, skip: DocumentReason | None = None) -> Ref:
     return Ref(key, "v", 1, skip)
+
+
+def document(key: str) -> Document:
+    return Document.of(entry(key))
 
 
 def test_states_come_in_batches(ledger: Ledger) -> None:
@@ -50,7 +55,7 @@ def test_a_document_comes_back_as_it_was_met(ledger: Ledger) -> None:
     ]
     for one in entries:
         ledger.meet(one)
-    assert [found for found, _ in ledger.open_documents()] == entries
+    assert [found.ref for found in ledger.open_documents()] == entries
 
 
 def test_a_key_is_met_once(ledger: Ledger) -> None:
@@ -60,17 +65,17 @@ def test_a_key_is_met_once(ledger: Ledger) -> None:
     # A name that is no text is only shown as one.
     assert ledger.meet(entry("a\\xff", DocumentReason.NAME_NOT_UTF8))
     assert ledger.meet(entry("a\\xff"))
-    assert [found.version for found, _ in ledger.open_documents()] == ["1", "v", "v"]
+    assert [found.version for found in ledger.open_documents()] == ["1", "v", "v"]
 
 
 def test_a_document_takes_one_verdict(ledger: Ledger) -> None:
     for key in ("a", "b"):
         ledger.meet(entry(key))
-    ledger.settle(entry("a"), Verdict.INDEXED)
+    ledger.settle(document("a"), Verdict.INDEXED)
     with pytest.raises(RuntimeError, match="judged twice"):
-        ledger.settle(entry("a"), Verdict.SKIPPED)
+        ledger.settle(document("a"), Verdict.SKIPPED)
     with pytest.raises(RuntimeError, match="never met"):
-        ledger.settle(entry("c"), Verdict.SKIPPED)
+        ledger.settle(document("c"), Verdict.SKIPPED)
     assert ledger.unsettled() == 1
 
 
@@ -79,7 +84,7 @@ def test_documents_may_be_settled_while_they_are_read(ledger: Ledger) -> None:
     for key in keys:
         ledger.meet(entry(key))
     seen = []
-    for found, _ in ledger.open_documents():
+    for found in ledger.open_documents():
         seen.append(found.key)
         ledger.settle(found, Verdict.INDEXED)
     assert seen == keys
@@ -89,14 +94,14 @@ def test_documents_may_be_settled_while_they_are_read(ledger: Ledger) -> None:
 def test_a_document_that_was_lost_is_judged_again(ledger: Ledger) -> None:
     for key in ("whole", "lost", "skipped"):
         ledger.meet(entry(key))
-    ledger.settle(entry("whole"), Verdict.UNCHANGED)
-    ledger.settle(entry("lost"), Verdict.INDEXED)
-    ledger.settle(entry("skipped"), Verdict.SKIPPED)
+    ledger.settle(document("whole"), Verdict.UNCHANGED)
+    ledger.settle(document("lost"), Verdict.INDEXED)
+    ledger.settle(document("skipped"), Verdict.SKIPPED)
     ledger.load_chunk_counts({document_sha("whole"): 2})
     assert ledger.disagreeing() == 1
     ledger.reopen_lost()
-    assert [found.key for found, _ in ledger.open_documents()] == ["lost"]
-    ledger.settle(entry("lost"), Verdict.INDEXED)
+    assert [found.key for found in ledger.open_documents()] == ["lost"]
+    ledger.settle(document("lost"), Verdict.INDEXED)
     ledger.load_chunk_counts({document_sha("lost"): 1})
     assert ledger.disagreeing() == 0
     ledger.load_chunk_counts({document_sha("skipped"): 1})
@@ -111,9 +116,15 @@ def test_orphans_are_what_a_run_from_nothing_would_not_have(ledger: Ledger) -> N
     ledger.load_chunk_counts({document_sha("whole"): 2, document_sha("tail"): 1})
     ledger.load_chunk_counts({document_sha("broken"): 3})
     ledger.load_chunk_counts({document_sha("broken"): None})  # lost a record meanwhile
-    assert [whole for _, whole in ledger.open_documents()] == [True, True, False, False, False]
+    assert [found.is_whole for found in ledger.open_documents()] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
     for key, verdict in zip(keys, ["unchanged", "indexed", "failed", "kept"], strict=True):
-        ledger.settle(entry(key), Verdict(verdict))
+        ledger.settle(document(key), Verdict(verdict))
     stand = [("whole", 0), ("whole", 1), ("tail", 0), ("kept", 0), ("kept", 1)]
     left = [("tail", 1), ("tail", 2), ("broken", 0), ("broken", 2), ("too large", 0), ("gone", 0)]
     ledger.load_ids(record_id(document_sha(key), n) for key, n in (*stand, *left))
@@ -138,7 +149,7 @@ def test_records_with_foreign_ids_are_left_alone(ledger: Ledger) -> None:
 def judged(ledger: Ledger, verdicts: dict[str, str]) -> None:
     for key, verdict in verdicts.items():
         ledger.meet(entry(key))
-        ledger.settle(entry(key), Verdict(verdict))
+        ledger.settle(document(key), Verdict(verdict))
 
 
 VERDICTS = {"a": "indexed", "b": "unchanged", "c": "skipped", "d": "failed", "e": "kept"}
@@ -171,7 +182,7 @@ def test_what_a_seal_tells_is_taken_over(tmp_path: Path, ledger: Ledger, stood: 
     finish.load_chunk_counts({document_sha(key): 1 for key in "ab"})
     pages = [[record_id(document_sha(key), 0) for key in f"ab{stood}"]]
     finish.accept([ledger.seal()], lambda: pages)
-    left = {found.key for found, _ in finish.open_documents()}
+    left = {found.key for found in finish.open_documents()}
     assert left == {"a", "b"} | ({*stood} if stood != "e" else set())
     finish.close()
 
@@ -199,5 +210,5 @@ def test_what_is_kept_and_whole_counts_once(tmp_path: Path, ledger: Ledger) -> N
         finish.meet(entry(key))
     finish.load_chunk_counts({document_sha("a"): 1})
     finish.accept([ledger.seal()], lambda: [[record_id(document_sha("b"), 0)]])
-    assert [found.key for found, _ in finish.open_documents()] == ["a"]
+    assert [found.key for found in finish.open_documents()] == ["a"]
     finish.close()

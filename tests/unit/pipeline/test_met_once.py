@@ -12,7 +12,7 @@ from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.chunk import Chunked, Chunker
 from chroma_sync.pipeline.embed import EmbeddingRejected, Vectors
 from chroma_sync.pipeline.extract import Extractor
-from chroma_sync.pipeline.fetch import Ref
+from chroma_sync.pipeline.fetch import Outcome, Ref
 from chroma_sync.pipeline.index.records import document_sha
 from chroma_sync.pipeline.ledger import shard_of
 from chroma_sync.pipeline.listing import Shard
@@ -45,16 +45,16 @@ def count(tools: Toolbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, Counter[
     counts: dict[str, Counter[str]] = {
         kind: Counter() for kind in ("listed", "read", "extracted", "cut")
     }
-    entries, read = tools.connector.refs, tools.connector.read
+    refs, opened = tools.connector.refs, tools.connector.open
     extract, chunk = Extractor.extract, Chunker.chunk
 
     def listed() -> Generator[Ref, None, None]:
         counts["listed"]["listings"] += 1
-        yield from entries()
+        yield from refs()
 
-    def read_once(entry: Ref) -> bytes:
-        counts["read"][entry.key] += 1
-        return read(entry)
+    def read_once(ref: Ref, known: str | None) -> Outcome:
+        counts["read"][ref.key] += 1
+        return opened(ref, known)
 
     def extracted(self: Extractor, key: str, data: bytes, **more: Any) -> Text:
         counts["extracted"][key] += 1
@@ -65,7 +65,7 @@ def count(tools: Toolbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, Counter[
         return chunk(self, text)
 
     monkeypatch.setattr(tools.connector, "refs", listed)
-    monkeypatch.setattr(tools.connector, "read", read_once)
+    monkeypatch.setattr(tools.connector, "open", read_once)
     monkeypatch.setattr(Extractor, "extract", extracted)
     monkeypatch.setattr(Chunker, "chunk", cut)
     return counts

@@ -11,6 +11,7 @@ from chroma_sync.api.kinds.s3 import S3Run
 from chroma_sync.api.record_keys import OWN_KEYS_MAX, RECORD_KEYS_MAX, USER_KEYS_MAX
 from chroma_sync.pipeline.children import Limits
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
+from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.extract import as_text
 from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.records import GAVE_UP_AT, Configs, Record
@@ -28,7 +29,12 @@ def record_of(*, replaces: bool) -> Record:
     with Chunker(ChunkingConfig("tree_sitter", 100, None), Limits(memory_bytes=1)) as chunker:
         chunked = chunker.chunk(as_text("a.py", data))
     return make_record(
-        *(Ref("a.py", "v", len(data)), chunked, chunked.chunks[0], np.ones(2, np.float32)),
+        *(
+            Document.of(Ref("a.py", "v", len(data))),
+            chunked,
+            chunked.chunks[0],
+            np.ones(2, np.float32),
+        ),
         windows=2,
         configs=CONFIGS,
         replaces=replaces,

@@ -8,9 +8,10 @@ import pytest
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.embed import EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
-from chroma_sync.pipeline.fetch import Ref
+from chroma_sync.pipeline.fetch import Outcome, Ref
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.listing import Shard
 from chroma_sync.pipeline.previous import last_finished_collection
@@ -238,9 +239,9 @@ def test_a_document_that_is_lost_on_the_way_stops_the_run(
     again = make_tools(run="r")
     real = Ledger.settle
 
-    def forgetful(self: Ledger, entry: Ref, verdict: Verdict) -> None:
-        if entry.key != "small.md":
-            real(self, entry, verdict)
+    def forgetful(self: Ledger, document: Document, verdict: Verdict) -> None:
+        if document.key != "small.md":
+            real(self, document, verdict)
 
     monkeypatch.setattr(Ledger, "settle", forgetful)
     with pytest.raises(RuntimeError, match="nothing became of 1 documents"):
@@ -330,14 +331,14 @@ def test_the_previous_collection_goes_in_mid_run(make_tools: MakeTools) -> None:
     before = make_tools(collection="before")
     steps.run(before)
     tools = make_tools(previous="before")
-    read = tools.connector.read
+    opened = tools.connector.open
 
-    def deletes_first(entry: Ref) -> bytes:
+    def deletes_first(ref: Ref, known: str | None) -> Outcome:
         if before.database.find("before") is not None:
             before.database._server.delete_collection("before")
-        return read(entry)
+        return opened(ref, known)
 
-    tools.connector.read = deletes_first  # type: ignore[method-assign]
+    tools.connector.open = deletes_first  # type: ignore[method-assign]
     steps.run(tools)
     chunks = tools.progress.result().chunks
     assert (chunks.reused, chunks.embedded) == (0, chunks.written)

@@ -45,7 +45,7 @@ def documents(tools: Toolbox) -> list[Ref]:
 
 def versions(tools: Toolbox) -> dict[str, str]:
     """Of the documents; picture.png is none, as its bytes tell."""
-    return {e.key: e.version for e in documents(tools)}
+    return {e.key: e.version or "" for e in documents(tools)}
 
 
 def outcome(tools: Toolbox, collection: Collection, path: Path) -> tuple[set[str], set[str]]:
@@ -55,7 +55,7 @@ def outcome(tools: Toolbox, collection: Collection, path: Path) -> tuple[set[str
             ledger.meet(entry)
         load_target(ledger, collection, start(tools).configs)
         load_orphans(ledger, collection)
-        whole = {entry.key for entry, is_whole in ledger.open_documents() if is_whole}
+        whole = {one.key for one in ledger.open_documents() if one.is_whole}
         return whole, {i for orphan in ledger.orphans() for i in orphan.ids}
 
 

@@ -1,5 +1,14 @@
 """Fetch: where documents come from."""
 
-from chroma_sync.pipeline.fetch.model import Connector, Means, Ref
+from chroma_sync.pipeline.fetch.model import (
+    Connector,
+    Kept,
+    Means,
+    Opened,
+    Outcome,
+    Ref,
+    Skipped,
+    Unchanged,
+)
 
-__all__ = ["Connector", "Means", "Ref"]
+__all__ = ["Connector", "Kept", "Means", "Opened", "Outcome", "Ref", "Skipped", "Unchanged"]

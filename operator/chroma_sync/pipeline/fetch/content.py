@@ -13,8 +13,8 @@ def bytes_verdict(data: bytes) -> DocumentReason | None:
     return pointer(data) if data else DocumentReason.EMPTY
 
 
-def text_verdict(entry: Ref, text: bytes) -> DocumentReason | None:
+def text_verdict(ref: Ref, text: bytes) -> DocumentReason | None:
     """Why a document of this text is skipped."""
     if not text:
         return DocumentReason.EMPTY
-    return next((v for v in content_verdicts(entry.key, text) if v not in entry.despite), None)
+    return next((v for v in content_verdicts(ref.key, text) if v not in ref.despite), None)

@@ -1,4 +1,4 @@
-"""What a source yields: entries to list, and bytes to read."""
+"""What a source is to a run: a connector that names documents and opens them."""
 
 from __future__ import annotations
 
@@ -15,28 +15,62 @@ from chroma_sync.pipeline.secrets import Secrets
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """One document of a source at one revision, before its bytes are read.
+    """A document as its source names it, before its bytes are read.
 
     `key` names it for people and decides its record ids. `version` changes exactly when its bytes
-    do (a blob id, an ETag). `size` is in bytes. `skip` is a verdict that the listing alone gives.
-    `despite` are verdicts on its text that do not count, as someone says so; `encoding` is the name
-    of the one that the text is said to be in. `doubted` are verdicts that may be wrong, as what
-    could overrule them is unknown: what stands of the document stays then.
+    do (a blob id, an ETag); None where only opening tells. `size` is in bytes, None where only
+    opening tells. `skip` is a verdict that the listing alone gives. `despite` are verdicts on its
+    text that do not count, as someone says so; `encoding` is the name of the one that the text is
+    said to be in. `doubted` are verdicts that may be wrong, as what could overrule them is unknown:
+    what stands of the document stays then. `media_type` is what its source says that it is.
     """
 
     key: str
-    version: str
-    size: int
+    version: str | None
+    size: int | None
     skip: DocumentReason | None = None
     despite: frozenset[DocumentReason] = frozenset()
     encoding: str | None = None
     doubted: frozenset[DocumentReason] = frozenset()
+    media_type: str | None = None
 
-    @property
-    def state(self) -> str:
+    def state(self, version: str) -> str:
         """What decides "unchanged": the bytes, and how they are taken, which they don't tell."""
-        said = sorted(self.despite) + ([self.encoding] if self.encoding is not None else [])
-        return " ".join((self.version, *said))
+        said = (self.encoding, self.media_type)
+        return " ".join((version, *sorted(self.despite), *(one for one in said if one is not None)))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A document and its bytes. `ref` is complete by now: its version is known. Where the listing
+    gave no version its key may be another than it was listed by; else key and version are those."""
+
+    ref: Ref
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A document is still of the version that is known of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A document is not indexed, on purpose. One that was listed and is gone by now is `GONE`."""
+
+    reason: DocumentReason
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document can't be read now, and that tells nothing of it: what stands of it stays. Where
+    nothing does it has failed, with this `reason` and `message`."""
+
+    reason: DocumentReason
+    message: str
+
+
+Outcome = Opened | Unchanged | Skipped | Kept
 
 
 @dataclass(frozen=True)
@@ -65,14 +99,15 @@ class Connector(Protocol):
         """Get ready to list and read that revision."""
 
     def refs(self) -> Generator[Ref, None, None]:
-        """List the documents of the opened revision that the globs choose, in a fixed order. It may
+        """List the documents of the prepared revision that the run wants, in a fixed order. It may
         hold a process and files: whoever does not read all of it closes it."""
 
     def notes(self) -> Sequence[str]:
         """What a person should know of the last listing, once it has come to its end."""
 
-    def read(self, entry: Ref) -> bytes:
-        """Read one listed document whole. Its size was checked by the listing."""
+    def open(self, ref: Ref, known: str | None) -> Outcome:
+        """Read one listed document whole. `known`: its version that stands in the target as it is
+        to stand, where the listing gave none; only then may the answer be `Unchanged`."""
 
     def close(self) -> None:
         """End child processes."""

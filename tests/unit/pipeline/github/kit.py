@@ -13,7 +13,7 @@ from chroma_sync.api.contract import SecretKey, SecretUse
 from chroma_sync.api.kinds.github import GithubSource
 from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.factory import make_connector
-from chroma_sync.pipeline.fetch import Connector
+from chroma_sync.pipeline.fetch import Connector, Opened
 from chroma_sync.pipeline.fetch.git.access import TOKEN_USER, basic_login
 from chroma_sync.pipeline.fetch.patience import Patience
 from chroma_sync.pipeline.queues import StopSignal
@@ -102,7 +102,8 @@ def token(value: str = TOKEN) -> Given:
 def read_all(reading: Connector) -> dict[str, bytes]:
     reading.prepare(reading.resolve())
     try:
-        return {entry.key: reading.read(entry) for entry in reading.refs()}
+        outcomes = {ref.key: reading.open(ref, None) for ref in reading.refs()}
+        return {key: one.data for key, one in outcomes.items() if isinstance(one, Opened)}
     finally:
         reading.close()
 

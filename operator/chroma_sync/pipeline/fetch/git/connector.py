@@ -32,7 +32,7 @@ from chroma_sync.pipeline.fetch.git.globs import Globs
 from chroma_sync.pipeline.fetch.git.listing import Listed, listed
 from chroma_sync.pipeline.fetch.git.process import GitEnded, GitProcess, GitTimeout
 from chroma_sync.pipeline.fetch.git.remote import CHECK_REF, Remote
-from chroma_sync.pipeline.fetch.model import Ref
+from chroma_sync.pipeline.fetch.model import Opened, Ref
 from chroma_sync.pipeline.fetch.worth import judged
 
 _BRANCHES_SHOWN = 5
@@ -163,32 +163,36 @@ class GitConnector:
             for record, values in zip(records, attributes, strict=False):
                 if self._globs.chosen(record.path):
                     self._any_chosen = True
-                    yield self._entry(record, values)
+                    yield self._ref_of(record, values)
 
     def notes(self) -> list[str]:
         nothing = [] if self._any_chosen else [_NOTHING_CHOSEN]
         return [*self._globs.unmatched(), *self._given_up, *nothing]
 
-    def read(self, entry: Ref) -> bytes:
+    def open(self, ref: Ref, known: str | None) -> Opened:
         if self._reader is None:
             self._reader = self._command.start(self._repository, "cat-file", "--batch")
         try:
-            self._reader.ask(entry.version.encode() + b"\n")
-            header = self._reader.fields(1, b"\n")[0].split()
-            if len(header) != 3 or int(header[2]) != entry.size:
-                raise Temporary(Reason.INTERNAL_ERROR, f"git could not read {entry.key!r}")
-            return self._reader.exactly(entry.size + 1)[:-1]
+            return Opened(ref, self._blob(self._reader, ref))
         except GitEnded:
-            message = f"git ended while it read {entry.key!r}"
+            message = f"git ended while it read {ref.key!r}"
             raise Temporary(Reason.INTERNAL_ERROR, message) from None
         except GitTimeout:
-            message = f"git was silent for over a minute as it read {entry.key!r}"
+            message = f"git was silent for over a minute as it read {ref.key!r}"
             raise Temporary(Reason.INTERNAL_ERROR, message) from None
 
     def close(self) -> None:
         if self._reader is not None:
             self._reader.end()
             self._reader = None
+
+    def _blob(self, reader: GitProcess, ref: Ref) -> bytes:
+        """The bytes of a listed file: its version is their id, and the listing has their size."""
+        reader.ask(f"{ref.version}\n".encode())
+        header = reader.fields(1, b"\n")[0].split()
+        if len(header) != 3 or int(header[2]) != ref.size:
+            raise Temporary(Reason.INTERNAL_ERROR, f"git could not read {ref.key!r}")
+        return reader.exactly(int(header[2]) + 1)[:-1]
 
     def _records(self) -> Generator[Listed, None, None]:
         command = ("ls-tree", "-r", "-l", "-z", "--full-tree", self._revision)
@@ -212,7 +216,7 @@ class GitConnector:
     def _asks_for(self, record: Listed) -> bool:
         return record.verdict is None and self._globs.chosen(record.path)
 
-    def _entry(self, record: Listed, attributes: Mapping[str, bytes] | None) -> Ref:
+    def _ref_of(self, record: Listed, attributes: Mapping[str, bytes] | None) -> Ref:
         """A record with what the listing, its attributes and its name say of it."""
         verdict = record.verdict
         if verdict is not None:
