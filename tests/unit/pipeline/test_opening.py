@@ -1,0 +1,154 @@
+"""What only opening a document tells: its version and its final key, that it is as it was, gone, or
+can't be read now."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+
+import pytest
+
+from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.fetch import Kept, Opened, Outcome, Ref, Skipped, Unchanged
+from chroma_sync.pipeline.toolbox import Toolbox
+
+MakeTools = Callable[..., Toolbox]
+REFUSED = Kept(DocumentReason.MALFORMED, "The host answers with 403 for now.")
+
+
+class LateConnector:
+    """Documents by their keys, of which the listing gives no more. An outcome stands for itself; a
+    text may stand under another key than it was listed by. `opened` has what was known of each."""
+
+    def __init__(self, documents: dict[str, str | Outcome], moved: dict[str, str]) -> None:
+        self.documents = documents
+        self.moved = moved
+        self.conditional = True
+        self.opened: dict[str, str | None] = {}
+
+    def resolve(self) -> str:
+        return "now"
+
+    def check(self) -> None:
+        """It is there."""
+
+    def prepare(self, revision: str) -> None:
+        """There is one revision alone."""
+
+    def refs(self) -> Generator[Ref, None, None]:
+        yield from (Ref(key, version=None, size=None) for key in self.documents)
+
+    def notes(self) -> list[str]:
+        return []
+
+    def open(self, ref: Ref, known: str | None) -> Outcome:
+        self.opened[ref.key] = known
+        found = self.documents[ref.key]
+        if not isinstance(found, str):
+            return found
+        version = hashlib.sha256(found.encode()).hexdigest()
+        if self.conditional and known == version:
+            return Unchanged()
+        key = self.moved.get(ref.key, ref.key)
+        return Opened(replace(ref, key=key, version=version), found.encode())
+
+    def close(self) -> None:
+        """Nothing to give up."""
+
+
+@pytest.fixture
+def run(make_tools: MakeTools) -> Iterator[Run]:
+    yield Run(make_tools)
+
+
+class Run:
+    """Runs over documents that are late. The last one is `tools`, its connector is `connector`."""
+
+    tools: Toolbox
+    connector: LateConnector
+
+    def __init__(self, make_tools: MakeTools) -> None:
+        self._make_tools = make_tools
+
+    def __call__(
+        self, documents: dict[str, str | Outcome], *, conditional: bool = True, **moved: str
+    ) -> dict[str, int]:
+        """Counts of the documents of a run, those that are not 0."""
+        self.tools = self._make_tools(policy="Update", max_delete_percent=100)
+        self.connector = LateConnector(documents, moved)
+        self.connector.conditional = conditional
+        self.tools.connector = self.connector
+        steps.run(self.tools)
+        counts = self.tools.progress.result().documents.model_dump()
+        return {name: count for name, count in counts.items() if count}
+
+    def texts(self) -> dict[str, str]:
+        """What stands: the first texts by the keys of their documents."""
+        collection = self.tools.database.find("target")
+        assert collection is not None
+        found = collection._handle.get(include=["documents", "metadatas"])
+        assert collection.metadata["finished_ingest"] is True
+        keys = [str(one["document_key"]) for one in found["metadatas"] or []]
+        return dict(zip(keys, found["documents"] or [], strict=True))
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_a_version_that_only_opening_tells(run: Run, conditional: bool) -> None:
+    assert run({"a": "one", "b": "two"}) == {"discovered": 2, "indexed": 2}
+    assert run.connector.opened == {"a": None, "b": None}
+    again = run({"a": "one", "b": "two, changed"}, conditional=conditional)
+    assert again == {"discovered": 2, "indexed": 1, "unchanged": 1}
+    known = hashlib.sha256(b"one").hexdigest()
+    assert run.connector.opened["a"] == known
+    assert run.tools.progress.result().chunks.embedded == 1
+    assert run.texts() == {"a": "one", "b": "two, changed"}
+    assert run({"a": "one", "b": "two, changed"}) == {"discovered": 2, "unchanged": 2}
+
+
+def test_what_can_not_be_read_now_stays(run: Run) -> None:
+    run({"a": "one", "b": "two"})
+    assert run({"a": REFUSED, "b": "two"}) == {"discovered": 2, "kept": 1, "unchanged": 1}
+    assert run.texts() == {"a": "one", "b": "two"}
+    (failure,) = run.tools.progress.result().failures
+    assert (failure.document, failure.message) == ("a", REFUSED.message)
+    assert run({"new": REFUSED, "b": "two"}) == {
+        "discovered": 2,
+        "failed": 1,
+        "unchanged": 1,
+        "removed": 1,
+    }
+    assert run.texts() == {"b": "two"}
+
+
+def test_what_is_gone_by_now_goes(run: Run) -> None:
+    run({"a": "one", "b": "two"})
+    gone = run({"a": Skipped(DocumentReason.GONE), "b": "two"})
+    assert gone == {"discovered": 2, "skipped": 1, "unchanged": 1, "removed": 1}
+    assert run.tools.progress.result().skipped == {"Gone": 1}
+    assert run.texts() == {"b": "two"}
+
+
+def test_a_key_that_only_opening_tells(run: Run) -> None:
+    assert run({"old": "one"}, old="new") == {"discovered": 1, "indexed": 1}
+    assert run.texts() == {"new": "one"}
+    # Nothing is known of it by the key that it is listed by.
+    assert run({"old": "one"}, old="new") == {"discovered": 1, "unchanged": 1}
+    assert run.connector.opened == {"old": None}
+    assert run({"old": "two"}, old="new") == {"discovered": 1, "indexed": 1}
+    assert run.texts() == {"new": "two"}
+
+
+def test_two_documents_of_one_final_key(run: Run) -> None:
+    counts = run({"a": "one", "b": "one", "c": "other"}, a="c", b="c")
+    assert counts == {"discovered": 3, "indexed": 1, "skipped": 2}
+    assert run.tools.progress.result().skipped == {"Duplicate": 2}
+    assert run.texts() == {"c": "other"}
+
+
+def test_a_listed_version_is_final(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    refs = [Ref("a", "1", 3)]
+    monkeypatch.setattr(LateConnector, "refs", lambda _: (ref for ref in refs))
+    with pytest.raises(RuntimeError, match="'a' was listed by another key or version"):
+        run({"a": "one"})
