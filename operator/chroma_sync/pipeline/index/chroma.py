@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -66,7 +66,9 @@ class Database:
     def __init__(
         self, server: Any, tenant: str, database: str, calls: Calls, close: Callable[[], None]
     ) -> None:
+        """Asks the server how much it takes at once."""
         self._server = server
+        self._batch = int(calls.call(server.get_max_batch_size))
         self._place = {"tenant": tenant, "database": database}
         self._call = calls.call
         self._of_collections = replace(calls, missing=COLLECTION_GONE)
@@ -106,7 +108,9 @@ class Database:
         with ExitStack() as stack:
             stack.callback(server._session.close)
             calls.call(lambda: (server.get_tenant(tenant), server.get_database(database, tenant)))
-            return cls(server, tenant, database, calls, stack.pop_all().close)
+            opened = cls(server, tenant, database, calls, server._session.close)
+            stack.pop_all()
+        return opened
 
     @classmethod
     def embedded(cls, path: Path, database: str) -> Database:
@@ -123,10 +127,6 @@ class Database:
 
         client = calls.call(opened)
         return cls(client._server, client.tenant, database, calls, client.close)
-
-    @cached_property
-    def _batch(self) -> int:
-        return int(self._call(self._server.get_max_batch_size))
 
     def write_limit(self) -> int:
         """The most records that one write may hold."""
