@@ -67,7 +67,7 @@ def pieces(files: Mapping[str, bytes], chunker: Chunker, *, rules: bool) -> list
             with suppress(NotExtracted):
                 text = text_of(entry, data, extractor)
                 if isinstance(text, Text):
-                    chunks = chunker.chunk(text).chunks
+                    chunks = chunker.chunk(text)
                     found += [Piece(path, chunk.text.decode()) for chunk in chunks]
     return found
 

@@ -50,7 +50,7 @@ def our_pieces(files: list[tuple[str, str]]) -> list[list[tuple[int, int]]]:
     pieces = []
     with Chunker(ChunkingConfig("tree_sitter", MAX_SIZE_BYTES, None)) as chunker:
         for name, text in files:
-            chunks = chunker.chunk(as_text(name, text.encode())).chunks
+            chunks = chunker.chunk(as_text(name, text.encode()))
             ends = np.cumsum([len(chunk.text) for chunk in chunks]).tolist()
             pieces.append(list(zip([0, *ends], ends, strict=False)))
     return pieces

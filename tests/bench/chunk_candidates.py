@@ -19,6 +19,7 @@ from tree_sitter_language_pack import SupportedLanguage, get_binding, get_parser
 from bench.chunk_corpus import File
 from chroma_sync.pipeline.children import Limits
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
+from chroma_sync.pipeline.chunk.cuts import Cuts
 from chroma_sync.pipeline.chunk.parser import BoundedParser
 from chroma_sync.pipeline.chunk.syntax import syntax_cuts
 from chroma_sync.pipeline.extract import as_text
@@ -49,7 +50,7 @@ def bare_parse(_: int, __: list[str]) -> Split:
 class ParserHere(BoundedParser):
     """Parses where it is called."""
 
-    def cuts(self, language: str, data: bytes, max_size: int) -> list[int]:
+    def cuts(self, language: str, data: bytes, max_size: int) -> Cuts:
         return syntax_cuts(language, data, max_size)
 
 
@@ -64,7 +65,7 @@ def in_child(size: int, _: list[str]) -> Split:
 
 
 def _texts(chunker: Chunker) -> Split:
-    return lambda file: [c.text for c in chunker.chunk(as_text(file.path.name, file.data)).chunks]
+    return lambda file: [c.text for c in chunker.chunk(as_text(file.path.name, file.data))]
 
 
 def _config(size: int) -> ChunkingConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 from chroma_sync.api.contract import SecretKey, SecretUse
 from chroma_sync.pipeline.fetch import Means, Opened, Ref
@@ -35,7 +35,7 @@ class Dictionary:
     def prepare(self, revision: str) -> None:
         """There is one revision alone."""
 
-    def refs(self) -> Iterator[Ref]:
+    def refs(self) -> Generator[Ref, None, None]:
         for key, text in sorted(self._texts.items()):
             yield Ref(key, version=_hash(text), size=len(text))
 

@@ -19,7 +19,7 @@ from chroma_sync.pipeline.index.records import (
     id_parts,
     record_id,
 )
-from chroma_sync.pipeline.index.standing import Found
+from chroma_sync.pipeline.index.standing import stands_whole
 from chroma_sync.pipeline.ledger import Ledger
 
 # Documents asked for at once. A single node takes up to 20 ms for a question about 80,000 records,
@@ -86,10 +86,7 @@ def stood(ledger: Ledger, collection: Collection, document: Document, configs: C
         ledger.load_first(collection.ids())
     if not ledger.stood(document):
         return False
-    found = Found()
-    for stored in collection.of_documents([document.key_sha], vectors=False):
-        found.add_old(stored)
-    return found.stands(document.key_sha, configs.embedding)
+    return stands_whole(collection, document.key_sha, configs.embedding)
 
 
 def load_orphans(ledger: Ledger, collection: Collection) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from heapq import nlargest
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.batches import batches
@@ -20,7 +20,7 @@ from chroma_sync.pipeline.extract import Extractor, NotExtracted
 from chroma_sync.pipeline.fetch import Opened
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
-from chroma_sync.pipeline.index.records import Configs
+from chroma_sync.pipeline.index.records import Configs, record_id, sha256_hex
 from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.listing import meet_all
@@ -29,7 +29,7 @@ from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.reading import text_of
 from chroma_sync.pipeline.run import start
 from chroma_sync.pipeline.seen import Seen
-from chroma_sync.pipeline.stream import CHUNKS_BOUND, ChunkedDocument
+from chroma_sync.pipeline.stream import CHUNKS_BOUND
 from chroma_sync.pipeline.toolbox import Toolbox
 
 _LARGEST: Final = 10
@@ -62,6 +62,14 @@ class Forecast:
     refused: str = ""  # why the run would end before it removes anything
 
 
+class Cut(NamedTuple):
+    """A chunk of a document, and of how many."""
+
+    document: Document
+    chunks: int
+    chunk: Chunk
+
+
 def forecast(tools: Toolbox) -> Forecast:
     """Look at everything as a run would. Raises what the run would raise before its first write."""
     run = start(tools)
@@ -86,8 +94,8 @@ def forecast(tools: Toolbox) -> Forecast:
             closing(Seen(tools.scratch / "seen.sqlite")) as seen,
         ):
             cut = _cut(tools, run.configs, ledger, target, extractor, chunker, result)
-            for documents in batches(cut, CHUNKS_BOUND, lambda one: len(one.text_shas)):
-                _count(documents, standing, seen, result)
+            for window in batches(cut, CHUNKS_BOUND, lambda _: 1):
+                _count(window, standing, seen, result)
         result.removed = ledger.removed()
     stand = result.added + result.changed + result.unchanged + result.kept + result.removed
     result.refused = too_many_go(tools.configuration, result.removed, stand, _WOULD_END)
@@ -102,8 +110,8 @@ def _cut(
     extractor: Extractor,
     chunker: Chunker,
     result: Forecast,
-) -> Iterator[ChunkedDocument]:
-    """The documents that would be written. The others are counted here."""
+) -> Iterator[Cut]:
+    """The chunks of the documents that would be written. The others are counted here."""
 
     def is_kept(document: Document, *, in_doubt: bool) -> bool:
         kept = in_doubt and target is not None and stood(ledger, target, document, configs)
@@ -138,27 +146,25 @@ def _cut(
             if isinstance(text, DocumentReason):
                 skip(document, text)
             else:
-                yield ChunkedDocument(document, chunker.chunk(text))
+                chunked = chunker.chunk(text)
+                yield from (Cut(document, len(chunked), chunk) for chunk in chunked)
 
 
-def _count(
-    documents: list[ChunkedDocument], standing: Standing, seen: Seen, result: Forecast
-) -> None:
-    """Take some documents that would be written into account."""
-    found = standing.find({d.key_sha: set(d.text_shas) for d in documents})
-    for document in documents:
-        is_old = found.is_old(document.key_sha)
-        result.changed += is_old
-        result.added += not is_old
-        chunks, key = len(document.text_shas), document.document.key
-        result.chunks += chunks
-        result.types.update(_type_of(key, chunk) for chunk in document.chunked.chunks)
-        result.largest = nlargest(_LARGEST, [*result.largest, (chunks, key)])
-        result.texts += sum(
-            found.get(document.key_sha, n, text_sha) is None
-            and seen.is_new(bytes.fromhex(text_sha))
-            for n, text_sha in enumerate(document.text_shas)
-        )
+def _count(window: list[Cut], standing: Standing, seen: Seen, result: Forecast) -> None:
+    """Take some chunks that would be written into account."""
+    ids = [record_id(one.document.key_sha, one.chunk.n) for one in window]
+    text_shas = [sha256_hex(one.chunk.text) for one in window]
+    found = standing.find(dict(zip(ids, text_shas, strict=True)))
+    for one, id_, text_sha in zip(window, ids, text_shas, strict=True):
+        key = one.document.key
+        if one.chunk.n == 0:
+            result.changed += id_ in found.old
+            result.added += id_ not in found.old
+            result.largest = nlargest(_LARGEST, [*result.largest, (one.chunks, key)])
+        result.chunks += 1
+        result.types[_type_of(key, one.chunk)] += 1
+        is_new = found.get(id_, text_sha) is None and seen.is_new(bytes.fromhex(text_sha))
+        result.texts += is_new
 
 
 def _type_of(key: str, chunk: Chunk) -> str:

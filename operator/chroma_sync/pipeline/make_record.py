@@ -38,7 +38,7 @@ def make_record(
     with this text and vector does."""
     key_sha = document.key_sha
     gave_up = chunked.fallback is not None
-    is_last = chunk.n == len(chunked.chunks) - 1
+    is_last = chunk.n == len(chunked) - 1
     state = document_state(key_sha, document.state, configs, gave_up=gave_up, is_last=is_last)
     metadata: dict[str, Scalar | None] = {}
     if replaces:

@@ -15,13 +15,13 @@ written over before all its chunks are embedded: when one is refused, what stand
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason, Reason
-from chroma_sync.pipeline.chunk import Chunk, Chunked, Chunker
+from chroma_sync.pipeline.chunk import Chunk, Chunker
 from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.embed import EmbeddingRejected, Model, Space, embed_long
 from chroma_sync.pipeline.errors import Stopped, Unusable
@@ -29,11 +29,8 @@ from chroma_sync.pipeline.existing import load_document, stood
 from chroma_sync.pipeline.extract import Extractor, NotExtracted
 from chroma_sync.pipeline.fetch import Connector, Kept, Opened, Ref, Skipped, Unchanged
 from chroma_sync.pipeline.index.chroma import Collection
-from chroma_sync.pipeline.index.records import (
-    Configs,
-    sha256_hex,
-)
-from chroma_sync.pipeline.index.standing import Reusable, Standing
+from chroma_sync.pipeline.index.records import Configs, record_id, sha256_hex
+from chroma_sync.pipeline.index.standing import Reusable, Standing, stands_whole
 from chroma_sync.pipeline.known_texts import KnownTexts, Made, Turn
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.make_record import make_record
@@ -55,21 +52,14 @@ _DOUBTED = "It would be skipped, but what could say otherwise is not known: what
 
 @dataclass(frozen=True)
 class Item:
-    """One chunk of a pending document."""
+    """One chunk of a pending document, and what stands of it already. `replaces`: a record stands
+    under its id."""
 
     pending: Pending
     chunk: Chunk
     text_sha: str
-
-
-class ChunkedDocument:
-    """A document that was cut, with the hashes of its key and of its chunks' texts."""
-
-    def __init__(self, document: Document, chunked: Chunked) -> None:
-        self.document = document
-        self.chunked = chunked
-        self.key_sha = document.key_sha
-        self.text_shas = [sha256_hex(chunk.text) for chunk in chunked.chunks]
+    replaces: bool
+    reusable: Reusable | None
 
 
 @dataclass(frozen=True)
@@ -254,38 +244,49 @@ class Stream:
 
     def _chunk(self) -> None:
         with self._s.make_chunker() as chunker:
-            while documents := self._chunked_documents(chunker):
-                self._hand_out(documents)
+            for item in _first_last(self._items(chunker)):
+                self._hand_on(item)
         self._chunks.close()
 
-    def _chunked_documents(self, chunker: Chunker) -> list[ChunkedDocument]:
-        """The next documents that are there already, so many that asking what stands of them pays.
-        Waits for the first; empty when there is none any more."""
-        documents: list[ChunkedDocument] = []
-        left = CHUNKS_BOUND
-        document = self._extracted.get()
-        while document is not None:
-            chunked = chunker.chunk(document.text)
-            self._s.progress.chunks("produced", len(chunked.chunks))
-            documents.append(ChunkedDocument(document, chunked))
-            left -= len(chunked.chunks)
-            document = self._extracted.get(within=0) if left > 0 else None
-        return documents
+    def _items(self, chunker: Chunker) -> Iterator[Item]:
+        """The chunks of all documents, with what stands of them. That is asked for of many chunks
+        at once; but what there is does not wait for a document that is not there yet."""
+        window: list[tuple[Pending, Chunk]] = []
+        while True:
+            document = self._extracted.get(within=0 if window else None)
+            if document is None:
+                if not window:
+                    return
+                yield from self._looked_up(window)
+                window = []
+                continue
+            pending = self._pending(document, chunker)
+            for chunk in pending.chunked:
+                if pending.failed:
+                    break
+                window.append((pending, chunk))
+                if len(window) == CHUNKS_BOUND:
+                    yield from self._looked_up(window)
+                    window = []
 
-    def _hand_out(self, documents: list[ChunkedDocument]) -> None:
-        """Send each chunk to be embedded, or straight on with a vector that stands already."""
-        found = self._s.standing.find({d.key_sha: set(d.text_shas) for d in documents})
-        for document in documents:
-            chunks = document.chunked.chunks
-            is_old = found.is_old(document.key_sha)
-            stands = found.stands(document.key_sha, self._s.configs.embedding)
-            pending = Pending(document.document, document.chunked, is_old, stands, len(chunks) - 1)
-            for chunk in (*chunks[1:], chunks[0]):
-                text_sha = document.text_shas[chunk.n]
-                reusable = found.get(document.key_sha, chunk.n, text_sha)
-                self._hand_on(Item(pending, chunk, text_sha), reusable)
+    def _pending(self, document: Document, chunker: Chunker) -> Pending:
+        chunked = chunker.chunk(document.text)
+        self._s.progress.chunks("produced", len(chunked))
+        return Pending(document, chunked, outstanding=len(chunked) - 1)
 
-    def _hand_on(self, item: Item, reusable: Reusable | None) -> None:
+    def _looked_up(self, window: list[tuple[Pending, Chunk]]) -> Iterator[Item]:
+        ids = [record_id(pending.document.key_sha, chunk.n) for pending, chunk in window]
+        text_shas = [sha256_hex(chunk.text) for _, chunk in window]
+        found = self._s.standing.find(dict(zip(ids, text_shas, strict=True)))
+        for (pending, chunk), id_, text_sha in zip(window, ids, text_shas, strict=True):
+            replaces = id_ in found.old
+            if chunk.n == 0:
+                pending.stood = replaces
+            yield Item(pending, chunk, text_sha, replaces, found.get(id_, text_sha))
+
+    def _hand_on(self, item: Item) -> None:
+        """Send a chunk to be embedded, or straight on with a vector that stands already."""
+        reusable = item.reusable
         if reusable is not None and reusable.vector is not None:
             self._reuse(item, Made(reusable.vector, reusable.windows), reusable.in_place)
             return
@@ -353,7 +354,12 @@ class Stream:
             self._s.ledger.refused += 1
         document, progress = pending.document, self._s.progress
         # What Chroma refuses it refuses in the midst of a write: what stands is not whole by then.
-        if pending.stands and reason is DocumentReason.EMBEDDING_REJECTED:
+        embedding, collection = self._s.configs.embedding, self._s.collection
+        if (
+            reason is DocumentReason.EMBEDDING_REJECTED
+            and pending.stood
+            and stands_whole(collection, document.key_sha, embedding)
+        ):
             self._s.ledger.settle(document, Verdict.KEPT)
             progress.kept(document.key, reason, message)
         else:
@@ -367,7 +373,7 @@ class Stream:
             *(pending.document, pending.chunked, item.chunk, made.vector),
             windows=made.windows,
             configs=self._s.configs,
-            replaces=pending.has_old,
+            replaces=item.replaces,
             in_place=in_place,
         )
         self._records.put(Embedded(pending, item.chunk.n, record))
@@ -378,3 +384,15 @@ class Stream:
         s = self._s
         writer = Writer(s.collection, s.write_limit, s.ledger, s.progress, self._fail)
         writer.write_all(self._records, s.scratch / "held.sqlite")
+
+
+def _first_last(items: Iterator[Item]) -> Iterator[Item]:
+    """The same, but with chunk 0 of each document behind all its others."""
+    for item in items:
+        n = item.chunk.n
+        if n == 0:
+            first = item
+        else:
+            yield item
+        if n == len(item.pending.chunked) - 1:
+            yield first

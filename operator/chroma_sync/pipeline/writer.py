@@ -28,9 +28,8 @@ class Pending:
 
     document: Document
     chunked: Chunked
-    has_old: bool
-    stands: bool  # whole from an earlier run: written over only once all chunks are embedded
     outstanding: int  # chunks other than 0 that are not acknowledged yet
+    stood: bool = False  # chunk 0, before the run: written over only once all chunks are embedded
     first: Record | None = None  # chunk 0, held back
     held: int = 0  # chunks that wait for the others
     failed: bool = False
@@ -84,19 +83,18 @@ class Writer:
             ready = self._write(ready)
 
     def _admit(self, item: Embedded, ready: list[Embedded], held: HeldRecords) -> list[Embedded]:
-        """Let a record be written now, or hold it back: a chunk of a document that stands waits for
+        """Let a record be written now, or hold it back: a chunk of a document that stood waits for
         all its others, so that one that is refused finds nothing written over. Returns what is to
         be written next."""
         pending = item.pending
-        if not pending.stands:
+        if not pending.stood:
             _queue(item, ready)
             return ready
-        key_sha = pending.document.key_sha
+        chunked, key_sha = pending.chunked, pending.document.key_sha
         held.hold(key_sha, item.n, item.record)
         pending.held += 1
-        if pending.held == len(pending.chunked.chunks):
-            chunks = pending.chunked.chunks
-            for n, record in held.taken(key_sha, lambda n: chunks[n].text.decode()):
+        if pending.held == len(chunked):
+            for n, record in held.taken(key_sha, lambda n: chunked.text_of(n).decode()):
                 _queue(Embedded(pending, n, record), ready)
                 if len(ready) >= self._limit:
                     ready = self._write(ready)
@@ -120,9 +118,8 @@ class Writer:
                 continue
             if item.n == 0:
                 document, chunked = pending.document, pending.chunked
-                count, note = len(chunked.chunks), chunked.fallback
                 self._ledger.settle(document, Verdict.INDEXED)
-                self._progress.indexed(document.key, document.size, count, note)
+                self._progress.indexed(document.key, document.size, len(chunked), chunked.fallback)
                 continue
             pending.outstanding -= 1
             if pending.outstanding == 0 and pending.first is not None:

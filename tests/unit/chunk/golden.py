@@ -60,7 +60,7 @@ def _cuts(
     with Chunker(ChunkingConfig(how, size, 5 if how == "lines" else None)) as chunker:
         for name, text in texts.items():
             chunked = chunker.chunk(as_text(name, text))
-            lengths = [len(chunk.text) for chunk in chunked.chunks]
+            lengths = [len(chunk.text) for chunk in chunked]
             told = f"{strategy(chunked)} {language_in(chunked)} {lengths}"
             yield name, hashlib.sha256(told.encode()).hexdigest()[:16]
 

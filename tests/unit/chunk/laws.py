@@ -12,17 +12,18 @@ from chroma_sync.pipeline.chunk.model import Strategy
 
 
 def check(chunked: Chunked, data: bytes, config: ChunkingConfig) -> None:
-    texts = [chunk.text for chunk in chunked.chunks]
+    texts = [chunk.text for chunk in chunked]
     assert b"".join(texts) == data
     assert all(0 < len(text) <= config.max_size_bytes for text in texts)
-    assert [chunk.n for chunk in chunked.chunks] == list(range(len(texts)))
+    assert [chunk.n for chunk in chunked] == list(range(len(texts)))
+    assert [chunked.text_of(n) for n in range(len(chunked))] == texts
     for text in texts:
         text.decode("utf-8")
     _check_positions(chunked, data)
-    by_lines = [chunk for chunk in chunked.chunks if chunk.strategy == "lines"]
+    by_lines = [chunk for chunk in chunked if chunk.strategy == "lines"]
     if config.max_lines is not None:
         assert all(_lines(chunk.text) <= config.max_lines for chunk in by_lines)
-    for left, right in pairwise(chunked.chunks):
+    for left, right in pairwise(chunked):
         both = left.text + right.text
         fit = len(both) <= config.max_size_bytes
         if left.strategy == "lines" and config.max_lines is not None:
@@ -33,13 +34,13 @@ def check(chunked: Chunked, data: bytes, config: ChunkingConfig) -> None:
 
 def strategy(chunked: Chunked) -> Strategy:
     """How all chunks of a text were cut."""
-    (found,) = {chunk.strategy for chunk in chunked.chunks}
+    (found,) = {chunk.strategy for chunk in chunked}
     return found
 
 
 def language_in(chunked: Chunked) -> str | None:
     """The language of all chunks of a text."""
-    (found,) = {chunk.language for chunk in chunked.chunks}
+    (found,) = {chunk.language for chunk in chunked}
     return found
 
 
@@ -51,7 +52,7 @@ def _check_positions(chunked: Chunked, data: bytes) -> None:
     """The text between a chunk's positions, found in the list of lines, is the chunk."""
     lines = [line + b"\n" for line in data.split(b"\n")]
     lines[-1] = lines[-1][:-1]
-    for chunk in chunked.chunks:
+    for chunk in chunked:
         inside = lines[chunk.start_line - 1 : chunk.end_line]
         inside[-1] = inside[-1][: chunk.end_col]
         inside[0] = inside[0][chunk.start_col :]
@@ -73,7 +74,7 @@ def declarations(
         # The standard library has files that are broken on purpose.
         with suppress(SyntaxError, ValueError):
             fitting = list(python_declarations(data, config.max_size_bytes))
-    texts = [chunk.text for chunk in chunked.chunks]
+    texts = [chunk.text for chunk in chunked]
     return fitting, [d for d in fitting if not any(d in text for text in texts)]
 
 

@@ -30,7 +30,7 @@ def test_declarations_with_comments_and_decorators() -> None:
         b"\n\n@property\ndef cool(bread):\n    return shelf(bread)\n"
     )
     with Chunker(ChunkingConfig("tree_sitter", 90, None)) as chunker:
-        texts = [chunk.text for chunk in chunker.chunk(as_text("a.py", data)).chunks]
+        texts = [chunk.text for chunk in chunker.chunk(as_text("a.py", data))]
     first = b"# Bakes.\n# Twice.\n@cached\ndef bake(dough):\n    return oven(dough)\n"
     assert any(first in text for text in texts), texts
     assert any(b"@property\ndef cool(bread):\n    return shelf(bread)\n" in t for t in texts), texts
@@ -47,7 +47,7 @@ def test_small_siblings_are_packed_together() -> None:
     functions = [f"def f{n}():\n    return {n}\n\n\n".encode() for n in range(10, 50)]
     config = ChunkingConfig("tree_sitter", 10 * len(functions[0]), None)
     with Chunker(config) as chunker:
-        texts = [chunk.text for chunk in chunker.chunk(as_text("a.py", b"".join(functions))).chunks]
+        texts = [chunk.text for chunk in chunker.chunk(as_text("a.py", b"".join(functions)))]
     assert texts == [b"".join(functions[n : n + 10]) for n in range(0, 40, 10)]
 
 
@@ -55,7 +55,7 @@ def test_no_crumbs_of_brackets_and_blank_lines() -> None:
     data = b"{\n" + b'  "key": [\n    "value"\n  ],\n\n\n' * 30 + b'  "last": 1\n}\n\n\n\n'
     for size in range(20, 80, 5):
         with Chunker(ChunkingConfig("tree_sitter", size, None)) as chunker:
-            texts = [chunk.text for chunk in chunker.chunk(as_text("a.json", data)).chunks]
+            texts = [chunk.text for chunk in chunker.chunk(as_text("a.json", data))]
         for n, text in enumerate(texts):
             if not text.strip(b"]}, \n"):
                 around = [*texts[n - 1 : n], *texts[n + 1 : n + 2]]

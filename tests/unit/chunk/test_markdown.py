@@ -28,7 +28,7 @@ def chunks(size: int) -> list[bytes]:
         chunked = chunker.chunk(as_text("guide.md", GUIDE))
     check(chunked, GUIDE, config)
     assert strategy(chunked) == "tree_sitter"
-    return [chunk.text for chunk in chunked.chunks]
+    return [chunk.text for chunk in chunked]
 
 
 @pytest.mark.parametrize("block", BLOCKS)

@@ -38,7 +38,7 @@ def test_each_part_is_cut_by_its_own_language(chunker: Chunker) -> None:
     text = text_of((PAGE, "markdown"), (CODE, "python"), ("plain " * 20, None), ("x", "python"))
     chunked = chunker.chunk(text)
     check(chunked, text.data, ChunkingConfig("tree_sitter", 60, None))
-    ways = {(c.metadata["cell_number"], c.language, c.strategy) for c in chunked.chunks}
+    ways = {(c.metadata["cell_number"], c.language, c.strategy) for c in chunked}
     assert ways == {
         (1, "markdown", "tree_sitter"),
         (2, "python", "tree_sitter"),
@@ -46,8 +46,8 @@ def test_each_part_is_cut_by_its_own_language(chunker: Chunker) -> None:
         (4, "python", "tree_sitter"),
     }
     alone = chunker.chunk(text_of((CODE, "python")))
-    inside = [c for c in chunked.chunks if c.metadata["cell_number"] == 2]
-    assert [c.text for c in inside] == [c.text for c in alone.chunks]
+    inside = [c for c in chunked if c.metadata["cell_number"] == 2]
+    assert [c.text for c in inside] == [c.text for c in alone]
     assert inside[0].start_line == 1 + PAGE.count("\n")
 
 
@@ -67,10 +67,10 @@ def test_the_laws_hold_for_any_parts(
     check(chunked, text.data, config)
     edges = {part.end for part in text.parts}
     ends: list[int] = []
-    for chunk in chunked.chunks:
+    for chunk in chunked:
         ends.append((ends[-1] if ends else 0) + len(chunk.text))
     assert edges <= set(ends)
-    for chunk, end in zip(chunked.chunks, ends, strict=True):
+    for chunk, end in zip(chunked, ends, strict=True):
         part = text.parts[int(chunk.metadata["cell_number"]) - 1]
         assert part.start < end <= part.end
         assert chunk.language == part.language
@@ -84,4 +84,4 @@ def test_where_one_part_gives_up_its_syntax_all_do() -> None:
         chunked = chunker.chunk(text)
     check(chunked, text.data, config)
     assert (strategy(chunked), chunked.fallback) == ("lines", "parser timed out")
-    assert {c.language for c in chunked.chunks} == {"python", "cobol", "markdown"}
+    assert {c.language for c in chunked} == {"python", "cobol", "markdown"}

@@ -11,7 +11,6 @@ import pytest
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.chunk import Chunked, Chunker
-from chroma_sync.pipeline.chunk.chunker import CutPart, as_chunks
 from chroma_sync.pipeline.chunk.cuts import line_cuts
 from chroma_sync.pipeline.errors import Temporary
 from chroma_sync.pipeline.existing import load_target
@@ -116,8 +115,7 @@ def test_another_writer_gets_between_a_look_and_a_write(
 
 def by_lines(self: Chunker, text: Text) -> Chunked:
     """How a text is cut whose parse takes too long."""
-    cut = [CutPart(part, "lines", line_cuts(text.data, 1_000, None)) for part in text.parts]
-    return Chunked(as_chunks(text, cut), "parser timed out")
+    return Chunked(text, line_cuts(text.data, 1_000, None), False, "parser timed out")
 
 
 def test_the_same_bytes_are_cut_in_another_way_the_second_time(

@@ -73,6 +73,7 @@ def test_both_bounds_cost_no_more_than_another_embedding(
 
 # Whole runs
 
+ANOTHER = {"embedding_config": "yet another"}
 PYTHON = "".join(f"def f{n}():\n    return {n}\n\n\n" for n in range(60))
 
 
@@ -172,23 +173,26 @@ def test_a_folder_that_is_moved_embeds_nothing(
     assert contents(tools, name) == contents(fresh, "fresh")
 
 
+@pytest.mark.parametrize("made", ["so", "in another way"])
 def test_a_text_of_very_many_records_hides_no_other(
-    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch
+    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch, made: str
 ) -> None:
-    """A page of what stands may hold records of one text alone."""
+    """A page of what stands may hold records of one text alone, and none that is of use."""
     tools = make_tools()
     steps.run(tools)
     collection = tools.database.find("target")
     assert collection is not None
-    page = collection._handle.get(include=["embeddings", "metadatas"])
+    page = collection._handle.get(include=["documents", "embeddings", "metadatas"])
     shas = [m["content_sha256"] for m in page["metadatas"]]
     copies = 40
     collection._handle.add(
         [f"{'0' * 64}-{n}" for n in range(copies)],
         [page["embeddings"][0]] * copies,
-        [{**page["metadatas"][0], "document_key_sha256": "0" * 64}] * copies,
+        [{**page["metadatas"][0], **({} if made == "so" else ANOTHER)}] * copies,
         ["copy"] * copies,
     )
+    collection._handle.delete(page["ids"])  # what is written last is read last
+    collection._handle.add(page["ids"], page["embeddings"], page["metadatas"], page["documents"])
     monkeypatch.setattr("chroma_sync.pipeline.index.chroma._WRITE_MAX", 10)
     config = str(page["metadatas"][0]["embedding_config"])
     found = dict(collection.with_texts(set(shas), config, vectors=True))

@@ -176,7 +176,7 @@ def test_a_notebook_with_a_picture_is_found_as_well_as_its_script() -> None:
     scores = {}
     with Extractor() as extract, Chunker(ChunkingConfig("tree_sitter", 4_096, None)) as chunker:
         for key, data in documents.items():
-            chunks = chunker.chunk(extract.extract(key, data)).chunks
+            chunks = chunker.chunk(extract.extract(key, data))
             assert len(chunks) <= 2
             vectors = embed_long(model, [chunk.text.decode() for chunk in chunks]).vectors
             scores[key] = (asked @ vectors.T).max(axis=1)

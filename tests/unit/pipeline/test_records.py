@@ -32,7 +32,7 @@ def record_of(*, replaces: bool) -> Record:
         *(
             Document.of(Ref("a.py", "v", len(data))),
             chunked,
-            chunked.chunks[0],
+            next(iter(chunked)),
             np.ones(2, np.float32),
         ),
         windows=2,

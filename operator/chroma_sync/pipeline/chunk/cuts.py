@@ -1,11 +1,18 @@
 """Where to cut a text: pure functions over byte offsets, without any knowledge of syntax.
 
-A cut list holds the end offset of every chunk, ascending; its last entry is the text's length.
+Cuts are the end offset of every chunk, ascending; the last one is the text's length. A text may
+have millions of them, so they stand in arrays.
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
+
+Cuts: TypeAlias = "array[int]"
+CUT = "I"  # the type of one in an array: texts of up to 4 GiB
 
 LINE_FEED = 0x0A
 CARRIAGE_RETURN = 0x0D
@@ -91,11 +98,11 @@ def _best(boundaries: Boundaries, high: int) -> int | None:
     return next(i for i in range(middle - 1, -1, -1) if ranks[i] >> _DEPTH_BITS == kind)
 
 
-def join(cuts: list[int], max_size: int) -> list[int]:
+def join(cuts: Iterable[int], max_size: int) -> Cuts:
     """Joins neighbours that fit into one chunk: no crumbs beside a chunk that has room."""
-    joined: list[int] = []
-    start, end = 0, cuts[0]
-    for cut in cuts[1:]:
+    joined = array(CUT)
+    start = end = 0
+    for cut in cuts:
         if cut - start > max_size:
             joined.append(end)
             start = end
@@ -104,9 +111,23 @@ def join(cuts: list[int], max_size: int) -> list[int]:
     return joined
 
 
-def line_cuts(data: bytes, max_size: int, max_lines: int | None) -> list[int]:
+def line_cuts(data: bytes, max_size: int, max_lines: int | None) -> Cuts:
     """Cuts by lines: as many whole lines a chunk as fit. Lines end with LF only."""
-    cuts: list[int] = []
+    joined = array(CUT)
+    start = end = 0
+    for cut in _whole_lines(data, max_size, max_lines):
+        # The end of a long line may have room for what comes next.
+        fits = cut - start <= max_size
+        if not fits or (max_lines is not None and _line_count(data, start, cut) > max_lines):
+            joined.append(end)
+            start = end
+        end = cut
+    if data:
+        joined.append(end)
+    return joined
+
+
+def _whole_lines(data: bytes, max_size: int, max_lines: int | None) -> Iterator[int]:
     start = 0
     while start < len(data):
         end = start + max_size
@@ -115,22 +136,7 @@ def line_cuts(data: bytes, max_size: int, max_lines: int | None) -> list[int]:
         else:
             end = len(data)
         start = _lines_end(data, start, end, max_lines)
-        cuts.append(start)
-    return _join_lines(data, cuts, max_size, max_lines) if cuts else cuts
-
-
-def _join_lines(data: bytes, cuts: list[int], max_size: int, max_lines: int | None) -> list[int]:
-    """Joins the end of a long line with what comes next where both fit into one chunk."""
-    joined: list[int] = []
-    start, end = 0, cuts[0]
-    for cut in cuts[1:]:
-        fits = cut - start <= max_size
-        if not fits or (max_lines is not None and _line_count(data, start, cut) > max_lines):
-            joined.append(end)
-            start = end
-        end = cut
-    joined.append(end)
-    return joined
+        yield start
 
 
 def _line_count(data: bytes, start: int, end: int) -> int:
@@ -161,7 +167,7 @@ def _before_line_end(data: bytes, start: int, cut: int) -> int:
     return cut - 1 if inside and cut - 1 > start else cut
 
 
-def are_sound(cuts: list[int], data: bytes, max_size: int) -> bool:
+def are_sound(cuts: Cuts, data: bytes, max_size: int) -> bool:
     """Whether cuts from outside keep the laws: ascending, to the end, bounded, on characters."""
     start = 0
     for cut in cuts:

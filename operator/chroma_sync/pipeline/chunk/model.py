@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from chroma_sync.pipeline.chunk.cuts import Cuts
+from chroma_sync.pipeline.text import NOTHING, Part, Text
 
 # Part of every record's `document_state`: bump it whenever the same file may come out in other
 # chunks, also after a new release of the grammars. tests/unit/chunk/test_golden.py notices.
@@ -55,10 +58,45 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True)
 class Chunked:
-    """A whole text in chunks: their texts, joined, are the text.
+    """A whole text in chunks: their texts, joined, are the text. There may be millions of them, so
+    each is made when its turn comes; in memory are the text and its cuts.
 
-    `fallback` says why it was cut by lines although its syntax was asked for.
+    `by_syntax` says whether its parts are cut by their syntax, those that have a language;
+    `fallback` why they are not although that was asked for.
     """
 
-    chunks: tuple[Chunk, ...]
+    text: Text
+    cuts: Cuts
+    by_syntax: bool
     fallback: Fallback | None
+
+    def __len__(self) -> int:
+        return len(self.cuts)
+
+    def text_of(self, n: int) -> bytes:
+        """The text of chunk `n`."""
+        return self.text.data[self.cuts[n - 1] if n else 0 : self.cuts[n]]
+
+    def __iter__(self) -> Iterator[Chunk]:
+        data, parts = self.text.data, iter(self.text.parts)
+        part = Part(0, 0, None, NOTHING)
+        strategy: Strategy = "lines"
+        start = line_start = 0
+        line = 1
+        for n, end in enumerate(self.cuts):
+            if start == part.end:
+                part = next(parts)
+                strategy = "lines" if part.language is None or not self.by_syntax else "tree_sitter"
+            last_line_start = data.rfind(b"\n", start, end - 1) + 1 or line_start
+            last_line = line + data.count(b"\n", start, end - 1)
+            text = data[start:end]
+            columns = start - line_start, end - last_line_start
+            yield Chunk(
+                *(n, text, line, columns[0], last_line, columns[1]),
+                *(strategy, part.language, part.metadata),
+            )
+            if text.endswith(b"\n"):
+                line, line_start = last_line + 1, end
+            else:
+                line, line_start = last_line, last_line_start
+            start = end

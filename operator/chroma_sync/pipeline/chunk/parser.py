@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from chroma_sync.pipeline.children import BoundedFunction, Limits, OverLimit, What, controlled
-from chroma_sync.pipeline.chunk.cuts import are_sound
+from chroma_sync.pipeline.chunk.cuts import Cuts, are_sound
 from chroma_sync.pipeline.chunk.model import Fallback
 from chroma_sync.pipeline.chunk.protocol import CUT_BYTES, pack_head, unpack_cuts
 
@@ -38,11 +38,11 @@ class BoundedParser:
         self.function = BoundedFunction(_FUNCTION, limits, check)
         self.close = self.function.close
 
-    def cuts(self, language: str, data: bytes, max_size: int) -> list[int]:
-        """The ends of the chunks of `data`. Raises `GaveUp`, and `NotRunning` if no process can be
+    def cuts(self, language: str, data: bytes, max_size: int) -> Cuts:
+        """The cuts of `data`. Raises `GaveUp`, and `NotRunning` if no process can be
         started, none gets to run, or none can cut blank lines in this language either."""
 
-        def control() -> list[int]:
+        def control() -> Cuts:
             return self._asked(language, KNOWN_GOOD, KNOWN_GOOD_SIZE)
 
         try:
@@ -51,8 +51,8 @@ class BoundedParser:
         except OverLimit as error:
             raise GaveUp(_FALLBACKS[error.what]) from None
 
-    def _asked(self, language: str, data: bytes, max_size: int) -> list[int]:
-        def read(answer: bytes) -> list[int]:
+    def _asked(self, language: str, data: bytes, max_size: int) -> Cuts:
+        def read(answer: bytes) -> Cuts:
             cuts = unpack_cuts(answer)
             if not are_sound(cuts, data, max_size):
                 raise ValueError("cuts that break the laws")

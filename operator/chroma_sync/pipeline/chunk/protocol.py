@@ -1,13 +1,14 @@
 """How the chunker asks its parser process: the head of a question is `HEAD` (the largest chunk's
-size in bytes) and the language's name, the answer is the ends of the chunks, each a `CUT`."""
+size in bytes) and the language's name, the answer is the cuts, each a `CUT`."""
 
 from __future__ import annotations
 
 import struct
 from array import array
 
+from chroma_sync.pipeline.chunk.cuts import CUT, Cuts
+
 HEAD = struct.Struct("=I")
-CUT = "I"
 CUT_BYTES = array(CUT).itemsize
 
 
@@ -20,12 +21,8 @@ def unpack_head(head: bytes) -> tuple[str, int]:
     return head[HEAD.size :].decode("ascii"), max_size
 
 
-def pack_cuts(cuts: list[int]) -> bytes:
-    return array(CUT, cuts).tobytes()
-
-
-def unpack_cuts(answer: bytes) -> list[int]:
+def unpack_cuts(answer: bytes) -> Cuts:
     """Raises `ValueError` when that is none."""
     cuts = array(CUT)
     cuts.frombytes(answer)
-    return cuts.tolist()
+    return cuts

@@ -5,6 +5,7 @@ A parse may hang or crash: only a bounded process calls this (see `parser.py`).
 
 from __future__ import annotations
 
+from array import array
 from functools import cache
 from typing import cast
 
@@ -14,14 +15,16 @@ from tree_sitter_language_pack import SupportedLanguage, get_binding
 from chroma_sync.pipeline.chunk import kinds
 from chroma_sync.pipeline.chunk.cuts import (
     ATTACHED,
+    CUT,
     HEADER,
     LINE,
     MIDLINE,
     Boundaries,
+    Cuts,
     best_cut,
     join,
 )
-from chroma_sync.pipeline.chunk.protocol import pack_cuts, unpack_head
+from chroma_sync.pipeline.chunk.protocol import unpack_head
 
 _ERROR_KIND = 0xFFFF
 
@@ -29,23 +32,24 @@ _ERROR_KIND = 0xFFFF
 def answer(head: bytes, data: bytes) -> bytes:
     """The answer to a question of the parser (see `protocol.py`)."""
     language, max_size = unpack_head(head)
-    return pack_cuts(syntax_cuts(language, data, max_size))
+    return syntax_cuts(language, data, max_size).tobytes()
 
 
-def syntax_cuts(language: str, data: bytes, max_size: int) -> list[int]:
-    """The end offset of every chunk of `data` (not empty), cut along its syntax tree.
+def syntax_cuts(language: str, data: bytes, max_size: int) -> Cuts:
+    """The cuts of `data` (not empty) along its syntax tree.
 
     Fills chunks greedily; each ends at the best boundary that it reaches.
     """
     grammar, roles = _grammar(language)
     places = _Places(Parser(grammar).parse(data), roles, data, max_size)
-    cuts: list[int] = []
+    cuts = array(CUT)
     start = 0
     while len(data) - start > max_size:
         # Most often the best one is easily found.
         start = places.quick(start) or best_cut(places.around(start))
         cuts.append(start)
-    return join([*cuts, len(data)], max_size)
+    cuts.append(len(data))
+    return join(cuts, max_size)
 
 
 @cache

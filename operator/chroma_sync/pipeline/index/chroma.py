@@ -207,15 +207,6 @@ class Collection:
         for page in self._pages(self._ids_read, include=[]):
             yield page["ids"]
 
-    def of_documents(self, key_shas: Sequence[str], *, vectors: bool) -> Iterator[Stored]:
-        """All records of some documents, named by the hashes of their keys, without their texts.
-        Don't delete meanwhile."""
-        size = _WRITE_MAX if vectors else self._metadata_read
-        include = ["embeddings", "metadatas"] if vectors else ["metadatas"]
-        where = {"document_key_sha256": {"$in": list(key_shas)}}
-        for page in self._pages(size, where=where, include=include):
-            yield from _stored(page)
-
     def with_texts(
         self, text_shas: AbstractSet[str], embedding_config: str, *, vectors: bool
     ) -> Iterator[tuple[str, Stored]]:
@@ -227,21 +218,25 @@ class Collection:
     def _with_some_texts(
         self, left: set[str], embedding_config: str, *, vectors: bool
     ) -> Iterator[tuple[str, Stored]]:
-        size = _WRITE_MAX if vectors else self._metadata_read
-        include = ["embeddings", "metadatas"] if vectors else ["metadatas"]
+        size, include = self._stored_read(vectors)
+        made_so = {"embedding_config": embedding_config}
+        is_narrow = False
         while left:
-            # A text may have any number of records. So what is found is not asked for again, and
-            # each full page finds something.
+            # A text may have any number of records. So what is found is not asked for again. To ask
+            # how they were made takes Chroma through the whole collection, and hardly any were made
+            # in another way: only a page full of these calls for it.
             wanted = {"content_sha256": {"$in": sorted(left)}}
-            where = {"$and": [wanted, {"embedding_config": embedding_config}]}
+            where = {"$and": [wanted, made_so]} if is_narrow else wanted
             page = self._call(partial(self._handle.get, where=where, limit=size, include=include))
+            before = len(left)
             for stored in _stored(page):
                 text_sha = str(stored.metadata["content_sha256"])
-                if text_sha in left:
+                if text_sha in left and made_so.items() <= stored.metadata.items():
                     left.remove(text_sha)
                     yield text_sha, stored
             if len(page["ids"]) < size:
                 return
+            is_narrow = len(left) == before
 
     def ids_where(
         self, key: str, values: Sequence[str], at_least: Mapping[str, int] = NO_BOUNDS
@@ -263,12 +258,19 @@ class Collection:
                 return
             offset += size
 
-    def some(self, ids: Sequence[str]) -> Iterator[Stored]:
-        """Those of some records that stand, without their vectors and texts."""
-        for start in range(0, len(ids), self._metadata_read):
-            some = list(ids[start : start + self._metadata_read])
-            page = self._call(partial(self._handle.get, ids=some, include=["metadatas"]))
+    def some(self, ids: Sequence[str], *, vectors: bool = False) -> Iterator[Stored]:
+        """Those of some records that stand, without their texts."""
+        size, include = self._stored_read(vectors)
+        for start in range(0, len(ids), size):
+            some = list(ids[start : start + size])
+            page = self._call(partial(self._handle.get, ids=some, include=include))
             yield from _stored(page)
+
+    def _stored_read(self, vectors: bool) -> tuple[int, list[str]]:
+        """How many records a read may answer with, and what it includes."""
+        if vectors:
+            return _WRITE_MAX, ["embeddings", "metadatas"]
+        return self._metadata_read, ["metadatas"]
 
     def nearest(self, vector: Vector, count: int) -> list[Hit]:
         """The records nearest to a vector of shape (dimension,), the nearest first."""

@@ -4,18 +4,17 @@ again: of whatever document, for a vector belongs to its text."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count, islice
 from typing import Final
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured
-from chroma_sync.pipeline.index.chroma import Collection, Metadata, Stored
-from chroma_sync.pipeline.index.records import Vector, id_parts, record_id
+from chroma_sync.pipeline.index.chroma import Collection, Stored, text_metadata
+from chroma_sync.pipeline.index.records import Vector, record_id
 
-# What tells whether the records of a document belong together.
-_TELLING: Final = ("document_state", "version_key", "embedding_config")
+_PAGE: Final = 300  # records of a document
 
 
 @dataclass(frozen=True)
@@ -28,77 +27,23 @@ class Reusable:
     in_place: bool
 
 
-def stands_whole(records: Mapping[int, Metadata], embedding_config: str) -> bool:
-    """Whether some records of one document, by their numbers, begin with a whole one: all chunks
-    of one version and one cut, with vectors that can be compared. More may stand beyond, an old
-    tail. A run that broke off may have overwritten all but chunk 0, which goes last."""
-    first = records.get(0)
-    if first is None or first["embedding_config"] != embedding_config:
-        return False
-    last = next((n for n in range(1, len(records)) if _differ(records.get(n), first)), 0)
-    if last == 0:
-        return len(records) == 1
-    # The last chunk has a state of its own, and of its own alone.
-    states = [record["document_state"] for record in records.values()]
-    state, same = records.get(last), ("version_key", "embedding_config")
-    return (
-        state is not None
-        and states.count(state["document_state"]) == 1
-        and all(state[name] == first[name] for name in same)
-    )
-
-
-def _differ(record: Metadata | None, first: Metadata) -> bool:
-    return record is None or record["document_state"] != first["document_state"]
-
-
+@dataclass(frozen=True)
 class Found:
-    """What stands of some documents, each named by the hash of its key and its texts by theirs."""
+    """What stands of some chunks, each named by the id that its record will have and the hash of
+    its text. `old` are the ids that have a record in the target, of whatever text."""
 
-    def __init__(self) -> None:
-        self._records: dict[str, dict[int, Metadata]] = {}
-        self._ids: set[tuple[str, str]] = set()
-        self._texts: dict[tuple[str, str], Stored] = {}
-        self._elsewhere: dict[str, Stored] = {}
+    old: set[str] = field(default_factory=set)
+    in_place: dict[str, Stored] = field(default_factory=dict)  # by id
+    by_text: dict[str, Stored] = field(default_factory=dict)
 
-    def is_old(self, key_sha: str) -> bool:
-        """Whether the target has any record of the document."""
-        return key_sha in self._records
-
-    def stands(self, key_sha: str, embedding_config: str) -> bool:
-        """Whether the document stands whole in some version (see `stands_whole`)."""
-        return stands_whole(self._records.get(key_sha, {}), embedding_config)
-
-    def get(self, key_sha: str, n: int, text_sha: str) -> Reusable | None:
-        """What stands of chunk `n` of a document."""
-        stored = self._texts.get((key_sha, text_sha)) or self._elsewhere.get(text_sha)
+    def get(self, id_: str, text_sha: str) -> Reusable | None:
+        """What stands of a chunk."""
+        in_place = self.in_place.get(id_)
+        stored = in_place or self.by_text.get(text_sha)
         if stored is None:
             return None
         windows = int(stored.metadata.get("embedding_windows") or 1)
-        in_place = (record_id(key_sha, n), text_sha) in self._ids
-        return Reusable(stored.vector, windows, in_place)
-
-    def add_old(self, stored: Stored) -> None:
-        """Take in a record of the target."""
-        parts = id_parts(stored.id)
-        if parts is not None:
-            kept = {name: stored.metadata.get(name) for name in _TELLING}
-            self._records.setdefault(_key_sha(stored), {})[parts[1]] = kept
-
-    def lacking(self, wanted: Mapping[str, AbstractSet[str]]) -> set[str]:
-        """Of the texts of some documents those that were not found yet."""
-        pairs = ((key_sha, text_sha) for key_sha, texts in wanted.items() for text_sha in texts)
-        return {pair[1] for pair in pairs if pair not in self._texts} - self._elsewhere.keys()
-
-    def add_elsewhere(self, text_sha: str, stored: Stored) -> None:
-        """Take in a record of another document whose vector may be taken over."""
-        self._elsewhere[text_sha] = stored
-
-    def add(self, key_sha: str, text_sha: str, stored: Stored, in_target: bool) -> None:
-        """Take in a record whose vector may be taken over."""
-        self._texts.setdefault((key_sha, text_sha), stored)
-        if in_target:
-            self._ids.add((stored.id, text_sha))
+        return Reusable(stored.vector, windows, in_place is not None)
 
 
 class Standing:
@@ -120,30 +65,34 @@ class Standing:
         self._embedding_config = embedding_config
         self._vectors = vectors
 
-    def find(self, wanted: Mapping[str, AbstractSet[str]]) -> Found:
-        """Look for the texts of some documents: their hashes, by the hash of the document's key."""
+    def find(self, texts: Mapping[str, str]) -> Found:
+        """Look for some chunks: the hashes of their texts, by the ids that their records will
+        have."""
         found = Found()
         if self._target is not None:
-            for stored in self._target.of_documents(list(wanted), vectors=self._vectors):
-                found.add_old(stored)
-                self._add(found, wanted, stored, in_target=True)
+            for stored in self._target.some(list(texts), vectors=self._vectors):
+                found.old.add(stored.id)
+                if self._is_of(stored, texts[stored.id]):
+                    found.in_place[stored.id] = found.by_text[texts[stored.id]] = stored
+        # Most documents keep their names, and most chunks their numbers.
         with self._donating() as donor:
             if donor is not None:
-                for stored in donor.of_documents(list(wanted), vectors=self._vectors):
-                    self._add(found, wanted, stored, in_target=False)
-        # Most documents keep their names: these are asked for by text.
-        self._find_elsewhere(self._target, found, wanted)
+                left = [id_ for id_, text in texts.items() if text not in found.by_text]
+                for stored in donor.some(left, vectors=self._vectors):
+                    if self._is_of(stored, texts[stored.id]):
+                        found.by_text[texts[stored.id]] = stored
+        self._find_texts(self._target, found, texts)
         with self._donating() as donor:
-            self._find_elsewhere(donor, found, wanted)
+            self._find_texts(donor, found, texts)
         return found
 
-    def _find_elsewhere(
-        self, collection: Collection | None, found: Found, wanted: Mapping[str, AbstractSet[str]]
+    def _find_texts(
+        self, collection: Collection | None, found: Found, texts: Mapping[str, str]
     ) -> None:
-        if collection is not None and (lacking := found.lacking(wanted)):
+        """Look for the texts that were not found yet, under whatever id."""
+        if collection is not None and (left := set(texts.values()) - found.by_text.keys()):
             config = self._embedding_config
-            for text_sha, stored in collection.with_texts(lacking, config, vectors=self._vectors):
-                found.add_elsewhere(text_sha, stored)
+            found.by_text.update(collection.with_texts(left, config, vectors=self._vectors))
 
     @contextmanager
     def _donating(self) -> Iterator[Collection | None]:
@@ -155,21 +104,46 @@ class Standing:
                 raise
             self._donor = None
 
-    def _add(
-        self,
-        found: Found,
-        wanted: Mapping[str, AbstractSet[str]],
-        stored: Stored,
-        in_target: bool,
-    ) -> None:
+    def _is_of(self, stored: Stored, text_sha: str) -> bool:
+        """Whether a record's vector is that of a text."""
         metadata = stored.metadata
-        key_sha, text_sha = _key_sha(stored), metadata.get("content_sha256")
-        if (
-            text_sha in wanted.get(key_sha, ())
-            and metadata.get("embedding_config") == self._embedding_config
-        ):
-            found.add(key_sha, str(text_sha), stored, in_target)
+        is_alike = metadata.get("embedding_config") == self._embedding_config
+        return is_alike and metadata.get("content_sha256") == text_sha
 
 
-def _key_sha(stored: Stored) -> str:
-    return str(stored.metadata.get("document_key_sha256"))
+def stands_whole(collection: Collection, key_sha: str, embedding_config: str) -> bool:
+    """Whether the records of a document begin with a whole one: all chunks of one version and one
+    cut, with vectors that can be compared. More may stand beyond, an old tail. A run that broke off
+    may have overwritten all but chunk 0, which goes last."""
+    records = _from_first(collection, key_sha)
+    first = next(records, None)
+    if first is None or first.metadata.get("embedding_config") != embedding_config:
+        return False
+    last = next((record for record in records if _state(record) != _state(first)), None)
+    if last is None:
+        return _has_alone(collection, "document_key_sha256", key_sha, first.id)
+    # The last chunk has a state of its own, and of its own alone.
+    same = ("version_key", "embedding_config")
+    return all(last.metadata.get(key) == first.metadata.get(key) for key in same) and _has_alone(
+        collection, "document_state", _state(last), last.id
+    )
+
+
+def _from_first(collection: Collection, key_sha: str) -> Iterator[Stored]:
+    """The records of a document from chunk 0 to the last before a gap."""
+    for start in count(0, _PAGE):
+        ids = [record_id(key_sha, n) for n in range(start, start + _PAGE)]
+        page = {stored.id: stored for stored in collection.some(ids)}
+        for id_ in ids:
+            if id_ not in page:
+                return
+            yield page[id_]
+
+
+def _state(record: Stored) -> str:
+    return text_metadata(record.metadata, "document_state")
+
+
+def _has_alone(collection: Collection, key: str, value: str, id_: str) -> bool:
+    """Whether a value stands on this one record and on no other."""
+    return list(islice(collection.ids_where(key, [value]), 2)) == [id_]
