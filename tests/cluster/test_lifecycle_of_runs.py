@@ -89,6 +89,7 @@ def test_rights(world: World, namespace: str) -> None:
     account = f"--as=system:serviceaccount:{installation.NAMESPACE}:{installation.SERVICE_ACCOUNT}"
     for verb, what in (
         *(("get", "secrets"), ("list", "secrets"), ("create", "pods"), ("get", "configmaps")),
+        *(("list", "configmaps"), ("update", "configmaps"), ("patch", "configmaps")),
         *(("get", "pods --subresource=log"), ("create", "pods --subresource=exec")),
         ("delete", "sources.chromasync.dev"),
     ):

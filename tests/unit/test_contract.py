@@ -102,6 +102,7 @@ def read(**more: Any) -> Result:
         ({"reason": "R" * 65, "message": 7}, {"reason": "R" * 64}),
         ({"chunks": {"written": -1, "produced": 5}}, {"chunks": ChunkCounts(produced=5)}),
         ({"skipped": {"Binary": -1, "A": False, "Empty": 2}}, {"skipped": {"Empty": 2}}),
+        ({"skipped": {"R" * 65: 1, "Empty": 2}}, {"skipped": {"Empty": 2}}),
         ({"chunks": 7, "newer": {"field": 1}}, {}),
     ],
 )

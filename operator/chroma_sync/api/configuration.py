@@ -7,17 +7,25 @@ run uses that copy, so a Source that is edited in mid-run changes the next run o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
-from chroma_sync.api.contract import SecretKey
+from chroma_sync.api.contract import SEAL_MAX, SecretKey
 from chroma_sync.api.invocation import Invocation
 from chroma_sync.api.kinds.kind import Kind
 from chroma_sync.api.kinds.origin import members, origin_of
 from chroma_sync.api.kinds.union import RunMembers, SourceMembers
 from chroma_sync.api.meta import ApiModel, secret_name
 from chroma_sync.api.source import Chunking, JobTemplate, Source
+
+# All is bounded, for a configuration has to fit into a ConfigMap (1 MiB), and into the status of an
+# Invocation with all else that the status holds (1.5 MiB: what etcd takes).
+_Name = Annotated[str, Field(max_length=253)]
+_ModelName = Annotated[str, Field(max_length=200)]
+_ChromaName = Annotated[str, Field(max_length=512)]
+_Prompt = Annotated[str, Field(max_length=2048)]
+_Place = Annotated[str, Field(max_length=2048)]  # an address; on a laptop also a folder
 
 DEFAULT_TASK_PROMPT = "Retrieve semantically similar text"
 
@@ -38,16 +46,16 @@ class ModelNotServedError(Exception):
 class Endpoint(ApiModel):
     """One TEI server: which model it serves, and where."""
 
-    model: str
-    url: str
+    model: _ModelName
+    url: _Place
 
 
 class ChromaServer(ApiModel):
     """A Chroma server. `token_secret` names the Secret with its token, if it wants one."""
 
-    url: str
-    tenant: str = "default_tenant"
-    token_secret: str | None = None
+    url: _Place
+    tenant: _ChromaName = "default_tenant"
+    token_secret: _Name | None = None
     # Not strict: what was stored as JSON holds the name of the key.
     token_key: SecretKey = Field(default=SecretKey.TOKEN, strict=False)
 
@@ -57,28 +65,28 @@ class Settings(ApiModel):
 
     chroma: ChromaServer
     endpoints: list[Endpoint] = Field(default_factory=list, max_length=100)
-    tei_token_secret: str | None = None
+    tei_token_secret: _Name | None = None
 
 
 class EmbeddingConfiguration(ApiModel):
     """The dense model of a run, the server it is embedded by, and the instructions around texts."""
 
-    model: str
-    url: str
-    token_secret: str | None = None
-    document_prompt: str = ""
-    query_prompt: str = ""
+    model: _ModelName
+    url: _Place
+    token_secret: _Name | None = None
+    document_prompt: _Prompt = ""
+    query_prompt: _Prompt = ""
 
 
 class RunIdentity(RunMembers):
     """Which Invocation a step works for, and into which collection. `previous_collection` is the
     one that the Source has finished last: its vectors are taken over where the text is the same."""
 
-    uid: str
-    name: str
-    collection: str
+    uid: Annotated[str, Field(max_length=64)]
+    name: _Name
+    collection: _ChromaName
     target_policy: Literal["Create", "Update"] = "Create"
-    previous_collection: str | None = None
+    previous_collection: _ChromaName | None = None
     allow_mass_delete: bool = False
 
 
@@ -87,8 +95,8 @@ class Configuration(SourceMembers):
     of all the run's pods, so that an upgrade in mid-run changes the next run only; a laptop has
     none."""
 
-    source: str  # namespace/name
-    database: str
+    source: Annotated[str, Field(max_length=317)]  # namespace/name
+    database: _ChromaName
     chroma: ChromaServer
     embedding: EmbeddingConfiguration
     chunking: Chunking
@@ -96,10 +104,14 @@ class Configuration(SourceMembers):
     run: RunIdentity | None = None
     max_delete_percent: int = 50
     # What the pods of `work` have judged, one for each shard; of `finish` alone.
-    seals: list[str] = Field(default_factory=list, max_length=100)
-    worker_image: str | None = None
+    seals: list[Annotated[str, Field(max_length=SEAL_MAX)]] = Field(
+        default_factory=list, max_length=100
+    )
+    worker_image: _Place | None = None
     # Of `FEATURES`: what a reader must know to take a step.
-    requires: list[str] = Field(default_factory=list, max_length=100)
+    requires: list[Annotated[str, Field(max_length=64)]] = Field(
+        default_factory=list, max_length=100
+    )
 
     @property
     def origin(self) -> Kind:

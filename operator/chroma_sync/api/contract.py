@@ -8,10 +8,10 @@ termination message, and `GET /progress`, the same `Result` while the step still
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any, Final, TypeGuard, TypeVar
+from typing import Annotated, Any, Final, TypeGuard, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_core import from_json
@@ -50,6 +50,8 @@ RETRY_AFTER_MAX: Final = 3_600  # seconds; no host's limit lasts longer than its
 SCRATCH: Final = PurePosixPath("/scratch")
 SECRETS: Final = PurePosixPath("/var/run/chroma-sync/secrets")
 
+_Reason = Annotated[str, Field(max_length=REASON_MAX)]
+
 C = TypeVar("C", DocumentCounts, ChunkCounts)
 
 
@@ -79,7 +81,7 @@ def secret_file(use: SecretUse, key: SecretKey) -> PurePosixPath:
 class Result(ApiModel):
     """What a step came to, or has come to so far."""
 
-    reason: str = Field(default="", max_length=REASON_MAX)  # a Reason; empty while all is well
+    reason: _Reason = ""  # a Reason; empty while all is well
     message: str = ""
     # How long a server asks to be left alone; 0 when it asks nothing.
     retry_after_seconds: int = Field(default=0, ge=0, le=RETRY_AFTER_MAX)
@@ -87,7 +89,7 @@ class Result(ApiModel):
     # Of a pod of `work`: what it has judged, for `finish`. Only pods understand it.
     seal: str = Field(default="", max_length=SEAL_MAX)
     documents: DocumentCounts = Field(default_factory=DocumentCounts)
-    skipped: dict[str, Count] = Field(default_factory=dict, max_length=SKIP_REASONS_MAX)
+    skipped: dict[_Reason, Count] = Field(default_factory=dict, max_length=SKIP_REASONS_MAX)
     chunks: ChunkCounts = Field(default_factory=ChunkCounts)
     bytes: Count = 0
     collection: CollectionStatus | None = None
@@ -149,7 +151,6 @@ def decode_result(data: bytes | str) -> Result | None:
 def _within_bounds(said: dict[str, Any]) -> Result:
     """What can be used of a result. What names something is read whole or not at all, for a part of
     it would name something else."""
-    skipped = _object(said.get("skipped")).items()
     revision = said.get("revision")
     try:
         collection = CollectionStatus.model_validate(said.get("collection"), extra="ignore")
@@ -162,7 +163,7 @@ def _within_bounds(said: dict[str, Any]) -> Result:
         seal=seal if len(seal := _text(said.get("seal"))) <= SEAL_MAX else "",
         revision=revision if 0 < len(_text(revision)) <= REVISION_MAX else None,
         documents=_counts(DocumentCounts, said.get("documents")),
-        skipped=dict([(k, _count(n)) for k, n in skipped if _is_count(n)][:SKIP_REASONS_MAX]),
+        skipped=dict(list(_skipped(said.get("skipped")))[:SKIP_REASONS_MAX]),
         chunks=_counts(ChunkCounts, said.get("chunks")),
         bytes=_count(said.get("bytes")),
         collection=collection,
@@ -180,6 +181,12 @@ def _failure(said: object) -> Failure | None:
         return None
     message = _text(fields.get("message"))
     return Failure(document=document, reason=reason[:REASON_MAX], message=message)
+
+
+def _skipped(said: object) -> Iterator[tuple[str, int]]:
+    for reason, number in _object(said).items():
+        if len(reason) <= REASON_MAX and _is_count(number):
+            yield reason, _count(number)
 
 
 def _counts(model: type[C], said: object) -> C:

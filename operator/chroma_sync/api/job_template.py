@@ -63,10 +63,11 @@ Quantity = Annotated[
 
 _NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+_KEY_MAX: Final = 317  # a domain of 253, a slash, and a name of 63
 _LABEL_KEY = rf"({_DOMAIN}/)?{_NAME}"
 LabelKey = Annotated[
     str,
-    Field(max_length=317),
+    Field(max_length=_KEY_MAX),
     shape(_LABEL_KEY, "must be the key of a label, such as kubernetes.io/arch"),
 ]
 LabelValue = Annotated[
@@ -83,12 +84,16 @@ _STANDARD: Final = ("cpu", "memory", "ephemeral-storage")
 
 def _standard_resources(field: str) -> Rule:
     def check(resources: Resources) -> bool:
-        return all("/" in key or key in _STANDARD for key in getattr(resources, field))
+        return all(
+            len(key) <= _KEY_MAX and ("/" in key or key in _STANDARD)
+            for key in getattr(resources, field)
+        )
 
     return Rule(
         field,
         f"{field} may name {', '.join(_STANDARD)} and resources of a domain such as nvidia.com/gpu",
-        f"!has(self.{field}) || self.{field}.all(k, k.contains('/') || k in {list(_STANDARD)})",
+        f"!has(self.{field}) || self.{field}.all(k, "
+        f"size(k) <= {_KEY_MAX} && (k.contains('/') || k in {list(_STANDARD)}))",
         check,
     )
 
@@ -222,7 +227,10 @@ class JobTemplate(ApiModel):
         Rule(
             "nodeSelector",
             "the keys of nodeSelector must be keys of labels, such as kubernetes.io/arch",
-            f"!has(self.nodeSelector) || self.nodeSelector.all(k, k.matches(r'^{_LABEL_KEY}$'))",
-            lambda t: all(re.fullmatch(_LABEL_KEY, k) for k in t.node_selector),
+            "!has(self.nodeSelector) || self.nodeSelector.all(k, "
+            f"size(k) <= {_KEY_MAX} && k.matches(r'^{_LABEL_KEY}$'))",
+            lambda t: all(
+                len(k) <= _KEY_MAX and re.fullmatch(_LABEL_KEY, k) for k in t.node_selector
+            ),
         ),
     )

@@ -18,7 +18,7 @@ def _check_resources() -> Resources:
 class Installation(Settings):
     """The settings file of the chart: servers, and the image of the worker."""
 
-    worker_image: str = Field(min_length=1)
+    worker_image: str = Field(min_length=1, max_length=2048)
     # Where Sources are served; everywhere when the list is empty.
     watch_namespaces: Annotated[list[ObjectName], Unique()] = Field(
         default_factory=list, max_length=100

@@ -93,8 +93,15 @@ _LONG: Final = (
         "too many globs",
         "github",
         "spec.github.excludeGlobs",
-        "at most 100 items",
-        set={"spec.github.excludeGlobs": [f"{n}/" for n in range(101)]},
+        "at most 200 items",
+        set={"spec.github.excludeGlobs": [f"{n}/" for n in range(201)]},
+    ),
+    Case(
+        "a glob of too many bytes",
+        "github",
+        "spec.github.includeGlobs[1]",
+        "must have at most 512 bytes",
+        set={"spec.github.includeGlobs": ["*", "ü" * 257]},
     ),
     Case(
         "collection name too long",

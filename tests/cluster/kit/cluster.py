@@ -27,6 +27,7 @@ _PATHS = {
     "Job": "apis/batch/v1/namespaces/{ns}/jobs",
     "Pod": "api/v1/namespaces/{ns}/pods",
     "Event": "api/v1/namespaces/{ns}/events",
+    "ConfigMap": "api/v1/namespaces/{ns}/configmaps",
     "Secret": "api/v1/namespaces/{ns}/secrets",
     "Namespace": "api/v1/namespaces",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from chroma_sync.api.meta import (
     Rule,
     SecretReference,
     Unique,
+    at_most_bytes,
     never_changes,
     shape,
     shape_not,
@@ -22,9 +23,15 @@ from chroma_sync.api.secret_keys import SecretKey, SecretUse
 
 _PRINTABLE = r"[^\x00-\x1f\x7f]"
 
+# What they may come to at most is part of a run's configuration, which has to fit into a ConfigMap
+# and into the Invocation's status.
+_GLOBS_MAX: Final = 200
+_GLOB_BYTES_MAX: Final = 512
+
 Glob = Annotated[
     str,
-    Field(min_length=1, max_length=256),
+    Field(min_length=1, max_length=_GLOB_BYTES_MAX),
+    at_most_bytes(_GLOB_BYTES_MAX),
     shape(
         rf"[^!\x00-\x1f\x7f]{_PRINTABLE}*",
         "must be a pattern as in .gitignore, without '!' before it (use excludeGlobs), such as "
@@ -105,13 +112,13 @@ class GithubSource(Kind):
     include_globs: Annotated[list[Glob], Unique()] = Field(
         default=["*"],
         min_length=1,
-        max_length=100,
+        max_length=_GLOBS_MAX,
         description="Which files to read: patterns as in .gitignore, where * alone is everything. "
         "Default: ['*']. Example: ['*.py', 'docs/**'].",
     )
     exclude_globs: Annotated[list[Glob], Unique()] = Field(
         default_factory=list,
-        max_length=100,
+        max_length=_GLOBS_MAX,
         description="Which files to leave out, patterns as in .gitignore; wins over includeGlobs. "
         "Example: ['vendor/'].",
     )

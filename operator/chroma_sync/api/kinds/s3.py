@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -20,7 +21,9 @@ from chroma_sync.api.meta import (
 )
 from chroma_sync.api.record_keys import USER_KEYS_MAX
 
+# The hosted product's quotas.
 _KEY_BYTES_MAX: Final = 36
+METADATA_VALUE_BYTES_MAX: Final = 8_182
 _RESERVED: Final = ("chroma_", "chroma:")
 
 
@@ -134,7 +137,8 @@ class S3Run(ApiModel):
         default=None,
         max_length=USER_KEYS_MAX,
         description="Metadata for each record of the run: at most 12 keys, each with a string, "
-        "number or boolean, or a list of values of one of these types. Example: {team: people}.",
+        "number or boolean, or a list of values of one of these types, of at most 8182 bytes as "
+        "JSON. Example: {team: people}.",
     )
 
     rules: ClassVar = (
@@ -167,5 +171,10 @@ def _metadata_problem(metadata: dict[str, Any]) -> str | None:
             return (
                 f"{where}: must be a string, number or boolean, or a list of values of one of "
                 "these types. Change or remove it."
+            )
+        if len(json.dumps(value, ensure_ascii=False).encode()) > METADATA_VALUE_BYTES_MAX:
+            return (
+                f"{where}: a value must have at most {METADATA_VALUE_BYTES_MAX} bytes as JSON. "
+                "Shorten it."
             )
     return None
