@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chroma_sync.pipeline import stream
+from chroma_sync.pipeline import indexing
 from chroma_sync.pipeline.index import chroma as chroma_module
 from chroma_sync.pipeline.index.records import document_sha
 from cluster.kit import installation, servers
@@ -95,7 +95,7 @@ def test_the_worker_is_killed(
     world.succeeded(namespace)
     same_records(world.records(collection), undisturbed[0])
     again = world.texts_embedded() - before - undisturbed[1]
-    writes = stream.RECORDS_BOUND + chroma_module._WRITE_MAX
+    writes = indexing.RECORDS_BOUND + chroma_module._WRITE_MAX
     # A chunk 0 is held back only while another chunk of its document is in flight.
     bound = 2 * (EMBEDDING_BOUND + writes)
     with capsys.disabled():

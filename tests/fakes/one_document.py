@@ -25,6 +25,7 @@ from chroma_sync.pipeline.index.records import (
 )
 from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.index.writes import RefusedRecord
+from chroma_sync.pipeline.indexing import Indexing
 from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
@@ -104,19 +105,25 @@ def stream(
             connector=connector,
             make_extractor=Extractor,
             make_chunker=chunker,
+            ledger=ledger,
+            target=target,
+            standing=Standing(target, None, CONFIGS.embedding),
+            configs=CONFIGS,
+            progress=Progress(),
+        )
+        stop = StopSignal()
+        indexing = Indexing(
+            stages,
+            stop,
+            collection=target,
+            write_limit=300,
             model=model,
             space=space,
             embed_threads=2,
-            collection=target,
-            write_limit=300,
-            ledger=ledger,
-            standing=Standing(target, None, CONFIGS.embedding),
-            configs=CONFIGS,
             document_prompt="",
-            progress=Progress(),
             scratch=scratch,
         )
-        Stream(stages, StopSignal()).run()
+        Stream(stages, indexing, stop).run()
         assert ledger.unsettled() == 0
     assert refuses or collection.last == f"{document_sha(_KEY)}-0"
     return collection

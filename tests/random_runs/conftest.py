@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chroma_sync.pipeline import stream
+from chroma_sync.pipeline import indexing
 from chroma_sync.pipeline.index.chroma import Database
 from random_runs.cases import REFUSED_MAX
 from random_runs.world import World
@@ -32,7 +32,7 @@ def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
 
 @pytest.fixture
 def world(chroma: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr(stream, "REFUSED_MAX", REFUSED_MAX)
+    monkeypatch.setattr(indexing, "REFUSED_MAX", REFUSED_MAX)
     world = World(chroma._server, tmp_path)
     yield world
     world.clear()

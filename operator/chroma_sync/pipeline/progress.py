@@ -24,6 +24,7 @@ class Progress:
         self._documents: Counter[str] = Counter()
         self._chunks: Counter[str] = Counter()
         self._skipped: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
         self._bytes = 0
         self._failures: list[Failure] = []
         self._notes: list[str] = []
@@ -60,6 +61,8 @@ class Progress:
     def failed(self, document: str, reason: DocumentReason, message: str) -> None:
         """A document could not be indexed, and the same bytes would fail again. Nothing of it
         stands."""
+        with self._lock:
+            self._failed[reason.value] += 1
         self._not_indexed("failed", document, reason, message)
 
     def kept(self, document: str, reason: DocumentReason, message: str) -> None:
@@ -95,6 +98,11 @@ class Progress:
         with self._lock:
             new = [*self._notes, *(note[:NAME_MAX] for note in notes)]
             self._notes = list(dict.fromkeys(new))[:NOTES_MAX]
+
+    def failed_by_reason(self) -> Counter[str]:
+        """How many documents could not be indexed, by the reason, of which a result has no room."""
+        with self._lock:
+            return Counter(self._failed)
 
     def wrote(self) -> bool:
         """Whether any record was written."""

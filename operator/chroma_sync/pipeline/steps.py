@@ -19,13 +19,14 @@ from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership, claimed
 from chroma_sync.pipeline.index.golden import golden_metadata
 from chroma_sync.pipeline.index.standing import Standing
+from chroma_sync.pipeline.indexing import Indexing, check_refused
 from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.listing import WHOLE, Shard, meet_all
 from chroma_sync.pipeline.previous import donor_of, settled_golden
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.run import Run, done, resume, revision_of, start
 from chroma_sync.pipeline.seal import Seal
-from chroma_sync.pipeline.stream import Stages, Stream, check_refused
+from chroma_sync.pipeline.stream import Stream
 from chroma_sync.pipeline.toolbox import Toolbox
 
 _EMBED_THREADS_MAX: Final = 8
@@ -181,23 +182,20 @@ def _bring_in(
     donor: Collection | None = None,
 ) -> None:
     """Index the documents that have no verdict yet, but for those that stand already."""
-    stages = Stages(
-        connector=tools.connector,
-        make_extractor=tools.extractor,
-        make_chunker=tools.chunker,
+    standing = Standing(collection, donor, this.configs.embedding)
+    stages = tools.stages(ledger, collection, standing, this.configs, progress)
+    indexing = Indexing(
+        stages,
+        tools.stop,
+        collection=collection,
+        write_limit=tools.database.write_limit(),
         model=tools.model,
         space=tools.space,
         embed_threads=_embed_threads(tools.model, this.shard.count),
-        collection=collection,
-        write_limit=tools.database.write_limit(),
-        ledger=ledger,
-        standing=Standing(collection, donor, this.configs.embedding),
-        configs=this.configs,
         document_prompt=tools.configuration.embedding.document_prompt,
-        progress=progress,
         scratch=tools.scratch,
     )
-    Stream(stages, tools.stop).run()
+    Stream(stages, indexing, tools.stop).run()
     # It would be a fault of the program, and a collection that lacks one must not be marked.
     if unsettled := ledger.unsettled():
         raise RuntimeError(f"nothing became of {unsettled} documents")

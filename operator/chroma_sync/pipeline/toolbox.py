@@ -12,10 +12,13 @@ from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
 from chroma_sync.pipeline.embed import Model, Space
 from chroma_sync.pipeline.extract import Extractor
 from chroma_sync.pipeline.fetch import Connector
-from chroma_sync.pipeline.index.chroma import Database
+from chroma_sync.pipeline.index.chroma import Collection, Database
+from chroma_sync.pipeline.index.records import Configs
+from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.stream import Stages
 
 
 @dataclass
@@ -39,6 +42,26 @@ class Toolbox:
     def ledger(self) -> closing[Ledger]:
         """An empty ledger on the scratch folder, closed at the end of the block."""
         return closing(Ledger(self.scratch / "ledger.sqlite"))
+
+    def stages(
+        self,
+        ledger: Ledger,
+        target: Collection | None,
+        standing: Standing,
+        configs: Configs,
+        progress: Progress,
+    ) -> Stages:
+        """What the stream of the ledger's documents is made of."""
+        return Stages(
+            connector=self.connector,
+            make_extractor=self.extractor,
+            make_chunker=self.chunker,
+            ledger=ledger,
+            target=target,
+            standing=standing,
+            configs=configs,
+            progress=progress,
+        )
 
     def extractor(self) -> Extractor:
         """An extractor, which a stop ends."""

@@ -9,30 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.chunk import Chunked
-from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.held import HeldRecords
 from chroma_sync.pipeline.index.records import Record
 from chroma_sync.pipeline.ledger import Ledger, Verdict
+from chroma_sync.pipeline.pending import Pending
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue
 
 # How long a write may take to fill up.
 _FILL_SECONDS = 0.5
-
-
-@dataclass(eq=False)
-class Pending:
-    """A document on its way. `outstanding`, `first` and `held` belong to the writer alone."""
-
-    document: Document
-    chunked: Chunked
-    outstanding: int  # chunks other than 0 that are not acknowledged yet
-    stood: bool = False  # chunk 0, before the run: written over only once all chunks are embedded
-    first: Record | None = None  # chunk 0, held back
-    held: int = 0  # chunks that wait for the others
-    failed: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import pytest
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.fetch import Kept, Opened, Outcome, Ref, Skipped, Unchanged
+from chroma_sync.pipeline.forecast import forecast
 from chroma_sync.pipeline.toolbox import Toolbox
 
 MakeTools = Callable[..., Toolbox]
@@ -75,14 +76,27 @@ class Run:
     def __call__(
         self, documents: dict[str, str | Outcome], *, conditional: bool = True, **moved: str
     ) -> dict[str, int]:
-        """Counts of the documents of a run, those that are not 0."""
-        self.tools = self._make_tools(policy="Update", max_delete_percent=100)
+        """Counts of the documents of a run, those that are not 0. A plan says the same."""
+        told = forecast(self._tools(documents, moved, conditional))
+        self.tools = self._tools(documents, moved, conditional)
+        steps.run(self.tools)
+        done = self.tools.progress.result()
+        assert told.added + told.changed == done.documents.indexed
+        assert (told.unchanged, told.kept) == (done.documents.unchanged, done.documents.kept)
+        assert told.removed == done.documents.removed
+        assert (told.skipped, told.failed.total()) == (done.skipped, done.documents.failed)
+        assert (told.chunks, told.texts) == (done.chunks.written, done.chunks.embedded)
+        counts = done.documents.model_dump()
+        return {name: count for name, count in counts.items() if count}
+
+    def _tools(
+        self, documents: dict[str, str | Outcome], moved: dict[str, str], conditional: bool
+    ) -> Toolbox:
+        tools = self._make_tools(policy="Update", max_delete_percent=100)
         self.connector = LateConnector(documents, moved)
         self.connector.conditional = conditional
-        self.tools.connector = self.connector
-        steps.run(self.tools)
-        counts = self.tools.progress.result().documents.model_dump()
-        return {name: count for name, count in counts.items() if count}
+        tools.connector = self.connector
+        return tools
 
     def texts(self) -> dict[str, str]:
         """What stands: the first texts by the keys of their documents."""

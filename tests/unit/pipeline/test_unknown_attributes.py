@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chroma_sync.pipeline import steps, stream
+from chroma_sync.pipeline import indexing, steps
 from chroma_sync.pipeline.fetch.git import attributes
 from chroma_sync.pipeline.forecast import forecast
 from chroma_sync.pipeline.index.records import document_sha
@@ -120,7 +120,7 @@ def test_what_is_kept_is_not_refused(
     make_tools: MakeTools, shop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run ends when the model refuses too many documents: of these it sees no text."""
-    monkeypatch.setattr(stream, "REFUSED_MAX", 3)
+    monkeypatch.setattr(indexing, "REFUSED_MAX", 3)
     steps.run(make_tools(run="first", **read(shop, 0)))
     model = HashModel(dimension=16, refuses="*a*a")
     update = make_tools(run="second", policy="Update", model=model, **read(shop, 1))
