@@ -31,6 +31,14 @@ def test_a_run_on_a_laptop(tmp_path: Path) -> None:
     done = program(tmp_path, LAPTOP, "run", *written(tmp_path, update))
     documents = json.loads(done.splitlines()[-1])["documents"]
     assert documents == {"discovered": 2, "indexed": 1, "unchanged": 1, "removed": 1}
+    # One that speaks for a part of them takes away nothing else.
+    only = {"targetPolicy": "Update", "dictionary": {"prefix": "o"}}
+    part = of_fourth_kind(only, documents={"oven": "It is cold.\n"})
+    done = program(tmp_path, LAPTOP, "run", *written(tmp_path, part))
+    documents = json.loads(done.splitlines()[-1])["documents"]
+    assert documents == {"discovered": 1, "indexed": 1}
+    found = program(tmp_path, LAPTOP, "query", "how is bread made?", "--collection", "shop")
+    assert "Flour, water, salt" in found
 
 
 def test_its_secrets_and_settings_on_a_laptop(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from chroma_sync.pipeline.chunk import Chunked, Chunker, ChunkingConfig
 from chroma_sync.pipeline.embed import Space
 from chroma_sync.pipeline.extract import Extractor
+from chroma_sync.pipeline.fetch import EVERYTHING
 from chroma_sync.pipeline.index.chroma import Collection, Stored
 from chroma_sync.pipeline.index.records import (
     Configs,
@@ -35,7 +36,7 @@ from fourth_kind.connector import Dictionary
 
 DIMENSION = 16
 MAX_SIZE_BYTES = 16  # the least that the API takes
-CONFIGS = Configs(document="d", embedding="e", parser_seconds=1.0, parser_bytes=1)
+CONFIGS = Configs(document="d", embedding="e", source="s", parser_seconds=1.0, parser_bytes=1)
 _KEY = "one.txt"
 
 
@@ -98,7 +99,7 @@ def stream(
     model = HashModel(dimension=DIMENSION, refuses=refuses)
     space = Space(model)
     space.settle(space.measured(), "one", "")
-    connector = Dictionary({_KEY: data})
+    connector = Dictionary({_KEY: data}, EVERYTHING)
     with closing(Ledger(scratch / "ledger.sqlite")) as ledger:
         assert all(map(ledger.meet, connector.refs()))
         stages = Stages(

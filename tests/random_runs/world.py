@@ -19,7 +19,7 @@ from chroma_sync.api.configuration import (
 from chroma_sync.api.kinds.github import GithubSource
 from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.embed import EmbeddingUnavailable, Vector, Vectors
-from chroma_sync.pipeline.fetch import Opened, Ref
+from chroma_sync.pipeline.fetch import EVERYTHING, Opened, Ref, Scope
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
 from chroma_sync.pipeline.index.session import OddAnswer
@@ -56,6 +56,9 @@ class TreeConnector:
     def refs(self) -> Generator[Ref, None, None]:
         for key, text in sorted(self._tree.items()):
             yield Ref(key, hashlib.sha256(text).hexdigest(), len(text))
+
+    def scope(self) -> Scope:
+        return EVERYTHING
 
     def notes(self) -> list[str]:
         return []

@@ -11,6 +11,7 @@ from typing import Final
 
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.document import Document
+from chroma_sync.pipeline.fetch import Scope
 from chroma_sync.pipeline.index.chroma import NO_BOUNDS, Collection, text_metadata
 from chroma_sync.pipeline.index.records import (
     GAVE_UP_AT,
@@ -89,12 +90,20 @@ def stood(ledger: Ledger, collection: Collection, document: Document, configs: C
     return stands_whole(collection, document.key_sha, configs.embedding)
 
 
-def load_orphans(ledger: Ledger, collection: Collection) -> None:
-    """Find out what else stands, after `load_target`. Don't delete meanwhile."""
+def load_orphans(ledger: Ledger, collection: Collection, scope: Scope, source: str) -> None:
+    """Find out what else stands, after `load_target`, of the documents in a scope that a Source has
+    written. Don't delete meanwhile."""
     if collection.count() == ledger.records():
         return
     for ids in collection.ids():
         ledger.load_ids(ids)
+    for ids in ledger.leftovers(_DOCUMENTS):
+        ledger.spare(
+            record.id
+            for record in collection.some(ids)
+            if record.metadata.get("source") != source
+            or not scope.covers(text_metadata(record.metadata, "document_key"))
+        )
 
 
 def _whole(

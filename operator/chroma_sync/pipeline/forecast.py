@@ -108,7 +108,7 @@ def forecast(tools: Toolbox) -> Forecast:
         stages = tools.stages(ledger, target, standing, run.configs, progress)
         Stream(stages, Counting(result, tools.scratch), tools.stop).run()
         if target is not None:
-            load_orphans(ledger, target)
+            load_orphans(ledger, target, tools.connector.scope(), run.configs.source)
         result.removed = ledger.removed()
     done = progress.result()
     result.unchanged, result.kept = done.documents.unchanged, done.documents.kept

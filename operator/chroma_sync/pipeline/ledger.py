@@ -289,9 +289,25 @@ class Ledger:
             rows,
         )
 
+    def leftovers(self, size: int) -> Iterator[list[str]]:
+        """These ids, without those of documents that stand or are kept, in batches. They may be
+        spared meanwhile."""
+        last = (b"", -1)
+        while rows := self._rows(
+            "SELECT sha, n FROM leftover WHERE (sha, n) > (?, ?) ORDER BY sha, n LIMIT ?",
+            (*last, size),
+        ):
+            yield [record_id(sha.hex(), n) for sha, n in rows]
+            last = rows[-1]
+
+    def spare(self, ids: Iterable[str]) -> None:
+        """Some of them are not this run's to delete."""
+        rows = ((bytes.fromhex(p[0]), p[1]) for id_ in ids if (p := id_parts(id_)) is not None)
+        self._do("DELETE FROM leftover WHERE sha = ? AND n = ?", rows)
+
     def orphans(self) -> Iterator[Orphan]:
-        """What a run from nothing would not have: documents that are gone, documents that do not
-        stand whole in their state, and old tails."""
+        """What is left over, which a run from nothing would not have: documents that are gone,
+        documents that do not stand whole in their state, and old tails."""
         rows = self._db.execute(
             "SELECT leftover.sha, leftover.n, document.state IS NULL FROM leftover"
             " LEFT JOIN document USING (sha) ORDER BY leftover.sha, leftover.n"

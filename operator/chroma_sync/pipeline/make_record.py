@@ -55,6 +55,7 @@ def make_record(
         "end_line": chunk.end_line,
         "end_col": chunk.end_col,
         "content_sha256": sha256_hex(chunk.text),
+        "source": configs.source,
         "document_state": state,
         "embedding_config": configs.embedding,
     }

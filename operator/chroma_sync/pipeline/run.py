@@ -190,7 +190,10 @@ def _measured_configs(tools: Toolbox) -> Configs:
     chunking = chunking_config(tools.configuration)
     records = short_hash(
         *(chunking.type, str(chunking.max_size_bytes), str(chunking.max_lines)),
-        *(CHUNKER_VERSION, TEXT_RULE_VERSION, vectors),
+        *(CHUNKER_VERSION, TEXT_RULE_VERSION, vectors, tools.configuration.source),
     )
     limits = tools.parser_limits
-    return Configs(records, vectors, limits.cpu_seconds, limits.memory_bytes)
+    return Configs(
+        *(records, vectors, tools.configuration.source),
+        *(limits.cpu_seconds, limits.memory_bytes),
+    )

@@ -132,7 +132,7 @@ def _finish(tools: Toolbox, this: Run, ledger: Ledger) -> Collection:
         message = f"Collection {collection.name!r} was planned again meanwhile, by another pod."
         raise Temporary(Reason.RUN_LOST, message)
     _look_again(tools, this, ledger, collection)
-    load_orphans(ledger, collection)
+    load_orphans(ledger, collection, tools.connector.scope(), this.configs.source)
     if why := too_many_go(tools.configuration, ledger.removed(), ledger.stand(), _ENDED):
         raise Unusable(Reason.WOULD_REMOVE_TOO_MUCH, why)
     tools.space.check()

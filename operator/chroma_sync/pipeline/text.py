@@ -11,7 +11,7 @@ from typing import Final
 # is taken (see api/record_keys.py).
 CELL_NUMBER: Final = "cell_number"
 PART_KEYS: Final = frozenset({CELL_NUMBER})
-PART_KEYS_MAX: Final = 3
+PART_KEYS_MAX: Final = 2
 
 NOTHING: Final[Mapping[str, str | int]] = MappingProxyType({})
 

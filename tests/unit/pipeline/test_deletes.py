@@ -15,8 +15,6 @@ from chroma_sync.pipeline.errors import Temporary, Unusable
 from chroma_sync.pipeline.existing import load_orphans
 from chroma_sync.pipeline.fetch import Outcome, Ref
 from chroma_sync.pipeline.forecast import forecast
-from chroma_sync.pipeline.index.chroma import Collection
-from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes import repository
 from fakes.git_host import serving
@@ -115,8 +113,8 @@ def test_of_two_pods_that_finish_one_run_the_last_one_deletes(
     first, second = make(1, run="r"), make(1, run="r")
     real, meanwhile = load_orphans, [True]
 
-    def looking(ledger: Ledger, collection: Collection) -> None:
-        real(ledger, collection)
+    def looking(*what: Any) -> None:
+        real(*what)
         if meanwhile:
             meanwhile.clear()
             if how_far == "has finished":
@@ -125,10 +123,10 @@ def test_of_two_pods_that_finish_one_run_the_last_one_deletes(
                 with pytest.raises(_StoppedError):
                     steps.finish(second)
 
-    def stops(ledger: Ledger, collection: Collection) -> None:
+    def stops(*what: Any) -> None:
         if not meanwhile and how_far == "has begun to finish":
             raise _StoppedError
-        looking(ledger, collection)
+        looking(*what)
 
     monkeypatch.setattr(steps, "load_orphans", stops)
     steps.plan(first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,6 @@ from chroma_sync.pipeline.existing import load_orphans
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import ATTEMPT
 from chroma_sync.pipeline.index.golden import golden_vectors, kept_golden
-from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.scripted_tei import Clock, Reply, scripted
 from fakes.tei_gateway import Gateway, of_model
@@ -141,8 +141,8 @@ def test_nothing_is_deleted_by_another_model(
     else:
         real = load_orphans
 
-        def load(ledger: Ledger, collection: Collection) -> None:
-            real(ledger, collection)
+        def load(*what: Any) -> None:
+            real(*what)
             model._weights = "another "
 
         monkeypatch.setattr(steps, "load_orphans", load)

@@ -11,7 +11,16 @@ import pytest
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline import steps
-from chroma_sync.pipeline.fetch import Kept, Opened, Outcome, Ref, Skipped, Unchanged
+from chroma_sync.pipeline.fetch import (
+    EVERYTHING,
+    Kept,
+    Opened,
+    Outcome,
+    Ref,
+    Scope,
+    Skipped,
+    Unchanged,
+)
 from chroma_sync.pipeline.forecast import forecast
 from chroma_sync.pipeline.toolbox import Toolbox
 
@@ -40,6 +49,9 @@ class LateConnector:
 
     def refs(self) -> Generator[Ref, None, None]:
         yield from (Ref(key, version=None, size=None) for key in self.documents)
+
+    def scope(self) -> Scope:
+        return EVERYTHING
 
     def notes(self) -> list[str]:
         return []

@@ -20,7 +20,7 @@ from chroma_sync.pipeline.text import PART_KEYS, PART_KEYS_MAX
 
 # Part of the API, and written once what they are for is served.
 LATER = {"custom_id", "sparse_embedding"}
-CONFIGS = Configs(document="d", embedding="e", parser_seconds=1.0, parser_bytes=1)
+CONFIGS = Configs(document="d", embedding="e", source="s", parser_seconds=1.0, parser_bytes=1)
 
 
 def record_of(*, replaces: bool) -> Record:

@@ -12,7 +12,7 @@ import pytest
 
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.existing import load_orphans, load_target
-from chroma_sync.pipeline.fetch import Ref
+from chroma_sync.pipeline.fetch import EVERYTHING, Ref
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
 from chroma_sync.pipeline.index.records import (
@@ -53,8 +53,9 @@ def outcome(tools: Toolbox, collection: Collection, path: Path) -> tuple[set[str
     with closing(Ledger(path / "ledger.sqlite")) as ledger:
         for entry in documents(tools):
             ledger.meet(entry)
-        load_target(ledger, collection, start(tools).configs)
-        load_orphans(ledger, collection)
+        configs = start(tools).configs
+        load_target(ledger, collection, configs)
+        load_orphans(ledger, collection, EVERYTHING, configs.source)
         whole = {one.key for one in ledger.open_documents() if one.is_whole}
         return whole, {i for orphan in ledger.orphans() for i in orphan.ids}
 

@@ -10,5 +10,19 @@ from chroma_sync.pipeline.fetch.model import (
     Skipped,
     Unchanged,
 )
+from chroma_sync.pipeline.fetch.scope import EVERYTHING, OneKey, Prefix, Scope
 
-__all__ = ["Connector", "Kept", "Means", "Opened", "Outcome", "Ref", "Skipped", "Unchanged"]
+__all__ = [
+    "EVERYTHING",
+    "Connector",
+    "Kept",
+    "Means",
+    "OneKey",
+    "Opened",
+    "Outcome",
+    "Prefix",
+    "Ref",
+    "Scope",
+    "Skipped",
+    "Unchanged",
+]

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.fetch.patience import Patience
+from chroma_sync.pipeline.fetch.scope import Scope
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import Secrets
 
@@ -101,6 +102,9 @@ class Connector(Protocol):
     def refs(self) -> Generator[Ref, None, None]:
         """List the documents of the prepared revision that the run wants, in a fixed order. It may
         hold a process and files: whoever does not read all of it closes it."""
+
+    def scope(self) -> Scope:
+        """What the list speaks for: a document in this scope that it lacks is gone."""
 
     def notes(self) -> Sequence[str]:
         """What a person should know of the last listing, once it has come to its end."""

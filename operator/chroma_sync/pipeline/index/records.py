@@ -24,10 +24,12 @@ class Configs:
     """What shapes records. Two short hashes: `document` covers everything that shapes a document's
     records, it stands on the collection and in each `document_state`; `embedding` stands on every
     record and decides only whether its vector may be taken over. And what a parse may take here, in
-    CPU time and memory: that shapes only the records of a document that gave up its syntax."""
+    CPU time and memory: that shapes only the records of a document that gave up its syntax.
+    `source`, namespace/name, stands on every record: only that Source's runs may delete it."""
 
     document: str
     embedding: str
+    source: str
     parser_seconds: float
     parser_bytes: int
 

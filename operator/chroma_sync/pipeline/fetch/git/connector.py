@@ -33,6 +33,7 @@ from chroma_sync.pipeline.fetch.git.listing import Listed, listed
 from chroma_sync.pipeline.fetch.git.process import GitEnded, GitProcess, GitTimeout
 from chroma_sync.pipeline.fetch.git.remote import CHECK_REF, Remote
 from chroma_sync.pipeline.fetch.model import Opened, Ref
+from chroma_sync.pipeline.fetch.scope import EVERYTHING, Scope
 from chroma_sync.pipeline.fetch.worth import judged
 
 _BRANCHES_SHOWN = 5
@@ -164,6 +165,9 @@ class GitConnector:
                 if self._globs.chosen(record.path):
                     self._any_chosen = True
                     yield self._ref_of(record, values)
+
+    def scope(self) -> Scope:
+        return EVERYTHING
 
     def notes(self) -> list[str]:
         nothing = [] if self._any_chosen else [_NOTHING_CHOSEN]
