@@ -109,12 +109,15 @@ def known_status(model: type[SourceStatus] | type[InvocationStatus], status: Obj
 
 
 def _problem(kind: Model, raw: Object, schema: Object | None) -> str:
-    errors = [d for d in _errors(kind, raw) if d["type"] == "extra_forbidden"]
+    errors = _errors(kind, raw)
+    if not errors:
+        return ""
     unknown_fields = [
         f"{path(detail['loc'])}: this release of the operator does not know the field. Leave it "
         "out, or upgrade the operator."
         for detail in errors
-        if not _is_default(schema or {}, detail["loc"], detail["input"])
+        if detail["type"] == "extra_forbidden"
+        and not _is_default(schema or {}, detail["loc"], detail["input"])
     ]
     return " ".join([*unknown_fields, *sentences(kind, _errors(kind, raw, ignore_unknown=True))])
 

@@ -82,6 +82,7 @@ class Executor:
             case CreateJob() if key.kind == "Invocation":
                 await self._create_job_of_run(key, raw, action)
             case CreateJob():
+                await self._create_config_map(key, action)
                 await self._create_job(key, action)
             case TryJob():
                 await self._asked(key, action.manifest, self._cluster.try_job)
@@ -96,13 +97,19 @@ class Executor:
     async def _create_job_of_run(self, key: Key, raw: Object, action: CreateJob) -> None:
         source = raw["spec"]["sourceRef"]["name"]
         async with self.lock_of(key.namespace, source):
-            now = await self._cluster.read("Invocation", key.namespace, key.name)
+            # Should the run be gone, its ConfigMap goes after it, for it is its owner.
+            now, _ = await asyncio.gather(
+                self._cluster.read("Invocation", key.namespace, key.name),
+                self._create_config_map(key, action),
+            )
             # Deleted meanwhile, it may have been followed by another run already.
             if _is_alive(now, raw["metadata"]["uid"]):
                 await self._create_job(key, action)
 
-    async def _create_job(self, key: Key, action: CreateJob) -> None:
+    async def _create_config_map(self, key: Key, action: CreateJob) -> None:
         await self._asked(key, action.config_map, self._cluster.create_config_map)
+
+    async def _create_job(self, key: Key, action: CreateJob) -> None:
         job = await self._asked(key, action.manifest, self._cluster.create_job)
         self.refused.pop(key, None)
         keys.job_changed(self._cache, job, deleted=False)

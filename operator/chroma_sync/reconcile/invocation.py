@@ -32,7 +32,9 @@ _Step = Callable[[ObservedRun, Plan[InvocationStatus], datetime], State | None]
 def reconcile(observed: ObservedRun, now: datetime) -> Plan[InvocationStatus]:
     """Decide what an Invocation's status is, and what to do next."""
     invocation = observed.invocation
-    plan = Plan(invocation.status.model_copy(deep=True))
+    # A pass replaces what stands in a status and never alters it. A whole copy of the configuration
+    # would be most of what a pass costs.
+    plan = Plan(invocation.status.model_copy())
     generation, status = invocation.metadata.generation, plan.status
     status.observed_generation = generation
     if is_finished(status):
@@ -51,7 +53,7 @@ def reconcile(observed: ObservedRun, now: datetime) -> Plan[InvocationStatus]:
         _clear_up(observed, plan, now)
     early = counts.hold_back(invocation.status, status, now)
     if early:
-        plan.status = invocation.status.model_copy(deep=True)
+        plan.status = invocation.status.model_copy()
         plan.again_in(early)
     return plan
 

@@ -63,7 +63,7 @@ def is_complete(observed: ObservedRun) -> bool:
 
 def count(observed: ObservedRun, status: InvocationStatus, now: datetime) -> None:
     """Bring the counts up to date."""
-    before = status.model_copy(deep=True)
+    before = status.model_copy()  # what changes is replaced, never altered
     counts.show(status, _own(observed), observed.progress)
     status.attempts = sum(max(0, j.failed - (j.failure is not None)) for j in observed.jobs)
     if status != before:
