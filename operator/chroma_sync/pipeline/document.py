@@ -1,13 +1,20 @@
-"""A document on its way through a run."""
+"""A document on its way through a run, and each of its chunks."""
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
+from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.chunk import Chunk, Chunked
 from chroma_sync.pipeline.fetch import Ref
-from chroma_sync.pipeline.index.records import document_sha
+from chroma_sync.pipeline.index.records import Record, document_sha
+from chroma_sync.pipeline.index.standing import Reusable
 from chroma_sync.pipeline.text import Text
+
+_NO_TEXT: Final = Text(b"", ())
+_NOT_CUT: Final = Chunked(_NO_TEXT, array("Q"), by_syntax=False, fallback=None)
 
 
 @dataclass(eq=False, slots=True)
@@ -26,7 +33,14 @@ class Document:
     known: str | None = None
     is_whole: bool = False
     data: bytes = b""  # once it is opened, until it is extracted
-    text: Text = Text(b"", ())  # noqa: RUF009 - nothing can change it
+    text: Text = _NO_TEXT  # once it is extracted
+    chunked: Chunked = _NOT_CUT  # once it is cut
+    stood: bool = False  # chunk 0, before the run: written over only once all chunks are embedded
+    failed: bool = False  # the model or Chroma has refused it
+    # For the writer alone.
+    outstanding: int = 0  # chunks other than 0 that are not acknowledged yet
+    held: int = 0  # chunks that wait for the others
+    first: Record | None = None  # chunk 0, held back
 
     @classmethod
     def of(cls, ref: Ref) -> Document:
@@ -55,3 +69,15 @@ class Document:
     def size(self) -> int:
         """Its bytes; 0 until they are known."""
         return self.ref.size or 0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One chunk of a document that was cut, and what stands of it already. `replaces`: a record
+    stands under its id."""
+
+    document: Document
+    chunk: Chunk
+    text_sha: str
+    replaces: bool
+    reusable: Reusable | None

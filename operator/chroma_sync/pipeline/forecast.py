@@ -12,11 +12,11 @@ from typing import Final
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.chunk import Chunk
 from chroma_sync.pipeline.deletes import too_many_go
+from chroma_sync.pipeline.document import Item
 from chroma_sync.pipeline.existing import load_orphans, load_target
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
 from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.listing import meet_all
-from chroma_sync.pipeline.pending import Item
 from chroma_sync.pipeline.previous import donor_of, settled_golden
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.run import start
@@ -67,11 +67,11 @@ class Counting:
 
     def put(self, item: Item) -> None:
         """Take a chunk into account."""
-        result, key = self._result, item.pending.document.key
+        result, key = self._result, item.document.key
         if item.chunk.n == 0:
             result.changed += item.replaces
             result.added += not item.replaces
-            size = len(item.pending.chunked), key
+            size = len(item.document.chunked), key
             result.largest = nlargest(_LARGEST, [*result.largest, size])
         result.chunks += 1
         result.types[_type_of(key, item.chunk)] += 1

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason, Reason
+from chroma_sync.pipeline.document import Document, Item
 from chroma_sync.pipeline.embed import EmbeddingRejected, Model, Space, embed_long
 from chroma_sync.pipeline.errors import Unusable
 from chroma_sync.pipeline.index.chroma import Collection
@@ -25,7 +26,6 @@ from chroma_sync.pipeline.index.standing import stands_whole
 from chroma_sync.pipeline.known_texts import KnownTexts, Made, Turn
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.make_record import make_record
-from chroma_sync.pipeline.pending import Item, Pending
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
 from chroma_sync.pipeline.stream import CHUNKS_BOUND, Stages
 from chroma_sync.pipeline.writer import Embedded, Writer
@@ -135,7 +135,7 @@ class Indexing:
                 for index, message in rejected.refused.items():
                     item = batch[index]
                     for refused in (item, *self._texts.refused(item.text_sha)):
-                        self._fail(refused.pending, DocumentReason.EMBEDDING_REJECTED, message)
+                        self._fail(refused.document, DocumentReason.EMBEDDING_REJECTED, message)
                 continue
             self._s.progress.chunks("embedded", len(batch))
             for item, vector, windows in zip(
@@ -150,22 +150,22 @@ class Indexing:
     def _live(self, item: Item) -> Item | None:
         """A chunk to embed: this one, or if its document has failed one that waits for its text."""
         live: Item | None = item
-        while live is not None and live.pending.failed:
+        while live is not None and live.document.failed:
             live = self._texts.passed_on(item.text_sha)
         return live
 
-    def _fail(self, pending: Pending, reason: DocumentReason, message: str) -> None:
+    def _fail(self, document: Document, reason: DocumentReason, message: str) -> None:
         with self._lock:
-            if pending.failed:
+            if document.failed:
                 return
-            pending.failed = True
+            document.failed = True
             self._s.ledger.refused += 1
-        document, progress = pending.document, self._s.progress
+        progress = self._s.progress
         # What Chroma refuses it refuses in the midst of a write: what stands is not whole by then.
         embedding, collection = self._s.configs.embedding, self._collection
         if (
             reason is DocumentReason.EMBEDDING_REJECTED
-            and pending.stood
+            and document.stood
             and stands_whole(collection, document.key_sha, embedding)
         ):
             self._s.ledger.settle(document, Verdict.KEPT)
@@ -176,15 +176,15 @@ class Indexing:
         check_refused(self._s.ledger, message)
 
     def _send(self, item: Item, made: Made, in_place: bool = False) -> None:
-        pending = item.pending
+        document = item.document
         record = make_record(
-            *(pending.document, pending.chunked, item.chunk, made.vector),
+            *(document, item.chunk, made.vector),
             windows=made.windows,
             configs=self._s.configs,
             replaces=item.replaces,
             in_place=in_place,
         )
-        self._records.put(Embedded(pending, item.chunk.n, record))
+        self._records.put(Embedded(document, item.chunk.n, record))
 
     def _write(self) -> None:
         ledger, progress = self._s.ledger, self._s.progress

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chroma_sync.pipeline.chunk import Chunk, Chunked
+from chroma_sync.pipeline.chunk import Chunk
 from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.embed import Vector
 from chroma_sync.pipeline.index.records import (
@@ -25,7 +25,6 @@ _FORMER = ("chunk_count", "document_config")
 
 def make_record(
     document: Document,
-    chunked: Chunked,
     chunk: Chunk,
     vector: Vector,
     *,
@@ -37,8 +36,8 @@ def make_record(
     """Put one record together. `replaces`: an older record may stand under this id; `in_place`: one
     with this text and vector does."""
     key_sha = document.key_sha
-    gave_up = chunked.fallback is not None
-    is_last = chunk.n == len(chunked) - 1
+    gave_up = document.chunked.fallback is not None
+    is_last = chunk.n == len(document.chunked) - 1
     state = document_state(key_sha, document.state, configs, gave_up=gave_up, is_last=is_last)
     metadata: dict[str, Scalar | None] = {}
     if replaces:

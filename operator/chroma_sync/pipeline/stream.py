@@ -20,7 +20,7 @@ from typing import Protocol
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.chunk import Chunk, Chunker
-from chroma_sync.pipeline.document import Document
+from chroma_sync.pipeline.document import Document, Item
 from chroma_sync.pipeline.errors import Stopped
 from chroma_sync.pipeline.existing import load_document, stood
 from chroma_sync.pipeline.extract import Extractor, NotExtracted
@@ -29,7 +29,6 @@ from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import Configs, record_id, sha256_hex
 from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.ledger import Ledger, Verdict
-from chroma_sync.pipeline.pending import Item, Pending
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
 from chroma_sync.pipeline.reading import text_of
@@ -217,7 +216,7 @@ class Stream:
     def _items(self, chunker: Chunker) -> Iterator[Item]:
         """The chunks of all documents, with what stands of them. That is asked for of many chunks
         at once; but what there is does not wait for a document that is not there yet."""
-        window: list[tuple[Pending, Chunk]] = []
+        window: list[tuple[Document, Chunk]] = []
         while True:
             document = self._extracted.get(within=0 if window else None)
             if document is None:
@@ -226,29 +225,29 @@ class Stream:
                 yield from self._looked_up(window)
                 window = []
                 continue
-            pending = self._pending(document, chunker)
-            for chunk in pending.chunked:
-                if pending.failed:
+            self._cut(document, chunker)
+            for chunk in document.chunked:
+                if document.failed:
                     break
-                window.append((pending, chunk))
+                window.append((document, chunk))
                 if len(window) == CHUNKS_BOUND:
                     yield from self._looked_up(window)
                     window = []
 
-    def _pending(self, document: Document, chunker: Chunker) -> Pending:
-        chunked = chunker.chunk(document.text)
-        self._s.progress.chunks("produced", len(chunked))
-        return Pending(document, chunked, outstanding=len(chunked) - 1)
+    def _cut(self, document: Document, chunker: Chunker) -> None:
+        document.chunked = chunker.chunk(document.text)
+        document.outstanding = len(document.chunked) - 1
+        self._s.progress.chunks("produced", len(document.chunked))
 
-    def _looked_up(self, window: list[tuple[Pending, Chunk]]) -> Iterator[Item]:
-        ids = [record_id(pending.document.key_sha, chunk.n) for pending, chunk in window]
+    def _looked_up(self, window: list[tuple[Document, Chunk]]) -> Iterator[Item]:
+        ids = [record_id(document.key_sha, chunk.n) for document, chunk in window]
         text_shas = [sha256_hex(chunk.text) for _, chunk in window]
         found = self._s.standing.find(dict(zip(ids, text_shas, strict=True)))
-        for (pending, chunk), id_, text_sha in zip(window, ids, text_shas, strict=True):
+        for (document, chunk), id_, text_sha in zip(window, ids, text_shas, strict=True):
             replaces = id_ in found.old
             if chunk.n == 0:
-                pending.stood = replaces
-            yield Item(pending, chunk, text_sha, replaces, found.get(id_, text_sha))
+                document.stood = replaces
+            yield Item(document, chunk, text_sha, replaces, found.get(id_, text_sha))
 
 
 def _first_last(items: Iterator[Item]) -> Iterator[Item]:
@@ -259,5 +258,5 @@ def _first_last(items: Iterator[Item]) -> Iterator[Item]:
             first = item
         else:
             yield item
-        if n == len(item.pending.chunked) - 1:
+        if n == len(item.document.chunked) - 1:
             yield first

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.held import HeldRecords
 from chroma_sync.pipeline.index.records import Record
 from chroma_sync.pipeline.ledger import Ledger, Verdict
-from chroma_sync.pipeline.pending import Pending
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue
 
@@ -23,9 +23,9 @@ _FILL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Embedded:
-    """One record of a pending document, ready to be written."""
+    """One record of a document, ready to be written."""
 
-    pending: Pending
+    document: Document
     n: int
     record: Record
 
@@ -40,7 +40,7 @@ class Writer:
         limit: int,
         ledger: Ledger,
         progress: Progress,
-        fail: Callable[[Pending, DocumentReason, str], None],
+        fail: Callable[[Document, DocumentReason, str], None],
     ) -> None:
         self._collection = collection
         self._limit = limit
@@ -72,16 +72,16 @@ class Writer:
         """Let a record be written now, or hold it back: a chunk of a document that stood waits for
         all its others, so that one that is refused finds nothing written over. Returns what is to
         be written next."""
-        pending = item.pending
-        if not pending.stood:
+        document = item.document
+        if not document.stood:
             _queue(item, ready)
             return ready
-        chunked, key_sha = pending.chunked, pending.document.key_sha
+        chunked, key_sha = document.chunked, document.key_sha
         held.hold(key_sha, item.n, item.record)
-        pending.held += 1
-        if pending.held == len(chunked):
+        document.held += 1
+        if document.held == len(chunked):
             for n, record in held.taken(key_sha, lambda n: chunked.text_of(n).decode()):
-                _queue(Embedded(pending, n, record), ready)
+                _queue(Embedded(document, n, record), ready)
                 if len(ready) >= self._limit:
                     ready = self._write(ready)
         return ready
@@ -89,7 +89,7 @@ class Writer:
     def _write(self, ready: list[Embedded]) -> list[Embedded]:
         """Write up to one batch. Returns what is to be written next: the rest, and each chunk 0
         whose document has all its other chunks acknowledged by now."""
-        live = [item for item in ready if not item.pending.failed]
+        live = [item for item in ready if not item.document.failed]
         batch, rest = live[: self._limit], live[self._limit :]
         if not batch:
             return rest
@@ -97,26 +97,26 @@ class Writer:
         why = {one.record.id: one.why for one in refused}
         self._progress.chunks("written", len(batch) - len(refused))
         for item in batch:
-            pending = item.pending
+            document = item.document
             if item.record.id in why:
-                self._fail(pending, DocumentReason.RECORD_REJECTED, why[item.record.id])
-            if pending.failed:
+                self._fail(document, DocumentReason.RECORD_REJECTED, why[item.record.id])
+            if document.failed:
                 continue
             if item.n == 0:
-                document, chunked = pending.document, pending.chunked
+                chunked = document.chunked
                 self._ledger.settle(document, Verdict.INDEXED)
                 self._progress.indexed(document.key, document.size, len(chunked), chunked.fallback)
                 continue
-            pending.outstanding -= 1
-            if pending.outstanding == 0 and pending.first is not None:
-                rest.append(Embedded(pending, 0, pending.first))
-                pending.first = None
+            document.outstanding -= 1
+            if document.outstanding == 0 and document.first is not None:
+                rest.append(Embedded(document, 0, document.first))
+                document.first = None
         return rest
 
 
 def _queue(item: Embedded, ready: list[Embedded]) -> None:
     """Let a record be written, or hold it back when it is a chunk 0 that must wait."""
-    if item.n == 0 and item.pending.outstanding > 0:
-        item.pending.first = item.record
+    if item.n == 0 and item.document.outstanding > 0:
+        item.document.first = item.record
     else:
         ready.append(item)

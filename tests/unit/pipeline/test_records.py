@@ -26,15 +26,11 @@ CONFIGS = Configs(document="d", embedding="e", source="s", parser_seconds=1.0, p
 def record_of(*, replaces: bool) -> Record:
     """Of a text that gives a record all keys that it may have."""
     data = b"x = 1\n" * 20
+    document = Document.of(Ref("a.py", "v", len(data)))
     with Chunker(ChunkingConfig("tree_sitter", 100, None), Limits(memory_bytes=1)) as chunker:
-        chunked = chunker.chunk(as_text("a.py", data))
+        document.chunked = chunker.chunk(as_text("a.py", data))
     return make_record(
-        *(
-            Document.of(Ref("a.py", "v", len(data))),
-            chunked,
-            next(iter(chunked)),
-            np.ones(2, np.float32),
-        ),
+        *(document, next(iter(document.chunked)), np.ones(2, np.float32)),
         windows=2,
         configs=CONFIGS,
         replaces=replaces,
