@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.kit import chroma_server, configuration, toolbox
-from bench.memory import Watch, limited
+from bench.memory import MIB, measured
 from chroma_sync.api.configuration import RunIdentity
 from chroma_sync.pipeline import steps
 from fakes import gate
@@ -31,7 +31,6 @@ from fakes.proxy import Asked
 from fakes.running import running
 from fakes.scripted_tei import Reply
 
-MIB = 1024 * 1024
 LIMIT = 512 * MIB
 REPOSITORY = "large"
 FILES = 100_000
@@ -143,29 +142,18 @@ def main() -> None:
             serving(root) as git,
             chroma_server(Path(folder) / "chroma") as chroma,
             dropping(chroma) as address,
-            limited(LIMIT) as group,
         ):
-            command = [sys.executable, __file__, git, address, sha]
-            if group is not None:  # from before Python's start
-                command = ["sh", "-c", f'echo $$ > {group} && exec "$@"', "sh", *command]
-            with (
-                subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
-                Watch(process.pid) as watch,
-            ):
-                assert process.stdout is not None
-                printed = process.stdout.read()
-            assert process.returncode == 0, "the worker was killed or failed"
-    found = json.loads(printed.splitlines()[-1])
+            worker = measured(LIMIT, __file__, git, address, sha)
+    found = worker.printed
     assert (found["files"], found["bytes"]) == (FILES, size)
-    bound = f"{LIMIT // MIB} MiB" if group is not None else "none: cgroups can't be made here"
     print("| large repository | value |\n| --- | --- |")
     print(f"| files | {FILES:,} |")
     print(f"| bytes | {size:,} |")
-    print(f"| hard limit of worker, git, parser and page cache | {bound} |")
+    print(f"| hard limit of worker, git, parser and page cache | {worker.bound} |")
     print(f"| fetch | {found['fetch']:.0f} s |")
     print(f"| stream ({found['chunks']:,} chunks) | {found['stream']:.0f} s |")
     for kind in ("worker", "git", "parser", "together"):
-        print(f"| peak of anonymous memory, {kind} | {watch.peaks[kind] / MIB:.0f} MiB |")
+        print(f"| peak of anonymous memory, {kind} | {worker.peaks[kind] / MIB:.0f} MiB |")
     paths = sum(name.startswith("module") for name in found["scratch"])
     print(f"| files on the scratch folder | {len(found['scratch'])} |")
     print(f"| of them with a path of the repository (aim: 0) | {paths} |")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cluster.onenode import cgroups
 
+MIB = 1024 * 1024
 _LIMIT_FILES = ("memory.limit_in_bytes", "memory.max")  # of cgroup v1, of v2
 _TICK_SECONDS = 0.1
 
@@ -31,6 +37,33 @@ def limited(limit: int) -> Iterator[Path | None]:
         yield None
     finally:
         cgroups.remove(name)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A program that has ended: what it printed last, as JSON; the `peaks` of its memory (see
+    `Watch`); and in words what it was bound to."""
+
+    printed: dict[str, Any]
+    peaks: Counter[str]
+    bound: str
+
+
+def measured(limit: int, file: str, *arguments: str) -> Measured:
+    """Run a bench's file in a process of its own, which gets so many bytes of memory."""
+    with limited(limit) as group:
+        command = [sys.executable, file, *arguments]
+        if group is not None:  # from before Python's start
+            command = ["sh", "-c", f'echo $$ > {group} && exec "$@"', "sh", *command]
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
+            Watch(process.pid) as watch,
+        ):
+            assert process.stdout is not None
+            printed = process.stdout.read()
+        assert process.returncode == 0, "it was killed or failed"
+    bound = f"{limit // MIB} MiB" if group is not None else "none: cgroups can't be made here"
+    return Measured(json.loads(printed.splitlines()[-1]), watch.peaks, bound)
 
 
 class Watch:
