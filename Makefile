@@ -77,7 +77,7 @@ bench-chunk: setup ## measure the chunker beside others, over the source trees o
 	@$(BIN)/python tests/bench/peers_environment.py
 	@build/peers/bin/python tests/bench/bench_chunk.py
 
-bench-document: setup ## stream one document of 100 MiB in 6.5 million chunks (Linux, root; 45 minutes)
+bench-document: setup ## stream one document of 100 MiB in 6.5 million chunks (Linux, root; 30 minutes, 8 GB)
 	@$(BIN)/python tests/bench/run.py document
 
 bench-incremental: setup ## what indexing again costs after a small change (5 minutes)

@@ -5,9 +5,9 @@
 What a kill can cost is what is embedded and not yet acknowledged: one request of each embedding
 thread, `RECORDS_BOUND`, one write, and as many chunks 0 that wait for them.
 
-Chunk 0 of a document is written last, after all its others are acknowledged. Of one that stands
-whole from an earlier run nothing is written over before all its chunks are embedded: when one is
-refused, what stands is kept.
+Chunk 0 of a document is written last, after all its others are acknowledged. Of one whose
+chunk 0 stands from an earlier run nothing is written over before all its chunks are embedded: when
+one is refused, what stands whole is kept.
 """
 
 from __future__ import annotations
