@@ -90,7 +90,8 @@ def control_beside(record: Record) -> Record:
     """A record that no server has a reason to refuse, for when none has passed yet. It stands
     beyond the last chunk of the same document, as an old tail does, so finish deletes it."""
     key_sha, _, _ = record.id.rpartition("-")
-    metadata = {"document_key_sha256": key_sha}
+    whose = {"source": record.metadata["source"]} if "source" in record.metadata else {}
+    metadata = {"document_key_sha256": key_sha, **whose}
     return Record(record_id(key_sha, _BEYOND), _CONTROL_TEXT, metadata, record.vector, False)
 
 
