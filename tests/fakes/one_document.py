@@ -16,6 +16,7 @@ from chroma_sync.pipeline.embed import Space
 from chroma_sync.pipeline.extract import Extractor
 from chroma_sync.pipeline.fetch import EVERYTHING
 from chroma_sync.pipeline.index.chroma import Collection, Stored
+from chroma_sync.pipeline.index.existing_vectors import ExistingVectors
 from chroma_sync.pipeline.index.records import (
     Configs,
     Record,
@@ -24,7 +25,6 @@ from chroma_sync.pipeline.index.records import (
     record_id,
     sha256_hex,
 )
-from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.index.writes import RefusedRecord
 from chroma_sync.pipeline.indexing import Indexing
 from chroma_sync.pipeline.ledger import Ledger
@@ -108,7 +108,7 @@ def stream(
             make_chunker=chunker,
             ledger=ledger,
             target=target,
-            standing=Standing(target, None, CONFIGS.embedding),
+            vectors=ExistingVectors(target, None, CONFIGS.embedding),
             configs=CONFIGS,
             progress=Progress(),
         )

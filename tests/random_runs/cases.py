@@ -31,7 +31,7 @@ REFUSED_MAX: Final = 4
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Fault:
     """Something that happens once, at a step's call number `at` (from 1)."""
 
     kind: str
@@ -45,7 +45,7 @@ class Attempt:
 
     step: Step
     shard: int
-    troubles: tuple[Trouble, ...]
+    faults: tuple[Fault, ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Round:
 
     def has(self, *kinds: str) -> bool:
         """Whether anything of these kinds happens."""
-        return any(trouble.kind in kinds for one in self.attempts for trouble in one.troubles)
+        return any(fault.kind in kinds for one in self.attempts for fault in one.faults)
 
 
 @dataclass(frozen=True)
@@ -155,10 +155,10 @@ def _round(random: Random, state: int) -> Round:
     return Round(state, random.randrange(3), shards, attempts, random.random() < 0.7)
 
 
-def _troubles(random: Random, step: Step) -> tuple[Trouble, ...]:
+def _troubles(random: Random, step: Step) -> tuple[Fault, ...]:
     kinds = AT_ANY_TIME if step in ("finish", "run") else (*AT_ANY_TIME, *BEFORE_FINISH)
     calls = 10 if step in ("plan", "finish") else 20
     return tuple(
-        Trouble(random.choice(kinds), random.randint(1, calls), random.randrange(2**32))
+        Fault(random.choice(kinds), random.randint(1, calls), random.randrange(2**32))
         for _ in range(random.choice((0, 1, 1, 2)))
     )

@@ -25,8 +25,8 @@ from random_runs.cases import (
     UNSTORABLE,
     Attempt,
     Case,
+    Fault,
     Round,
-    Trouble,
 )
 from random_runs.world import OddDatabase, OddModel, World
 
@@ -103,10 +103,10 @@ class Player:
 
     def _step(self, round_: Round, attempt: Attempt, uid: str) -> str:
         """Try a step as Kubernetes does: again while its end is temporary or unknown."""
-        troubles = attempt.troubles
+        faults = attempt.faults
         for _ in range(_ATTEMPTS_MAX):
             try:
-                tools = self._tools(round_, attempt, uid, troubles)
+                tools = self._tools(round_, attempt, uid, faults)
                 if attempt.step == "finish":
                     told = [self._seals.get(shard, "") for shard in range(round_.shards)]
                     tools.configuration.seals = told
@@ -121,7 +121,7 @@ class Player:
                     raise
                 if known.exit_code != ExitCode.TEMPORARY:
                     return f"{known.reason.value}: {known}"
-            troubles = ()
+            faults = ()
         raise AssertionError(f"{attempt.step} did not end in {_ATTEMPTS_MAX} attempts")
 
     def _in_peace(self, state: int, uid: str) -> str:
@@ -130,7 +130,7 @@ class Player:
         return self._step(Round(state, 0, 1, (alone,), True), alone, uid)
 
     def _tools(
-        self, round_: Round, attempt: Attempt, uid: str, troubles: tuple[Trouble, ...]
+        self, round_: Round, attempt: Attempt, uid: str, faults: tuple[Fault, ...]
     ) -> Toolbox:
         # Of this pod: what happens at one call of it lets its other threads wait.
         calls, lock = 0, RLock()
@@ -139,12 +139,12 @@ class Player:
             nonlocal calls
             with lock:
                 calls += 1
-                due = [trouble for trouble in troubles if trouble.at == calls]
-                for trouble in due:
-                    self._before(trouble, round_, attempt, uid, handle, tools)
+                due = [fault for fault in faults if fault.at == calls]
+                for fault in due:
+                    self._before(fault, round_, attempt, uid, handle, tools)
                 result = carry_out()
-                for trouble in due:
-                    _after(trouble)
+                for fault in due:
+                    _after(fault)
             return result
 
         states = self._case.states
@@ -155,12 +155,12 @@ class Player:
         )
         # The first model to come is the right one.
         if self._world.exists(self._target):
-            _model(tools).changed = any(one.kind == "another model" for one in troubles)
+            _model(tools).changed = any(one.kind == "another model" for one in faults)
         return tools
 
     def _before(
         self,
-        trouble: Trouble,
+        fault: Fault,
         round_: Round,
         attempt: Attempt,
         uid: str,
@@ -168,7 +168,7 @@ class Player:
         tools: Toolbox,
     ) -> None:
         """What happens just before a call."""
-        match trouble.kind:
+        match fault.kind:
             case "killed before":
                 raise Killed
             case "not reached":
@@ -177,7 +177,7 @@ class Player:
                 _model(tools).gone = True
             case "small bodies":
                 assert isinstance(tools.database, OddDatabase)
-                tools.database.records_max = 1 + trouble.seed % 3
+                tools.database.records_max = 1 + fault.seed % 3
             case "model changed" if _model(tools).expects:
                 _model(tools).changed = True
             case "twin":
@@ -189,9 +189,9 @@ class Player:
                 if not self._step(theirs, claimed, rival):
                     self._rival = rival, round_.rival
             case "records deleted":
-                self._world_of_strangers(trouble, handle, delete=True)
+                self._world_of_strangers(fault, handle, delete=True)
             case "records overwritten":
-                self._world_of_strangers(trouble, handle, delete=False)
+                self._world_of_strangers(fault, handle, delete=False)
 
     def _twin(self, round_: Round, attempt: Attempt, uid: str) -> None:
         """Another pod of the same step lives through it. What it ends with is its own affair."""
@@ -201,10 +201,10 @@ class Player:
             if as_step_error(error) is None:
                 raise
 
-    def _world_of_strangers(self, trouble: Trouble, handle: Any, *, delete: bool) -> None:
+    def _world_of_strangers(self, fault: Fault, handle: Any, *, delete: bool) -> None:
         """Someone deletes records, or writes over some what stands of them at another state of the
         source, as the pod of a run does that has lost its collection."""
-        random = Random(trouble.seed)
+        random = Random(fault.seed)
         there = sorted(handle.get(include=[])["ids"])
         if delete and there:
             handle.delete(ids=random.sample(there, random.randint(1, len(there))))
@@ -304,11 +304,11 @@ def _model(tools: Toolbox) -> OddModel:
     return tools.model
 
 
-def _after(trouble: Trouble) -> None:
+def _after(fault: Fault) -> None:
     """What happens just after a call was carried out."""
-    if trouble.kind == "killed after":
+    if fault.kind == "killed after":
         raise Killed
-    if trouble.kind == "answer lost":
+    if fault.kind == "answer lost":
         raise httpx.ReadTimeout("the answer is lost, by the case")
 
 

@@ -22,7 +22,7 @@ from chroma_sync.pipeline.embed import EmbeddingUnavailable, Vector, Vectors
 from chroma_sync.pipeline.fetch import EVERYTHING, Opened, Ref, Scope
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
-from chroma_sync.pipeline.index.session import OddAnswer
+from chroma_sync.pipeline.index.session import ForeignAnswer
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.toolbox import Toolbox
@@ -109,7 +109,7 @@ class OddDatabase(Database):
         """Raise what a client raises that is answered 413."""
         too_many = self.records_max is not None and count > self.records_max
         if too_many or any(UNSTORABLE in text for text in texts):
-            raise OddAnswer(413, "HTTP 413")
+            raise ForeignAnswer(413, "HTTP 413")
 
 
 class _OddHandle:

@@ -53,8 +53,8 @@ def _watch(signals: socket.socket, stop: StopSignal) -> None:
     if not first:
         return
     stop.stop()
-    patience = _TERMINATE_SECONDS if first[0] == signal.SIGTERM else None
-    came = select.select([signals], [], [], patience)[0]
+    seconds = _TERMINATE_SECONDS if first[0] == signal.SIGTERM else None
+    came = select.select([signals], [], [], seconds)[0]
     if came and not signals.recv(1):
         return
     _end()

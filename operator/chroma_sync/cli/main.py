@@ -78,11 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit:
         raise
     except BaseException as error:  # a library in Rust panics with one that is no Exception
-        return _told(error)
+        return _report(error)
     return code
 
 
-def _told(error: BaseException) -> int:
+def _report(error: BaseException) -> int:
     """Say why a command broke off. Returns its exit code."""
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED

@@ -19,8 +19,8 @@ from chroma_sync.pipeline.secrets import for_header
 LOCAL_URL = "local"
 DATABASE_FILE = "chroma.sqlite3"  # of an embedded Chroma
 # A person sits in front of it: long enough for a server that restarts.
-PATIENCE_SECONDS = 30.0
-RETRY = RetryPolicy(PATIENCE_SECONDS)
+RETRY_SECONDS = 30.0
+RETRY = RetryPolicy(RETRY_SECONDS)
 # As chromadb's own client names it.
 _TOKEN_VARIABLE = "CHROMA_API_KEY"  # noqa: S105 - a name
 _TOKEN_ADVICE = (

@@ -51,7 +51,7 @@ def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal, written
         found = forecast(tools)
     invocation = job.invocation
     name = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
-    print(_told(name, found), flush=True)
+    print(_summary(name, found), flush=True)
     tell_notes(job, found.notes)
     chroma, database = tools.configuration.chroma, tools.configuration.database
     target = chroma.tenant, database, invocation.spec.target_collection_name
@@ -68,7 +68,7 @@ def _by_reason(counts: Counter[str]) -> str:
     return f"{counts.total()}" + (f" ({reasons})" if reasons else "")
 
 
-def _told(name: str, found: Forecast) -> str:
+def _summary(name: str, found: Forecast) -> str:
     skipped, failed = _by_reason(found.skipped), _by_reason(found.failed)
     failed = f", {failed} can't be read" if found.failed else ""
     kept = f", {found.kept} kept as they stand" if found.kept else ""

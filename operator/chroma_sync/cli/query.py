@@ -101,29 +101,29 @@ def _tell_of_state(collection: Collection) -> None:
 
 
 @dataclass
-class Answer:
+class QueryResult:
     """A hit that is shown. `more`: how many others have its text and are not shown."""
 
     hit: Hit
     more: int = 0
 
 
-def answers_of(hits: Iterable[Hit]) -> list[Answer]:
+def answers_of(hits: Iterable[Hit]) -> list[QueryResult]:
     """What to show of some hits, in their order: of one text the first `_SAME_TEXT_MAX`, and the
     others counted beside the last of these."""
-    answers: list[Answer] = []
-    of_text: dict[str, list[Answer]] = {}
+    answers: list[QueryResult] = []
+    of_text: dict[str, list[QueryResult]] = {}
     for hit in hits:
         same = of_text.setdefault(hit.text, [])
         if len(same) == _SAME_TEXT_MAX:
             same[-1].more += 1
             continue
-        same.append(Answer(hit))
+        same.append(QueryResult(hit))
         answers.append(same[-1])
     return answers
 
 
-def _answers(collection: Collection, vector: Vector, limit: int) -> list[Answer]:
+def _answers(collection: Collection, vector: Vector, limit: int) -> list[QueryResult]:
     """The best answers. More and more hits are asked for while copies of a text take up places."""
     asked = limit
     while True:
@@ -134,7 +134,7 @@ def _answers(collection: Collection, vector: Vector, limit: int) -> list[Answer]
         asked = min(asked * 2, _LIMIT_MAX)
 
 
-def _shown(rank: int, answer: Answer) -> str:
+def _shown(rank: int, answer: QueryResult) -> str:
     metadata, text = answer.hit.metadata, answer.hit.text
     lines = f"{metadata.get('start_line')}-{metadata.get('end_line')}"
     place = visible(f"{metadata.get('document_key')}:{lines}")

@@ -34,7 +34,7 @@ from chroma_sync.cli.interrupts import INTERRUPTED, interruptible
 from chroma_sync.cli.outcome import UsageError, as_step_error, tell
 from chroma_sync.cli.places import (
     LOCAL_URL,
-    PATIENCE_SECONDS,
+    RETRY_SECONDS,
     check_places,
     chroma_place,
     open_database,
@@ -45,7 +45,7 @@ from chroma_sync.cli.show import Display
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.assembly import Surroundings, opened_tools
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
-from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS
+from chroma_sync.pipeline.fetch.host_retries import RATE_LIMIT_SECONDS
 from chroma_sync.pipeline.previous import last_finished_collection
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
@@ -277,7 +277,7 @@ def job_tools(
         lambda retry: open_model(arguments, configuration.embedding.model, retry),
         lambda retry: open_database(arguments, database, tenant, retry),
         job.secrets,
-        trouble_seconds=PATIENCE_SECONDS,
+        outage_seconds=RETRY_SECONDS,
         rate_limit_seconds=rate_limit_seconds,
     )
     with (

@@ -25,7 +25,7 @@ class Display:
     def __init__(self, title: str, snapshot: Callable[[], Result]) -> None:
         self._title = title
         self._snapshot = snapshot
-        self._told = Result()  # what was shown last
+        self._shown = Result()  # what was shown last
         self._done = threading.Event()
         self._bars = sys.stdout.isatty()
         loop = self._loop_bars if self._bars else self._loop_lines
@@ -63,9 +63,9 @@ class Display:
         self._line("began", Result())
         while not self._done.wait(_LINE_SECONDS):
             result = self._snapshot()
-            if result != self._told:
+            if result != self._shown:
                 self._line("goes on", result)
-            self._told = result
+            self._shown = result
 
     def _line(self, event: str, result: Result) -> None:
         counts = result.model_dump(mode="json", by_alias=True, exclude_defaults=True)
@@ -90,11 +90,11 @@ class Display:
         done = d.indexed + d.unchanged + d.skipped + d.failed + d.kept
         bars.update(documents, completed=done, total=d.discovered or None)
         bars.update(chunks, completed=c.written, total=c.produced or None)
-        if result.message != self._told.message:
+        if result.message != self._shown.message:
             # As it is: what a host says is no markup of ours.
             said = visible(result.message) or "It is back."
             bars.console.print(said, markup=False, highlight=False)
-        self._told = result
+        self._shown = result
 
 
 def _end_of(error: BaseException) -> tuple[str, str, str]:

@@ -43,7 +43,7 @@ from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.assembly import RetryPolicy, Surroundings, opened_tools
 from chroma_sync.pipeline.embed import TeiModel
 from chroma_sync.pipeline.errors import RateLimited, Stopped, Temporary
-from chroma_sync.pipeline.fetch.patience import RATE_LIMIT_SECONDS
+from chroma_sync.pipeline.fetch.host_retries import RATE_LIMIT_SECONDS
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.index.session import Token
 from chroma_sync.pipeline.listing import Shard
@@ -54,8 +54,8 @@ from chroma_sync.pipeline.toolbox import Toolbox
 
 _LOG_SECONDS = 10.0
 # A check answers soon or is repeated by the operator; a run bridges a restart of a server itself.
-_CHECK_PATIENCE_SECONDS = 5.0
-_RUN_PATIENCE_SECONDS = 600.0
+_CHECK_RETRY_SECONDS = 5.0
+_RUN_RETRY_SECONDS = 600.0
 _REFUSED_ADVICE = (
     "Check the token in the Secret that spec.chroma.tokenSecretRef of the Source names, or, where "
     "the Source has no spec.chroma, in the one that chroma.tokenSecret of the chart names."
@@ -161,7 +161,7 @@ def _surroundings(configuration: Configuration, *, is_check: bool) -> Surroundin
         open_model,
         open_database,
         secrets,
-        trouble_seconds=_CHECK_PATIENCE_SECONDS if is_check else _RUN_PATIENCE_SECONDS,
+        outage_seconds=_CHECK_RETRY_SECONDS if is_check else _RUN_RETRY_SECONDS,
         rate_limit_seconds=0.0 if is_check else RATE_LIMIT_SECONDS,
     )
 

@@ -16,9 +16,9 @@ from chroma_sync.cluster.interface import Kind, ListedKind, Listing, merge
 from chroma_sync.cluster.paths import Path
 from chroma_sync.cluster.progress import ProgressReader
 from chroma_sync.cluster.rest import JSON, Rest
+from chroma_sync.reconcile.decision import Event
 from chroma_sync.reconcile.names import LABEL_SOURCE
 from chroma_sync.reconcile.observed import job_state, moment
-from chroma_sync.reconcile.plan import Event
 
 PLURALS: Final[dict[Kind, str]] = {"Source": "sources", "Invocation": "invocations"}
 LISTED: Final[dict[ListedKind, tuple[str, str]]] = {

@@ -17,7 +17,7 @@ from chroma_sync.cluster.errors import (
     NotFoundError,
 )
 from chroma_sync.cluster.rest import Rest
-from chroma_sync.reconcile.plan import Event
+from chroma_sync.reconcile.decision import Event
 
 logger = logging.getLogger(__name__)
 

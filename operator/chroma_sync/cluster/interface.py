@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from chroma_sync.api.contract import Result
 from chroma_sync.api.meta import Object
-from chroma_sync.reconcile.plan import Event
+from chroma_sync.reconcile.decision import Event
 
 Kind = Literal["Source", "Invocation"]
 ListedKind = Literal["Source", "Invocation", "Job", "Pod"]

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class _Entry(Generic[T]):
+class _Cached(Generic[T]):
     uid: str
     version: int
     state: T
@@ -32,7 +32,7 @@ class Shelf(Generic[T]):
     """Objects of one kind by place, and by a group that they belong to."""
 
     def __init__(self) -> None:
-        self._entries: dict[Place, _Entry[T]] = {}
+        self._entries: dict[Place, _Cached[T]] = {}
         self._groups: dict[Place, dict[Place, T]] = {}
         # The last versions of what was removed, so that late news can't bring it back.
         self._removed: dict[Place, int] = {}
@@ -55,7 +55,7 @@ class Shelf(Generic[T]):
             return False
         if before is not None:
             self._drop(place)
-        self._entries[place] = _Entry(uid, version, state, group)
+        self._entries[place] = _Cached(uid, version, state, group)
         self._groups.setdefault(group, {})[place] = state
         return before is None or (before.uid, before.state) != (uid, state)
 

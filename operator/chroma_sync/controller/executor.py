@@ -18,13 +18,13 @@ from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache, Place
 from chroma_sync.controller.key import Key, Work
 from chroma_sync.controller.merge import merge_patch
-from chroma_sync.reconcile.plan import (
+from chroma_sync.reconcile.decision import (
     Action,
     CreateJob,
+    Decision,
     Delete,
     Event,
-    Plan,
-    Refusal,
+    JobRejection,
     TryJob,
 )
 
@@ -38,7 +38,7 @@ class Executor:
     the queue."""
 
     def __init__(self, cluster: Cluster, cache: Cache) -> None:
-        self.refused: dict[Key, Refusal] = {}
+        self.refused: dict[Key, JobRejection] = {}
         self.wake: Callable[[Work], None] = lambda _: None
         self._cluster = cluster
         self._cache = cache
@@ -50,12 +50,12 @@ class Executor:
         return self._locks.setdefault((namespace, source), asyncio.Lock())
 
     async def carry_out(
-        self, key: Key, raw: Object, plan: Plan[SourceStatus] | Plan[InvocationStatus]
+        self, key: Key, raw: Object, decision: Decision[SourceStatus] | Decision[InvocationStatus]
     ) -> Object:
         """Status, then actions, then events: what was decided is never forgotten, what was told is
         always true. Returns the object as it is now."""
-        stands = stored.known_status(type(plan.status), raw.get("status") or {})
-        patch = merge_patch(stands, dump(plan.status))
+        stands = stored.known_status(type(decision.status), raw.get("status") or {})
+        patch = merge_patch(stands, dump(decision.status))
         if patch:
             raw = await self._cluster.patch_status(key.kind, raw, patch)
             changed = keys.source_changed if key.kind == "Source" else keys.invocation_changed
@@ -63,11 +63,11 @@ class Executor:
                 if other != key:
                     self.wake(other)
         try:
-            for action in plan.actions:
+            for action in decision.actions:
                 await self._act(key, raw, action)
         finally:
             # The status that they tell of is written, and the next pass does not repeat them.
-            for event in plan.events:
+            for event in decision.events:
                 await self._tell(key, raw, event)
         return raw
 
@@ -123,7 +123,7 @@ class Executor:
             if isinstance(error, InvalidError) or error.status >= 500:
                 final = isinstance(error, WrongFieldsError)
                 name = manifest["metadata"]["name"]
-                self.refused[key] = Refusal(name, str(error), final)
+                self.refused[key] = JobRejection(name, str(error), final)
             raise
 
 

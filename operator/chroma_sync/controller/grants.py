@@ -8,7 +8,7 @@ from __future__ import annotations
 from chroma_sync.controller.cache import Cache, Place
 from chroma_sync.controller.key import Key
 from chroma_sync.reconcile.admission import decision
-from chroma_sync.reconcile.admission.limits import Run
+from chroma_sync.reconcile.admission.limits import UnfinishedRun
 from chroma_sync.reconcile.observed import InvocationState
 
 
@@ -36,13 +36,13 @@ class Grants:
         }
         return [Key("Source", *p) for p, uid in self._granted.items() if before.get(p) != uid]
 
-    def _run(self, namespace: str, state: InvocationState) -> Run | None:
+    def _run(self, namespace: str, state: InvocationState) -> UnfinishedRun | None:
         """A run as admission sees it; None while its Source is not there."""
         place = (namespace, state.source)
         source = self._cache.sources.get(place)
         if source is None:
             return None
-        return Run(
+        return UnfinishedRun(
             namespace,
             state,
             startable=source.startable,

@@ -73,7 +73,7 @@ def invocation_changed(cache: Cache, invocation: Object, *, deleted: bool) -> li
         return []
     found = _of_invocation(cache, place, state)
     # All runs are looked at then: not for news that is none to them.
-    same = before is not None and queue.standing(before) == queue.standing(state)
+    same = before is not None and queue.turn_state(before) == queue.turn_state(state)
     return found if same and not deleted else [ADMISSION, *found]
 
 

@@ -30,10 +30,10 @@ from chroma_sync.reconcile import names
 from chroma_sync.reconcile import source as source_pass
 from chroma_sync.reconcile.admission import queue
 from chroma_sync.reconcile.admission.handover import remains
+from chroma_sync.reconcile.decision import Decision
 from chroma_sync.reconcile.inputs import ObservedRun, ObservedSource
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import InvocationState, PodState, invocation_state
-from chroma_sync.reconcile.plan import Plan
 
 
 class Passes:
@@ -105,7 +105,7 @@ class Passes:
         own = [job for job in jobs if job.owner.uid == source.metadata.uid]
         no_pods = await self._workloads.why_no_pods(key, own, pods, self._now())
 
-        def decide(pods: list[PodState]) -> Plan[SourceStatus]:
+        def decide(pods: list[PodState]) -> Decision[SourceStatus]:
             observed = ObservedSource(
                 source=source,
                 installation=self._installation,
@@ -118,12 +118,12 @@ class Passes:
             )
             return source_pass.reconcile(observed, self._now())
 
-        plan = decide(pods)
-        if source_pass.needs_all_pods(source.status, plan.status):
+        decision = decide(pods)
+        if source_pass.needs_all_pods(source.status, decision.status):
             selector = f"{names.LABEL_SOURCE}={names.label_value(key.name)}"
-            plan = decide(await self._workloads.listed_pods(key, selector))
-        await self._executor.carry_out(key, raw, plan)
-        return plan.requeue_after
+            decision = decide(await self._workloads.listed_pods(key, selector))
+        await self._executor.carry_out(key, raw, decision)
+        return decision.requeue_after
 
     async def _invocations(self, source: Source) -> list[InvocationState]:
         """The Source's Invocations, as the watch showed them. Of the active one the absence must be
@@ -162,7 +162,7 @@ class Passes:
         waits = not (begun or finished or stops)
         source = await self._source_of(key.namespace, source_name) if waits else None
 
-        def decide(pods: list[PodState]) -> Plan[InvocationStatus]:
+        def decide(pods: list[PodState]) -> Decision[InvocationStatus]:
             observed = ObservedRun(
                 invocation=invocation,
                 installation=self._installation,
@@ -178,17 +178,17 @@ class Passes:
             )
             return invocation_pass.reconcile(observed, self._now())
 
-        plan = decide(pods)
-        if begun and not finished and invocation_pass.is_finished(plan.status):
+        decision = decide(pods)
+        if begun and not finished and invocation_pass.is_finished(decision.status):
             selector = f"{names.LABEL_INVOCATION_UID}={uid}"
-            plan = decide(await self._workloads.listed_pods(key, selector))
-        raw = await self._executor.carry_out(key, raw, plan)
+            decision = decide(await self._workloads.listed_pods(key, selector))
+        raw = await self._executor.carry_out(key, raw, decision)
         self._remembered.written(key, raw)
-        if not finished and invocation_pass.is_finished(plan.status):
-            reason = plan.status.conditions[0].reason
+        if not finished and invocation_pass.is_finished(decision.status):
+            reason = decision.status.conditions[0].reason
             self._metrics.finished.labels(reason).inc()
             self._forget(key)
-        return plan.requeue_after
+        return decision.requeue_after
 
     async def _source_of(self, namespace: str, name: str) -> Source | None:
         raw = await self._reader.read("Source", namespace, name) if name else None

@@ -16,11 +16,11 @@ from chroma_sync.api.contract import Result
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.key import Key
 from chroma_sync.controller.owners import owner_of
+from chroma_sync.reconcile.backoff import Backoff
 from chroma_sync.reconcile.observed import PodState
-from chroma_sync.reconcile.retry import RetryPolicy
 
 PERIOD: Final = 5.0  # seconds from an answer to the next question
-UNANSWERED: Final = RetryPolicy(first=2.0, last=60.0)  # until the next question
+UNANSWERED: Final = Backoff(first=2.0, last=60.0)  # until the next question
 LOOK_PERIOD: Final = 1.0  # how often pods that came and went are looked for
 # Connections at once; together no more than the reader opens.
 ANSWERING: Final = 24

@@ -19,7 +19,7 @@ from chroma_sync.controller.key import Key
 MAX_AGE: Final = 60.0  # seconds for which the watch alone is believed
 
 
-class _Entry(NamedTuple):
+class _Remembered(NamedTuple):
     version: int
     since: float
     text: str  # a fraction of the size of the objects that it is made from
@@ -31,7 +31,7 @@ class Remembered:
     def __init__(self, cache: Cache, clock: Callable[[], float] = monotonic) -> None:
         self._cache = cache
         self._clock = clock
-        self._entries: dict[Key, _Entry] = {}
+        self._entries: dict[Key, _Remembered] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -62,7 +62,7 @@ class Remembered:
     def _keep(self, key: Key, invocation: Object, since: float) -> None:
         metadata = {k: v for k, v in invocation["metadata"].items() if k != "managedFields"}
         text = json.dumps({**invocation, "metadata": metadata})
-        self._entries[key] = _Entry(_version(invocation), since, text)
+        self._entries[key] = _Remembered(_version(invocation), since, text)
 
 
 def _version(invocation: Object) -> int:

@@ -16,13 +16,13 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 from chroma_sync.controller.round_robin import RoundRobin
-from chroma_sync.reconcile.retry import RetryPolicy
+from chroma_sync.reconcile.backoff import Backoff
 
 logger = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 
-RETRIES = RetryPolicy(first=0.2, last=60.0)
+RETRIES = Backoff(first=0.2, last=60.0)
 LOGGED_FROM = 5  # conflicts and short outages are over after fewer failures
 
 

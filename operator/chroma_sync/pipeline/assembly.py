@@ -12,7 +12,7 @@ from chroma_sync.api.configuration import Configuration
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.embed import Model
 from chroma_sync.pipeline.factory import make_connector
-from chroma_sync.pipeline.fetch.patience import Patience
+from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal, stoppable_sleep
@@ -38,7 +38,7 @@ class Surroundings:
     open_model: Callable[[RetryPolicy], Model]
     open_database: Callable[[RetryPolicy], Database]
     secrets: Secrets = NO_SECRETS
-    trouble_seconds: float = 0.0
+    outage_seconds: float = 0.0
     rate_limit_seconds: float = 0.0
 
 
@@ -52,12 +52,12 @@ def opened_tools(
 ) -> Iterator[Toolbox]:
     """All that a step works with, closed at the end of the block. `stop` ends each wait, and
     `progress` is told of it."""
-    sleep, seconds = stoppable_sleep(stop), surroundings.trouble_seconds
+    sleep, seconds = stoppable_sleep(stop), surroundings.outage_seconds
 
     def retry(reason: Reason) -> RetryPolicy:
         return RetryPolicy(seconds, sleep, progress.waits(reason))
 
-    host = Patience(surroundings.rate_limit_seconds, seconds, sleep, progress.waits)
+    host = HostRetries(surroundings.rate_limit_seconds, seconds, sleep, progress.waits)
     with ExitStack() as stack:
         connector = make_connector(configuration, scratch, stop, surroundings.secrets, host)
         stack.enter_context(closing(connector))

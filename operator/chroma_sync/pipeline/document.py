@@ -9,8 +9,8 @@ from typing import Final
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.chunk import Chunk, Chunked
 from chroma_sync.pipeline.fetch import Ref
+from chroma_sync.pipeline.index.existing_vectors import Reusable
 from chroma_sync.pipeline.index.records import Record, document_sha
-from chroma_sync.pipeline.index.standing import Reusable
 from chroma_sync.pipeline.text import Text
 
 _NO_TEXT: Final = Text(b"", ())

@@ -13,6 +13,7 @@ from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.fetch import Scope
 from chroma_sync.pipeline.index.chroma import NO_BOUNDS, Collection, text_metadata
+from chroma_sync.pipeline.index.existing_vectors import stands_whole
 from chroma_sync.pipeline.index.records import (
     GAVE_UP_AT,
     Configs,
@@ -20,7 +21,6 @@ from chroma_sync.pipeline.index.records import (
     id_parts,
     record_id,
 )
-from chroma_sync.pipeline.index.standing import stands_whole
 from chroma_sync.pipeline.ledger import Ledger
 
 # Documents asked for at once. A single node takes up to 20 ms for a question about 80,000 records,
@@ -113,7 +113,7 @@ def _whole(
     given state and configuration, cut in one way. More may stand beyond: an old tail."""
     at_least = {GAVE_UP_AT: configs.parser_bytes} if gave_up else NO_BOUNDS
 
-    def standing(key_shas: Iterable[str], *, last: bool) -> Iterator[tuple[str, int]]:
+    def ids_of(key_shas: Iterable[str], *, last: bool) -> Iterator[tuple[str, int]]:
         """The ids that some documents have for their last chunks, or for all others. One may come
         twice, if another pod writes and it moves from page to page."""
         on_records = [
@@ -125,9 +125,9 @@ def _whole(
             if found is not None and found[0] in states:
                 yield found
 
-    lasts = dict(standing(states, last=True))
+    lasts = dict(ids_of(states, last=True))
     others = {key_sha: bytearray(n) for key_sha, n in lasts.items() if n > 0}
-    for key_sha, n in standing(others, last=False):
+    for key_sha, n in ids_of(others, last=False):
         if n < lasts.get(key_sha, 0):
             others[key_sha][n] = 1
     holes = {key_sha for key_sha, there in others.items() if not all(there)}

@@ -14,13 +14,13 @@ from chroma_sync.pipeline.chunk import Chunk
 from chroma_sync.pipeline.deletes import too_many_go
 from chroma_sync.pipeline.document import Item
 from chroma_sync.pipeline.existing import load_orphans, load_target
+from chroma_sync.pipeline.hash_set import HashSet
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
-from chroma_sync.pipeline.index.standing import Standing
+from chroma_sync.pipeline.index.existing_vectors import ExistingVectors
 from chroma_sync.pipeline.listing import meet_all
-from chroma_sync.pipeline.previous import donor_of, settled_golden
+from chroma_sync.pipeline.previous import reusable_previous, settled_golden
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.run import start
-from chroma_sync.pipeline.seen import Seen
 from chroma_sync.pipeline.stream import Stream
 from chroma_sync.pipeline.toolbox import Toolbox
 
@@ -59,7 +59,7 @@ class Counting:
 
     def __init__(self, result: Forecast, scratch: Path) -> None:
         self._result = result
-        self._texts = Seen(scratch / "seen.sqlite")
+        self._texts = HashSet(scratch / "texts-counted.sqlite")
 
     def workers(self) -> Sequence[Callable[[], None]]:
         """None: to count takes no time."""
@@ -97,15 +97,15 @@ def forecast(tools: Toolbox) -> Forecast:
         begun = begun_revision(target.metadata, run.identity.uid)
     result = Forecast(begun or tools.connector.resolve())
     tools.connector.prepare(result.revision)
-    donor = donor_of(run, settled_golden(run, tools.space, target))
-    standing = Standing(target, donor, run.configs.embedding, vectors=False)
+    previous = reusable_previous(run, settled_golden(run, tools.space, target))
+    vectors = ExistingVectors(target, previous, run.configs.embedding, vectors=False)
     progress = Progress()
     with tools.ledger() as ledger:
         meet_all(tools, run.shard, ledger, progress)
         result.notes = tools.connector.notes()
         if target is not None:
             load_target(ledger, target, run.configs)
-        stages = tools.stages(ledger, target, standing, run.configs, progress)
+        stages = tools.stages(ledger, target, vectors, run.configs, progress)
         Stream(stages, Counting(result, tools.scratch), tools.stop).run()
         if target is not None:
             load_orphans(ledger, target, tools.connector.scope(), run.configs.source)

@@ -22,13 +22,13 @@ from chroma_sync.pipeline.document import Document, Item
 from chroma_sync.pipeline.embed import EmbeddingRejected, Model, Space, embed_long
 from chroma_sync.pipeline.errors import Unusable
 from chroma_sync.pipeline.index.chroma import Collection
-from chroma_sync.pipeline.index.standing import stands_whole
+from chroma_sync.pipeline.index.existing_vectors import stands_whole
 from chroma_sync.pipeline.known_texts import KnownTexts, Made, Turn
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.make_record import make_record
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
 from chroma_sync.pipeline.stream import CHUNKS_BOUND, Stages
-from chroma_sync.pipeline.writer import Embedded, Writer
+from chroma_sync.pipeline.writer import ReadyRecord, Writer
 
 RECORDS_BOUND: Final = 100  # records not yet taken by the writer
 # A run that more documents than this are refused to, and more than this share, ends.
@@ -77,7 +77,7 @@ class Indexing:
         self._document_prompt = document_prompt
         self._scratch = scratch
         self._chunks: BoundedQueue[Item] = BoundedQueue(CHUNKS_BOUND, stop)
-        self._records: BoundedQueue[Embedded] = BoundedQueue(RECORDS_BOUND, stop)
+        self._records: BoundedQueue[ReadyRecord] = BoundedQueue(RECORDS_BOUND, stop)
         self._texts: KnownTexts[Item] = KnownTexts(scratch / "texts.sqlite")
         self._embed_threads = self._embedders_left = embed_threads
         self._lock = threading.Lock()
@@ -184,7 +184,7 @@ class Indexing:
             replaces=item.replaces,
             in_place=in_place,
         )
-        self._records.put(Embedded(document, item.chunk.n, record))
+        self._records.put(ReadyRecord(document, item.chunk.n, record))
 
     def _write(self) -> None:
         ledger, progress = self._s.ledger, self._s.progress

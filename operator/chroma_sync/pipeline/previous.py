@@ -45,7 +45,7 @@ def settled_golden(run: Run, space: Space, target: Collection | None) -> Vectors
     return golden
 
 
-def donor_of(run: Run, golden: Vectors) -> Collection | None:
+def reusable_previous(run: Run, golden: Vectors) -> Collection | None:
     """The previous collection, when its vectors are of use in one with these golden vectors."""
     previous = _previous(run)
     theirs = golden_vectors(previous.metadata) if previous is not None else None

@@ -19,7 +19,7 @@ from chroma_sync.pipeline.index.chroma import Collection, Database
 from chroma_sync.pipeline.index.claim import (
     ATTEMPT,
     Claim,
-    Owner,
+    CollectionOwner,
     finished,
     is_finished_by,
     run_revision,
@@ -152,10 +152,10 @@ def identity_of(configuration: Configuration) -> RunIdentity:
     return configuration.run
 
 
-def owner_of(configuration: Configuration) -> Owner:
+def owner_of(configuration: Configuration) -> CollectionOwner:
     """The Source of a configuration, as it stands on its collections."""
     origin = configuration.origin
-    return Owner(configuration.source, origin.member, origin.address())
+    return CollectionOwner(configuration.source, origin.member, origin.address())
 
 
 def revision_of(collection: Collection) -> str:

@@ -45,7 +45,7 @@ NO_SECRETS: Final[Secrets] = _NoSecrets()
 
 
 @dataclass(frozen=True)
-class Secret:
+class NamedSecret:
     """One Secret, by its name and what it is for."""
 
     secrets: Secrets
@@ -96,7 +96,7 @@ def for_header(value: str, what: str) -> str:
 
 def token(secrets: Secrets, use: SecretUse, name: str | None, key: SecretKey) -> str | None:
     """The token for a server that may want none (`name` is None). Raises `Misconfigured`."""
-    return None if name is None else Secret(secrets, use, name).header_value(key)
+    return None if name is None else NamedSecret(secrets, use, name).header_value(key)
 
 
 def is_service_account_token(value: str) -> bool:

@@ -17,12 +17,12 @@ from chroma_sync.pipeline.errors import RevisionGone, Temporary, Unusable
 from chroma_sync.pipeline.existing import load_orphans, load_target
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import begun_revision, check_ownership, claimed
+from chroma_sync.pipeline.index.existing_vectors import ExistingVectors
 from chroma_sync.pipeline.index.golden import golden_metadata
-from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.indexing import Indexing, check_refused
 from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.listing import WHOLE, Shard, meet_all
-from chroma_sync.pipeline.previous import donor_of, settled_golden
+from chroma_sync.pipeline.previous import reusable_previous, settled_golden
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.run import Run, done, resume, revision_of, start
 from chroma_sync.pipeline.seal import Seal
@@ -86,12 +86,12 @@ def finish(tools: Toolbox) -> None:
 
 def _plan(tools: Toolbox, this: Run, gone: str | None = None) -> None:
     """A revision that the run began with is kept, unless it is the one that is `gone`."""
-    identity, standing = this.identity, tools.database.find(this.identity.collection)
-    begun = begun_revision(standing.metadata, identity.uid) if standing is not None else None
+    identity, existing = this.identity, tools.database.find(this.identity.collection)
+    begun = begun_revision(existing.metadata, identity.uid) if existing is not None else None
     revision = begun if begun and begun != gone else tools.connector.resolve()
-    if standing is not None:
-        check_ownership(standing, this.claim)
-    golden = golden_metadata(settled_golden(this, tools.space, standing))
+    if existing is not None:
+        check_ownership(existing, this.claim)
+    golden = golden_metadata(settled_golden(this, tools.space, existing))
     name = identity.collection
     collection = claimed(tools.database, name, this.claim, revision, golden, gone)
     _tell_revision(tools, collection)
@@ -103,8 +103,8 @@ def _work(tools: Toolbox, this: Run, ledger: Ledger) -> None:
     with this.watched(tools.stop):
         meet_all(tools, this.shard, ledger, tools.progress)
         load_target(ledger, collection, this.configs)
-        donor = donor_of(this, golden)
-        _bring_in(tools, this, collection, ledger, tools.progress, donor)
+        previous = reusable_previous(this, golden)
+        _bring_in(tools, this, collection, ledger, tools.progress, previous)
 
 
 def _open(tools: Toolbox, this: Run) -> Vectors:
@@ -179,11 +179,11 @@ def _bring_in(
     collection: Collection,
     ledger: Ledger,
     progress: Progress,
-    donor: Collection | None = None,
+    previous: Collection | None = None,
 ) -> None:
     """Index the documents that have no verdict yet, but for those that stand already."""
-    standing = Standing(collection, donor, this.configs.embedding)
-    stages = tools.stages(ledger, collection, standing, this.configs, progress)
+    vectors = ExistingVectors(collection, previous, this.configs.embedding)
+    stages = tools.stages(ledger, collection, vectors, this.configs, progress)
     indexing = Indexing(
         stages,
         tools.stop,

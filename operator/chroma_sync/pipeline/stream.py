@@ -26,8 +26,8 @@ from chroma_sync.pipeline.existing import load_document, stood
 from chroma_sync.pipeline.extract import Extractor, NotExtracted
 from chroma_sync.pipeline.fetch import Connector, Kept, Opened, Ref, Skipped, Unchanged
 from chroma_sync.pipeline.index.chroma import Collection
+from chroma_sync.pipeline.index.existing_vectors import ExistingVectors
 from chroma_sync.pipeline.index.records import Configs, record_id, sha256_hex
-from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
@@ -49,7 +49,7 @@ class Stages:
     make_chunker: Callable[[], Chunker]
     ledger: Ledger
     target: Collection | None
-    standing: Standing
+    vectors: ExistingVectors
     configs: Configs
     progress: Progress
 
@@ -242,7 +242,7 @@ class Stream:
     def _looked_up(self, window: list[tuple[Document, Chunk]]) -> Iterator[Item]:
         ids = [record_id(document.key_sha, chunk.n) for document, chunk in window]
         text_shas = [sha256_hex(chunk.text) for _, chunk in window]
-        found = self._s.standing.find(dict(zip(ids, text_shas, strict=True)))
+        found = self._s.vectors.find(dict(zip(ids, text_shas, strict=True)))
         for (document, chunk), id_, text_sha in zip(window, ids, text_shas, strict=True):
             replaces = id_ in found.old
             if chunk.n == 0:

@@ -13,8 +13,8 @@ from chroma_sync.pipeline.embed import Model, Space
 from chroma_sync.pipeline.extract import Extractor
 from chroma_sync.pipeline.fetch import Connector
 from chroma_sync.pipeline.index.chroma import Collection, Database
+from chroma_sync.pipeline.index.existing_vectors import ExistingVectors
 from chroma_sync.pipeline.index.records import Configs
-from chroma_sync.pipeline.index.standing import Standing
 from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
@@ -47,7 +47,7 @@ class Toolbox:
         self,
         ledger: Ledger,
         target: Collection | None,
-        standing: Standing,
+        vectors: ExistingVectors,
         configs: Configs,
         progress: Progress,
     ) -> Stages:
@@ -58,7 +58,7 @@ class Toolbox:
             make_chunker=self.chunker,
             ledger=ledger,
             target=target,
-            standing=standing,
+            vectors=vectors,
             configs=configs,
             progress=progress,
         )

@@ -22,7 +22,7 @@ _FILL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Embedded:
+class ReadyRecord:
     """One record of a document, ready to be written."""
 
     document: Document
@@ -48,13 +48,13 @@ class Writer:
         self._progress = progress
         self._fail = fail
 
-    def write_all(self, records: BoundedQueue[Embedded], held_file: Path) -> None:
+    def write_all(self, records: BoundedQueue[ReadyRecord], held_file: Path) -> None:
         """Write until the queue is closed and empty. `held_file`: for what must wait."""
         with closing(HeldRecords(held_file)) as held:
             self._write_all(records, held)
 
-    def _write_all(self, records: BoundedQueue[Embedded], held: HeldRecords) -> None:
-        ready: list[Embedded] = []
+    def _write_all(self, records: BoundedQueue[ReadyRecord], held: HeldRecords) -> None:
+        ready: list[ReadyRecord] = []
         while True:
             # With something ready, wait only as long as a write may take to fill up.
             got = records.get(within=_FILL_SECONDS if ready else None)
@@ -68,7 +68,9 @@ class Writer:
                 got = None if full else records.get(within=left)
             ready = self._write(ready)
 
-    def _admit(self, item: Embedded, ready: list[Embedded], held: HeldRecords) -> list[Embedded]:
+    def _admit(
+        self, item: ReadyRecord, ready: list[ReadyRecord], held: HeldRecords
+    ) -> list[ReadyRecord]:
         """Let a record be written now, or hold it back: a chunk of a document that stood waits for
         all its others, so that one that is refused finds nothing written over. Returns what is to
         be written next."""
@@ -81,12 +83,12 @@ class Writer:
         document.held += 1
         if document.held == len(chunked):
             for n, record in held.taken(key_sha, lambda n: chunked.text_of(n).decode()):
-                _queue(Embedded(document, n, record), ready)
+                _queue(ReadyRecord(document, n, record), ready)
                 if len(ready) >= self._limit:
                     ready = self._write(ready)
         return ready
 
-    def _write(self, ready: list[Embedded]) -> list[Embedded]:
+    def _write(self, ready: list[ReadyRecord]) -> list[ReadyRecord]:
         """Write up to one batch. Returns what is to be written next: the rest, and each chunk 0
         whose document has all its other chunks acknowledged by now."""
         live = [item for item in ready if not item.document.failed]
@@ -109,12 +111,12 @@ class Writer:
                 continue
             document.outstanding -= 1
             if document.outstanding == 0 and document.first is not None:
-                rest.append(Embedded(document, 0, document.first))
+                rest.append(ReadyRecord(document, 0, document.first))
                 document.first = None
         return rest
 
 
-def _queue(item: Embedded, ready: list[Embedded]) -> None:
+def _queue(item: ReadyRecord, ready: list[ReadyRecord]) -> None:
     """Let a record be written, or hold it back when it is a chunk 0 that must wait."""
     if item.n == 0 and item.document.outstanding > 0:
         item.document.first = item.record

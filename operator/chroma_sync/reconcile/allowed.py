@@ -21,14 +21,14 @@ def not_allowed(spec: SourceSpec, installation: Installation) -> str:
         host = (urlsplit(url).hostname or "").lower()
         if hosts and not any(_matches(host, allowed.lower()) for allowed in hosts):
             what, where = f"{field}: the host {host}", "allowedHosts"
-            return _refusal(what, where, hosts)
+            return _not_allowed_message(what, where, hosts)
     account, accounts = (
         spec.job_template.service_account_name,
         installation.allowed_service_accounts,
     )
     if account and accounts and account not in accounts:
         what = f"spec.jobTemplate.serviceAccountName: the service account {account}"
-        return _refusal(what, "allowedServiceAccounts", accounts)
+        return _not_allowed_message(what, "allowedServiceAccounts", accounts)
     return ""
 
 
@@ -48,7 +48,7 @@ def _matches(host: str, allowed: str) -> bool:
     return host == allowed
 
 
-def _refusal(what: str, where: str, allowed: Sequence[str]) -> str:
+def _not_allowed_message(what: str, where: str, allowed: Sequence[str]) -> str:
     names = ", ".join(allowed[:NAMES_SHOWN])
     more = f" and {len(allowed) - NAMES_SHOWN} more" if len(allowed) > NAMES_SHOWN else ""
     return (

@@ -21,17 +21,17 @@ from chroma_sync.api.source import CheckStatus, Source, SourceStatus
 from chroma_sync.api.supported import not_implemented
 from chroma_sync.reconcile import conditions, jobs, pods, starting, task
 from chroma_sync.reconcile.allowed import not_allowed
+from chroma_sync.reconcile.backoff import Backoff
 from chroma_sync.reconcile.conditions import State
+from chroma_sync.reconcile.decision import Decision, Delete
 from chroma_sync.reconcile.inputs import ObservedSource, Workload
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import JobState
 from chroma_sync.reconcile.owners import Owner
-from chroma_sync.reconcile.plan import Delete, Plan
-from chroma_sync.reconcile.pods import Failure
-from chroma_sync.reconcile.retry import RetryPolicy
+from chroma_sync.reconcile.pods import JobFailure
 from chroma_sync.reconcile.task import Phase, Task
 
-RETRIES: Final = RetryPolicy(first=10.0, last=300.0)
+RETRIES: Final = Backoff(first=10.0, last=300.0)
 # Each change of a check's Job and pod wakes the operator: this is for news that got lost.
 LOOK_AGAIN: Final = 30.0
 REQUESTED_AT_MAX: Final = 256
@@ -50,15 +50,15 @@ class _Check:
     state: State
 
 
-def advance(observed: ObservedSource, plan: Plan[SourceStatus], now: datetime) -> State:
+def advance(observed: ObservedSource, decision: Decision[SourceStatus], now: datetime) -> State:
     """Bring the check one step further. Returns the state that the Source is in."""
-    source, status = observed.source, plan.status
+    source, status = observed.source, decision.status
     asked = _asked_for_check(source, status)
     if asked:
         status.last_handled_requested_at = asked
     configuration = _configuration(source, observed.installation)
     if isinstance(configuration, State):
-        drop(observed, plan)
+        drop(observed, decision)
         return configuration
     check, state = status.check, _current(source)
     digest = digest_of(configuration)
@@ -70,15 +70,15 @@ def advance(observed: ObservedSource, plan: Plan[SourceStatus], now: datetime) -
         check = status.check = CheckStatus(digest=digest)
         state = conditions.checking(CHECKING)
     if state.status == "True":
-        _delete_jobs(observed, plan, keep=None)
+        _delete_jobs(observed, decision, keep=None)
         return state
-    return _advance(observed, plan, _Check(configuration, check, state), now)
+    return _advance(observed, decision, _Check(configuration, check, state), now)
 
 
-def drop(observed: ObservedSource, plan: Plan[SourceStatus]) -> None:
+def drop(observed: ObservedSource, decision: Decision[SourceStatus]) -> None:
     """End the check, whatever it would come to."""
-    plan.status.check = None
-    _delete_jobs(observed, plan, keep=None)
+    decision.status.check = None
+    _delete_jobs(observed, decision, keep=None)
 
 
 def again(status: SourceStatus, now: datetime) -> None:
@@ -110,29 +110,29 @@ def digest_of(configuration: Configuration) -> str:
 
 
 def _advance(
-    observed: ObservedSource, plan: Plan[SourceStatus], check: _Check, now: datetime
+    observed: ObservedSource, decision: Decision[SourceStatus], check: _Check, now: datetime
 ) -> State:
     """Make the check's Job when it is due, and read its outcome."""
     owner = Owner.of(observed.source)
-    name = owner.job_name(_attempt(observed, plan.status, check.status))
+    name = owner.job_name(_attempt(observed, decision.status, check.status))
     found = task.find(observed, name, owner.uid, Step.CHECK, retried=False, overdue=OVERDUE)
     attempt = task.attempt(found, observed, now)
     if attempt.phase is Phase.MISSING:
-        return _begin(observed, plan, check, now)
-    _delete_jobs(observed, plan, keep=name)
-    plan.again_in(LOOK_AGAIN)
+        return _begin(observed, decision, check, now)
+    _delete_jobs(observed, decision, keep=name)
+    decision.again_in(LOOK_AGAIN)
     if attempt.look_in is not None:
-        plan.again_in(attempt.look_in)
+        decision.again_in(attempt.look_in)
     if attempt.phase is Phase.DELETING:
         return check.state
     if attempt.phase is Phase.QUEUED:
         return State(READY, "Unknown", Reason.QUEUED, attempt.held, reconciling=True)
     if attempt.phase is Phase.DONE and found.job is not None:
-        plan.actions.append(Delete("Job", found.job.name, found.job.uid))
-        plan.status.check = CheckStatus(digest=check.status.digest)
+        decision.actions.append(Delete("Job", found.job.name, found.job.uid))
+        decision.status.check = CheckStatus(digest=check.status.digest)
         return conditions.available(PASSED)
     if attempt.phase is Phase.FAILED and attempt.failure is not None:
-        return _failed(plan, check, found, attempt.failure, now)
+        return _failed(decision, check, found, attempt.failure, now)
     if attempt.failure is not None:
         return conditions.retrying(attempt.failure.reason, attempt.failure.message)
     # What kept the first check has passed; of a repeated one, the last failure still stands.
@@ -141,41 +141,41 @@ def _advance(
 
 
 def _begin(
-    observed: ObservedSource, plan: Plan[SourceStatus], check: _Check, now: datetime
+    observed: ObservedSource, decision: Decision[SourceStatus], check: _Check, now: datetime
 ) -> State:
     """Make the check's Job when it is due, once the API server would take the Job of a run."""
     wait = task.due_in(check.status, now)
     if wait > 0:
-        plan.again_in(wait)
+        decision.again_in(wait)
         return check.state
     owner, to = Owner.of(observed.source), observed.installation
     configuration = check.configuration
-    first = _attempt(observed, plan.status, CheckStatus(digest=check.status.digest))
+    first = _attempt(observed, decision.status, CheckStatus(digest=check.status.digest))
     # All checks of one spec ask for the same Job of a run.
     trial = jobs.trial_job(owner, first, configuration, to)
-    attempt = _attempt(observed, plan.status, check.status)
+    attempt = _attempt(observed, decision.status, check.status)
     job = jobs.check_job(owner, attempt, configuration, to)
     names = [action.manifest["metadata"]["name"] for action in (trial, job)]
-    _delete_jobs(observed, plan, keep=names[1])
-    refusal = task.refusal(observed, *names)
+    _delete_jobs(observed, decision, keep=names[1])
+    refusal = task.rejection(observed, *names)
     failure = starting.refused(refusal) if refusal is not None else None
     if refusal is not None and failure is not None and refusal.final:
-        plan.status.check = None
+        decision.status.check = None
         message = f"{failure.message} Change spec.jobTemplate, or what the installation sets."
         return conditions.source_stalled(failure.reason, message)
-    plan.actions += [trial, job]
-    plan.again_in(LOOK_AGAIN)
+    decision.actions += [trial, job]
+    decision.again_in(LOOK_AGAIN)
     if failure is not None:
         return conditions.retrying(failure.reason, failure.message)
     return check.state
 
 
 def _failed(
-    plan: Plan[SourceStatus], check: _Check, found: Task, failure: Failure, now: datetime
+    decision: Decision[SourceStatus], check: _Check, found: Task, failure: JobFailure, now: datetime
 ) -> State:
     """Plan the next check. The Job stays until then: people want to look at its pod and its log."""
-    plan.status.check = task.after_failure(check.status, found, RETRIES, now)
-    plan.again_in(task.due_in(plan.status.check, now))
+    decision.status.check = task.after_failure(check.status, found, RETRIES, now)
+    decision.again_in(task.due_in(decision.status.check, now))
     if failure.reason is Reason.DEADLINE_EXCEEDED and check.state.status == "False":
         # What kept it until it ran out of time is the cause.
         return conditions.retrying(check.state.reason, check.state.message)
@@ -228,7 +228,9 @@ def _attempt(observed: ObservedSource, status: SourceStatus, check: CheckStatus)
     return f"check/{generation}/{check.attempts}/{requested}/{image}/{check.digest}"
 
 
-def _delete_jobs(observed: ObservedSource, plan: Plan[SourceStatus], *, keep: str | None) -> None:
+def _delete_jobs(
+    observed: ObservedSource, decision: Decision[SourceStatus], *, keep: str | None
+) -> None:
     for job in jobs_of(observed, observed.source):
         if job.name != keep and not job.deleting:
-            plan.actions.append(Delete("Job", job.name, job.uid))
+            decision.actions.append(Delete("Job", job.name, job.uid))

@@ -35,7 +35,7 @@ from chroma_sync.api.conditions import (
 )
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.shown import visible
-from chroma_sync.reconcile.plan import Event
+from chroma_sync.reconcile.decision import Event
 
 # What tells of no trouble. A change to any other reason is a Warning.
 CALM: Final = frozenset(

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import Invocation
 from chroma_sync.api.source import Source
+from chroma_sync.reconcile.decision import JobRejection
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import InvocationState, JobState, PodState
-from chroma_sync.reconcile.plan import Refusal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Workload:
     jobs: Sequence[JobState] = ()
     pods: Sequence[PodState] = ()
     progress: Mapping[str, Result] = field(default_factory=dict)
-    refused: Refusal | None = None
+    refused: JobRejection | None = None
     no_pods: Mapping[str, str] = field(default_factory=dict)
 
 

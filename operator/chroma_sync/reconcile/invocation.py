@@ -15,9 +15,9 @@ from chroma_sync.api.source import ActiveInvocation, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
 from chroma_sync.reconcile import conditions, counts, run
 from chroma_sync.reconcile.conditions import State
+from chroma_sync.reconcile.decision import Decision, Delete
 from chroma_sync.reconcile.inputs import ObservedRun
 from chroma_sync.reconcile.observed import moment
-from chroma_sync.reconcile.plan import Delete, Plan
 
 # While the pods of a cancelled run end, which is a matter of seconds.
 CANCEL_LOOK_AGAIN: Final = 0.5
@@ -26,36 +26,36 @@ WAITING: Final = frozenset(
     {Reason.SOURCE_NOT_FOUND, Reason.SUSPENDED, Reason.SOURCE_NOT_READY, Reason.PENDING}
 )
 
-_Step = Callable[[ObservedRun, Plan[InvocationStatus], datetime], State | None]
+_Step = Callable[[ObservedRun, Decision[InvocationStatus], datetime], State | None]
 
 
-def reconcile(observed: ObservedRun, now: datetime) -> Plan[InvocationStatus]:
+def reconcile(observed: ObservedRun, now: datetime) -> Decision[InvocationStatus]:
     """Decide what an Invocation's status is, and what to do next."""
     invocation = observed.invocation
     # A pass replaces what stands in a status and never alters it. A whole copy of the configuration
     # would be most of what a pass costs.
-    plan = Plan(invocation.status.model_copy())
-    generation, status = invocation.metadata.generation, plan.status
+    decision = Decision(invocation.status.model_copy())
+    generation, status = invocation.metadata.generation, decision.status
     status.observed_generation = generation
     if is_finished(status):
         status.conditions = conditions.observed_at(status.conditions, generation)
-        _clear_up(observed, plan, now)
-        return plan
+        _clear_up(observed, decision, now)
+        return decision
     if status.start_time is not None:
         run.count(observed, status, now)
-    state = next(s for step in _STEPS if (s := step(observed, plan, now)) is not None)
+    state = next(s for step in _STEPS if (s := step(observed, decision, now)) is not None)
     state = _with_time(status, state, now)
-    plan.events += conditions.event(status.conditions, state)
+    decision.events += conditions.event(status.conditions, state)
     status.conditions = conditions.apply(status.conditions, state, generation, now)
     if state.status != "Unknown":
         status.completion_time = timestamp(now)
         status.starting_since = None
-        _clear_up(observed, plan, now)
+        _clear_up(observed, decision, now)
     early = counts.hold_back(invocation.status, status, now)
     if early:
-        plan.status = invocation.status.model_copy()
-        plan.again_in(early)
-    return plan
+        decision.status = invocation.status.model_copy()
+        decision.again_in(early)
+    return decision
 
 
 def is_finished(status: InvocationStatus) -> bool:
@@ -64,20 +64,22 @@ def is_finished(status: InvocationStatus) -> bool:
     return succeeded is not None and succeeded.status != "Unknown"
 
 
-def _cancel(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) -> State | None:
+def _cancel(
+    observed: ObservedRun, decision: Decision[InvocationStatus], now: datetime
+) -> State | None:
     """Stop on request, or when the object is being deleted, which a finalizer of others may hold up
     for ever. Not when the run has already done all it should: success beats a cancel."""
     deleting = observed.invocation.metadata.deletion_timestamp is not None
     if not observed.invocation.spec.cancel and not deleting:
         return None
     why = "The Invocation is being deleted: the run" if deleting else "The run"
-    if plan.status.start_time is None:
+    if decision.status.start_time is None:
         return conditions.cancelled(f"{why} was cancelled before it began.")
     if run.is_complete(observed):
         return None
-    plan.actions += [Delete("Job", j.name, j.uid) for j in observed.jobs if not j.deleting]
+    decision.actions += [Delete("Job", j.name, j.uid) for j in observed.jobs if not j.deleting]
     if observed.jobs or any(not pod.ended for pod in observed.pods):
-        plan.again_in(CANCEL_LOOK_AGAIN)
+        decision.again_in(CANCEL_LOOK_AGAIN)
         message = f"{why} is being cancelled; its pods are ending."
         return conditions.unfinished(Reason.PROCESSING, message)
     return conditions.cancelled(
@@ -86,17 +88,21 @@ def _cancel(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) 
     )
 
 
-def _hold(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) -> State | None:
+def _hold(
+    observed: ObservedRun, decision: Decision[InvocationStatus], now: datetime
+) -> State | None:
     """What this release does not understand may be good for another one, so that this is no end. A
     run that goes is another matter: its configuration is fixed."""
-    if plan.status.start_time is not None or not observed.invocation.not_understood:
+    if decision.status.start_time is not None or not observed.invocation.not_understood:
         return None
     return conditions.held(Reason.INVALID_SPEC, observed.invocation.not_understood)
 
 
-def _refuse(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) -> State | None:
+def _refuse(
+    observed: ObservedRun, decision: Decision[InvocationStatus], now: datetime
+) -> State | None:
     """What can't run as it is written. Its spec can't be changed, so that this is the end."""
-    if plan.status.start_time is not None:
+    if decision.status.start_time is not None:
         return None
     spec, source = observed.invocation.spec, observed.source
     fields = not_implemented(spec)
@@ -109,9 +115,11 @@ def _refuse(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) 
     return conditions.failed(Reason.INVALID_FOR_SOURCE, problem) if problem else None
 
 
-def _wait(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) -> State | None:
+def _wait(
+    observed: ObservedRun, decision: Decision[InvocationStatus], now: datetime
+) -> State | None:
     """Wait for the Source and for the runs in front; then fix the configuration and begin."""
-    if plan.status.start_time is not None:
+    if decision.status.start_time is not None:
         return None
     source, name = observed.source, observed.invocation.spec.source_ref.name
     if source is None:
@@ -132,8 +140,8 @@ def _wait(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) ->
     except ModelNotServedError as error:
         return conditions.unfinished(Reason.SOURCE_NOT_READY, str(error))
     image = observed.installation.worker_image
-    run.store(plan.status, configuration.model_copy(update={"worker_image": image}))
-    plan.status.start_time = timestamp(now)
+    run.store(decision.status, configuration.model_copy(update={"worker_image": image}))
+    decision.status.start_time = timestamp(now)
     return None
 
 
@@ -174,25 +182,25 @@ def _why_not_ready(source: Source) -> str:
     return f"{ready.reason} since {ready.last_transition_time}: {ready.message}"
 
 
-def _clear_up(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) -> None:
+def _clear_up(observed: ObservedRun, decision: Decision[InvocationStatus], now: datetime) -> None:
     """After the end: the Jobs go, for their results are in the status. Those that failed go later,
     for people want to look at their pods and logs. Later the Invocation."""
     keep = timedelta(seconds=observed.installation.failed_jobs_ttl_seconds)
-    left = (moment(plan.status.completion_time) + keep - now).total_seconds()
+    left = (moment(decision.status.completion_time) + keep - now).total_seconds()
     for job in observed.jobs:
         if job.failure is not None and left > 0:
-            plan.again_in(left)
+            decision.again_in(left)
         elif not job.deleting:
-            plan.actions.append(Delete("Job", job.name, job.uid))
+            decision.actions.append(Delete("Job", job.name, job.uid))
     ttl = observed.invocation.spec.ttl_seconds_after_finished
     metadata = observed.invocation.metadata
     kept = metadata.deletion_timestamp is not None or observed.invocation.not_understood
     if ttl is None or kept:
         return
-    wait = (moment(plan.status.completion_time) + timedelta(seconds=ttl) - now).total_seconds()
+    wait = (moment(decision.status.completion_time) + timedelta(seconds=ttl) - now).total_seconds()
     if wait > 0:
-        plan.again_in(wait)
+        decision.again_in(wait)
     elif observed.admitted:  # the Source has not yet taken notice of the end
-        plan.again_in(TTL_LOOK_AGAIN)
+        decision.again_in(TTL_LOOK_AGAIN)
     else:
-        plan.actions.append(Delete("Invocation", metadata.name, metadata.uid or ""))
+        decision.actions.append(Delete("Invocation", metadata.name, metadata.uid or ""))

@@ -9,10 +9,10 @@ from chroma_sync.api.configuration import Configuration, document
 from chroma_sync.api.contract import ExitCode, Step, configuration_file
 from chroma_sync.api.meta import Object
 from chroma_sync.reconcile import names
+from chroma_sync.reconcile.decision import CreateJob, TryJob
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import CONTAINER
 from chroma_sync.reconcile.owners import Owner
-from chroma_sync.reconcile.plan import CreateJob, TryJob
 from chroma_sync.reconcile.pod_spec import CONFIGURATION_KEY, Given, pod_spec
 
 BACKOFF_LIMIT: Final = 6

@@ -30,7 +30,7 @@ STARTING_REASONS: Final = frozenset({"", "ContainerCreating", "PodInitializing"}
 
 
 @dataclass(frozen=True)
-class Failure:
+class JobFailure:
     """What is wrong, for a condition."""
 
     reason: Reason
@@ -55,7 +55,7 @@ def succeeded(pod: PodState) -> bool:
     return pod.terminated is not None and pod.terminated.exit_code == ExitCode.DONE
 
 
-def failure_of(pod: PodState) -> Failure | None:
+def failure_of(pod: PodState) -> JobFailure | None:
     """What keeps a pod from its work, or why it failed. None while all is well."""
     if pod.terminated is not None:
         return None if succeeded(pod) else _how_it_ended(pod, pod.terminated)
@@ -63,18 +63,18 @@ def failure_of(pod: PodState) -> Failure | None:
         return _evicted(pod)
     if pod.unschedulable:
         message = f"No node takes the pod: {pod.unschedulable}"
-        return Failure(Reason.UNSCHEDULABLE, cut(message))
+        return JobFailure(Reason.UNSCHEDULABLE, cut(message))
     if pod.waiting is not None and pod.waiting[0] not in STARTING_REASONS:
         return _why_it_waits(*pod.waiting)
     return None
 
 
-def failure_of_job(job: JobState, pods: Iterable[PodState], overdue: str) -> Failure:
+def failure_of_job(job: JobState, pods: Iterable[PodState], overdue: str) -> JobFailure:
     """Why a failed Job failed, in the words of the newest pod that knows. `overdue` is what to say
     when the Job took longer than it may."""
     reason, message = job.failure or ("", "")
     if reason == "DeadlineExceeded":
-        return Failure(Reason.DEADLINE_EXCEEDED, overdue)
+        return JobFailure(Reason.DEADLINE_EXCEEDED, overdue)
     own = sorted((p for p in pods if p.owner.uid == job.uid), key=lambda p: (p.created, p.name))
     ended = [f for p in reversed(own) if (p.terminated or p.evicted) and (f := failure_of(p))]
     final = [
@@ -84,43 +84,43 @@ def failure_of_job(job: JobState, pods: Iterable[PodState], overdue: str) -> Fai
     ]
     found = next((f for f in [*final, *ended] if f), None)
     if found is None:
-        return Failure(Reason.POD_FAILED, cut(f"The Job failed: {reason}: {message}"))
+        return JobFailure(Reason.POD_FAILED, cut(f"The Job failed: {reason}: {message}"))
     if reason in _NO_MORE_ATTEMPTS:
-        return Failure(found.reason, cut(f"{found.message} (after {job.failed} attempts)"))
+        return JobFailure(found.reason, cut(f"{found.message} (after {job.failed} attempts)"))
     return found
 
 
-def _how_it_ended(pod: PodState, end: Terminated) -> Failure:
+def _how_it_ended(pod: PodState, end: Terminated) -> JobFailure:
     if end.reason == "OOMKilled":
-        return Failure(
+        return JobFailure(
             Reason.OUT_OF_MEMORY,
             "The worker needed more memory than its limit. Raise "
             "spec.jobTemplate.resources.limits.memory of the Source.",
         )
     result = decode_result(end.message)
     if result is not None and result.reason:
-        return Failure(known(result.reason), cut(result.message))
+        return JobFailure(known(result.reason), cut(result.message))
     if pod.evicted:
         return _evicted(pod)
     why = f" ({end.reason})" if end.reason not in ("", "Error") else ""
     said = f": {result.message}" if result is not None and result.message else "."
     message = f"The worker ended with exit code {end.exit_code}{why}{said}"
-    return Failure(Reason.POD_FAILED, cut(message))
+    return JobFailure(Reason.POD_FAILED, cut(message))
 
 
-def _why_it_waits(reason: str, message: str) -> Failure:
+def _why_it_waits(reason: str, message: str) -> JobFailure:
     if reason in IMAGE_REASONS:
         text = f"The worker's image can't be pulled: {reason}: {message}"
-        return Failure(Reason.IMAGE_PULL_FAILED, cut(text))
-    return Failure(Reason.POD_FAILED, cut(f"The pod can't start: {reason}: {message}"))
+        return JobFailure(Reason.IMAGE_PULL_FAILED, cut(text))
+    return JobFailure(Reason.POD_FAILED, cut(f"The pod can't start: {reason}: {message}"))
 
 
-def _evicted(pod: PodState) -> Failure:
+def _evicted(pod: PodState) -> JobFailure:
     message = f"The pod was ended. {pod.evicted}"
     if '"scratch"' in pod.evicted:
         advice = "Raise spec.jobTemplate.scratchSize of the Source."
-        return Failure(Reason.SCRATCH_FULL, cut(f"{message} {advice}"))
-    return Failure(Reason.POD_FAILED, cut(message))
+        return JobFailure(Reason.SCRATCH_FULL, cut(f"{message} {advice}"))
+    return JobFailure(Reason.POD_FAILED, cut(message))
 
 
 def known(reason: str) -> Reason:

@@ -23,11 +23,11 @@ from chroma_sync.api.invocation import InvocationStatus
 from chroma_sync.api.reasons import Reason
 from chroma_sync.reconcile import conditions, counts, jobs, starting, task
 from chroma_sync.reconcile.conditions import State
+from chroma_sync.reconcile.decision import CreateJob, Decision
 from chroma_sync.reconcile.inputs import ObservedRun
 from chroma_sync.reconcile.observed import PodState, moment
 from chroma_sync.reconcile.owners import Owner
-from chroma_sync.reconcile.plan import CreateJob, Plan
-from chroma_sync.reconcile.pods import Failure
+from chroma_sync.reconcile.pods import JobFailure
 from chroma_sync.reconcile.task import Attempt, Phase, Task
 
 # Each change of a Job, a pod or the counts wakes the operator: this is for news that got lost.
@@ -70,11 +70,11 @@ def count(observed: ObservedRun, status: InvocationStatus, now: datetime) -> Non
         status.updated_at = timestamp(now)
 
 
-def advance(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) -> State:
+def advance(observed: ObservedRun, decision: Decision[InvocationStatus], now: datetime) -> State:
     """Bring a run that has begun one step further. Returns the state that it is in."""
     if is_complete(observed):
-        return _completed(plan.status)
-    configuration = stored(plan.status)
+        return _completed(decision.status)
+    configuration = stored(decision.status)
     if configuration is None:
         return _held("can't be read here")
     steps = _steps(configuration)
@@ -84,8 +84,8 @@ def advance(observed: ObservedRun, plan: Plan[InvocationStatus], now: datetime) 
         # A later step was only ever begun after this one.
         begun = any(_task(observed, later).job is not None for later in steps[n + 1 :])
         if not (found.done or begun):
-            return _drive(observed, plan, configuration, step, found, now)
-    return _completed(plan.status)
+            return _drive(observed, decision, configuration, step, found, now)
+    return _completed(decision.status)
 
 
 def _held(why: str) -> State:
@@ -117,52 +117,52 @@ def _task(observed: ObservedRun, step: Step, indexes: int = 1) -> Task:
 
 def _drive(
     observed: ObservedRun,
-    plan: Plan[InvocationStatus],
+    decision: Decision[InvocationStatus],
     configuration: Configuration,
     step: Step,
     found: Task,
     now: datetime,
 ) -> State:
     """A step that is not done: make its Job, or see how it goes."""
-    plan.again_in(LOOK_AGAIN)
+    decision.again_in(LOOK_AGAIN)
     attempt = task.attempt(found, observed, now)
     if attempt.look_in is not None:
-        plan.again_in(attempt.look_in)
+        decision.again_in(attempt.look_in)
     if attempt.phase is not Phase.MISSING:
         state = _watch(step, attempt)
     elif unknown := unknown_features(configuration):
-        plan.status.starting_since = None
+        decision.status.starting_since = None
         return _held(f"requires what is not known here: {unknown}")
     else:
-        state = _begin(observed, plan, configuration, step, now)
-    return _in_time(plan, configuration, found, state, now)
+        state = _begin(observed, decision, configuration, step, now)
+    return _in_time(decision, configuration, found, state, now)
 
 
 def _begin(
     observed: ObservedRun,
-    plan: Plan[InvocationStatus],
+    decision: Decision[InvocationStatus],
     configuration: Configuration,
     step: Step,
     now: datetime,
 ) -> State:
-    owner, fixed = Owner.of(observed.invocation), plan.status.configuration
+    owner, fixed = Owner.of(observed.invocation), decision.status.configuration
     if step is Step.FINISH and fixed is not None:
-        fixed = {**fixed, "seals": counts.seals(plan.status, configuration.shards)}
+        fixed = {**fixed, "seals": counts.seals(decision.status, configuration.shards)}
     job = jobs.step_job(owner, step, configuration, observed.installation, fixed)
-    refusal = task.refusal(observed, job.manifest["metadata"]["name"])
+    refusal = task.rejection(observed, job.manifest["metadata"]["name"])
     if refusal is not None and refusal.final:
         failure = starting.refused(refusal)
         message = f"{failure.message} Change spec.jobTemplate of the Source and run again."
         return conditions.failed(failure.reason, message)
-    plan.actions.append(job)
+    decision.actions.append(job)
     before = starting.refused(refusal) if refusal is not None else _refused_before(observed)
     if before is not None:
         return conditions.unfinished(before.reason, before.message)
-    plan.status.starting_since = timestamp(now)
+    decision.status.starting_since = timestamp(now)
     return conditions.unfinished(Reason.PROCESSING, DOING[step])
 
 
-def _refused_before(observed: ObservedRun) -> Failure | None:
+def _refused_before(observed: ObservedRun) -> JobFailure | None:
     """What the status tells of the API server's no to the Job that is to be made, so that neither
     it nor its time is lost with an operator that restarts. None where it tells of none: a Job that
     was made since then was an earlier step's, and so was the no."""
@@ -173,7 +173,7 @@ def _refused_before(observed: ObservedRun) -> Failure | None:
     since = moment(status.starting_since)
     if any(job.created > since for job in observed.jobs):
         return None
-    return Failure(Reason.JOB_REFUSED, before.message)
+    return JobFailure(Reason.JOB_REFUSED, before.message)
 
 
 def _watch(step: Step, attempt: Attempt) -> State:
@@ -190,14 +190,14 @@ def _watch(step: Step, attempt: Attempt) -> State:
 
 
 def _in_time(
-    plan: Plan[InvocationStatus],
+    decision: Decision[InvocationStatus],
     configuration: Configuration,
     found: Task,
     state: State,
     now: datetime,
 ) -> State:
     """A step that can't start ends after `startTimeoutSeconds`, for the reason that keeps it."""
-    status, limit = plan.status, configuration.job_template.start_timeout_seconds
+    status, limit = decision.status, configuration.job_template.start_timeout_seconds
     at_work = any(pod.phase == "Running" for pod in found.latest.values())
     if at_work or state.status != "Unknown" or state.reason is Reason.QUEUED:
         status.starting_since = None
@@ -205,9 +205,9 @@ def _in_time(
     status.starting_since = status.starting_since or timestamp(now)
     due = moment(status.starting_since) + starting.timeout(found.latest.values(), limit)
     if now < due:
-        plan.again_in((due - now).total_seconds())
+        decision.again_in((due - now).total_seconds())
         return state
-    plan.actions = [a for a in plan.actions if not isinstance(a, CreateJob)]
+    decision.actions = [a for a in decision.actions if not isinstance(a, CreateJob)]
     calm = state.reason is Reason.PROCESSING
     reason = Reason.POD_FAILED if calm else state.reason
     why = "No pod of the run's Job has started." if calm else state.message

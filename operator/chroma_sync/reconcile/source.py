@@ -10,8 +10,8 @@ from chroma_sync.api.source import FinishedCollection, SourceStatus
 from chroma_sync.reconcile import check, conditions
 from chroma_sync.reconcile.admission.handover import hand_over
 from chroma_sync.reconcile.conditions import State
+from chroma_sync.reconcile.decision import Decision
 from chroma_sync.reconcile.inputs import ObservedSource
-from chroma_sync.reconcile.plan import Plan
 
 # A run that fails for one of these tells of the Source, and so of the runs after it.
 SOURCE_REASONS: Final = frozenset(
@@ -43,20 +43,20 @@ SOURCE_REASONS: Final = frozenset(
 )
 
 
-def reconcile(observed: ObservedSource, now: datetime) -> Plan[SourceStatus]:
+def reconcile(observed: ObservedSource, now: datetime) -> Decision[SourceStatus]:
     """Decide the check, then what the end of a run says of the Source, then which one goes on."""
     source = observed.source
-    plan = Plan(source.status.model_copy(deep=True))
+    decision = Decision(source.status.model_copy(deep=True))
     deleting = source.metadata.deletion_timestamp is not None
-    state = _wind_up(observed, plan) if deleting else check.advance(observed, plan, now)
-    state = _learn(observed, plan, state, now)
-    generation, status = source.metadata.generation, plan.status
-    plan.events += conditions.event(status.conditions, state)
+    state = _wind_up(observed, decision) if deleting else check.advance(observed, decision, now)
+    state = _learn(observed, decision, state, now)
+    generation, status = source.metadata.generation, decision.status
+    decision.events += conditions.event(status.conditions, state)
     status.conditions = conditions.apply(status.conditions, state, generation, now)
     status.observed_generation = generation
     startable = state.status == "True" and not source.spec.suspend
-    hand_over(observed, plan, startable=startable)
-    return plan
+    hand_over(observed, decision, startable=startable)
+    return decision
 
 
 def needs_all_pods(before: SourceStatus, after: SourceStatus) -> bool:
@@ -67,18 +67,18 @@ def needs_all_pods(before: SourceStatus, after: SourceStatus) -> bool:
     return admitted or (after.check is not None and after.check.attempts > failures)
 
 
-def _wind_up(observed: ObservedSource, plan: Plan[SourceStatus]) -> State:
+def _wind_up(observed: ObservedSource, decision: Decision[SourceStatus]) -> State:
     """A Source that is being deleted, which a finalizer of others may hold up for ever."""
-    check.drop(observed, plan)
+    check.drop(observed, decision)
     return conditions.retrying(Reason.TERMINATING, "The Source is being deleted.")
 
 
 def _learn(
-    observed: ObservedSource, plan: Plan[SourceStatus], state: State, now: datetime
+    observed: ObservedSource, decision: Decision[SourceStatus], state: State, now: datetime
 ) -> State:
     """What the end of the active run says of the Source. It is looked at once: the run is
     taken from `activeInvocation` in this same pass."""
-    status, active = plan.status, plan.status.active_invocation
+    status, active = decision.status, decision.status.active_invocation
     ended = next(
         (i for i in observed.invocations if active and i.uid == active.uid and i.finished), None
     )
@@ -90,7 +90,7 @@ def _learn(
         )
     elif ended.reason in SOURCE_REASONS and state.status == "True":
         check.again(status, now)
-        plan.again_in(0.0)
+        decision.again_in(0.0)
         message = f"Run {ended.name} failed: {ended.message}"
         return conditions.retrying(Reason(ended.reason), message)
     return state

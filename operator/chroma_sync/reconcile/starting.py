@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from chroma_sync.api.reasons import Reason
+from chroma_sync.reconcile.decision import JobRejection
 from chroma_sync.reconcile.observed import JobState, PodState
-from chroma_sync.reconcile.plan import Refusal
-from chroma_sync.reconcile.pods import Failure, cut
+from chroma_sync.reconcile.pods import JobFailure, cut
 
 # A Job without any pod for so long gets none: a quota, a missing ServiceAccount, a webhook.
 NO_POD_SECONDS: Final = 15.0
@@ -51,26 +51,26 @@ def held(job: JobState, pods: Iterable[PodState]) -> str:
 
 def no_pod(
     job: JobState, pods: Sequence[PodState], why: Mapping[str, str], now: datetime
-) -> Failure | None:
+) -> JobFailure | None:
     """What keeps a Job from having a pod, if it should have one by now. `why` is what the Job
     controller said last, by the Job's name."""
     if not unmade([job], pods, now):
         return None
     if job.name in why:
-        return Failure(Reason.POD_REFUSED, cut(f"Job {job.name} gets no pod: {why[job.name]}"))
+        return JobFailure(Reason.POD_REFUSED, cut(f"Job {job.name} gets no pod: {why[job.name]}"))
     if pods:
         return None  # between two tries
-    return Failure(
+    return JobFailure(
         Reason.POD_FAILED,
         f"Job {job.name} has no pod. Ask Kubernetes why: kubectl describe job {job.name}.",
     )
 
 
-def refused(refusal: Refusal) -> Failure:
+def refused(refusal: JobRejection) -> JobFailure:
     """That the API server does not take a Job."""
     again = " It will again, for the Job's own fields are wrong." if refusal.final else ""
     message = f"The API server refuses Job {refusal.job}: {refusal.message}.{again}"
-    return Failure(Reason.JOB_REFUSED, cut(message))
+    return JobFailure(Reason.JOB_REFUSED, cut(message))
 
 
 def timeout(pods: Iterable[PodState], limit: int) -> timedelta:

@@ -17,11 +17,11 @@ from chroma_sync.api.conditions import timestamp
 from chroma_sync.api.contract import Step
 from chroma_sync.api.source import CheckStatus
 from chroma_sync.reconcile import pods, starting
+from chroma_sync.reconcile.backoff import Backoff
+from chroma_sync.reconcile.decision import JobRejection
 from chroma_sync.reconcile.inputs import Workload
 from chroma_sync.reconcile.observed import JobState, PodState, moment
-from chroma_sync.reconcile.plan import Refusal
-from chroma_sync.reconcile.pods import Failure
-from chroma_sync.reconcile.retry import RetryPolicy
+from chroma_sync.reconcile.pods import JobFailure
 
 
 class Phase(Enum):
@@ -64,7 +64,7 @@ class Attempt:
     failed, why. `held` says who holds a queued one. `look_in`: news in so many seconds."""
 
     phase: Phase
-    failure: Failure | None = None
+    failure: JobFailure | None = None
     held: str = ""
     look_in: float | None = None
 
@@ -106,7 +106,7 @@ def attempt(task: Task, workload: Workload, now: datetime) -> Attempt:
     return Attempt(Phase.GOING, _what_keeps(task, job, workload, now), look_in=look_in)
 
 
-def refusal(workload: Workload, *names: str) -> Refusal | None:
+def rejection(workload: Workload, *names: str) -> JobRejection | None:
     """The API server's no to a Job of one of these names, if that is the last that it said."""
     refused = workload.refused
     return refused if refused is not None and refused.job in names else None
@@ -117,9 +117,7 @@ def due_in(status: CheckStatus, now: datetime) -> float:
     return (moment(status.next_attempt_time) - now).total_seconds()
 
 
-def after_failure(
-    status: CheckStatus, task: Task, policy: RetryPolicy, now: datetime
-) -> CheckStatus:
+def after_failure(status: CheckStatus, task: Task, policy: Backoff, now: datetime) -> CheckStatus:
     """The status after one more attempt that failed. A server that the attempt met may ask to be
     left alone for longer than the policy says."""
     results = [result for pod in task.newest if (result := pods.result_of(pod))]
@@ -130,12 +128,12 @@ def after_failure(
     return status.model_copy(update=update)
 
 
-def _what_keeps(task: Task, job: JobState, workload: Workload, now: datetime) -> Failure | None:
+def _what_keeps(task: Task, job: JobState, workload: Workload, now: datetime) -> JobFailure | None:
     """What keeps a task from its work: what Kubernetes says of its pods, else what the workers say
     themselves."""
     unmade = starting.no_pod(job, task.newest, workload.no_pods, now)
     of_pods = [failure for pod in task.newest if (failure := pods.failure_of(pod))]
     at_work = [pod.uid for pod in task.newest if not pod.terminated]
     said = [workload.progress[uid] for uid in at_work if uid in workload.progress]
-    of_workers = [Failure(pods.known(r.reason), r.message) for r in said if r.reason]
+    of_workers = [JobFailure(pods.known(r.reason), r.message) for r in said if r.reason]
     return unmade or next(iter([*of_pods, *of_workers]), None)

@@ -55,7 +55,7 @@ class Options:
 
 @dataclass
 class Faults:
-    """Trouble that a test has asked for, and what it may count."""
+    """ServerFailure that a test has asked for, and what it may count."""
 
     status: int = 0
     until: float = 0.0

@@ -17,7 +17,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(HERE.parent.parent), str(HERE.parent.parent.parent / "operator")]
 
 from chroma_sync.pipeline.chunk import CHUNKER_VERSION, Chunker, ChunkingConfig  # noqa: E402
-from chroma_sync.pipeline.chunk.model import Strategy  # noqa: E402
+from chroma_sync.pipeline.chunk.chunks import Strategy  # noqa: E402
 from chroma_sync.pipeline.extract import as_text  # noqa: E402
 from chroma_sync.pipeline.extract import languages as tables  # noqa: E402
 from unit.chunk.laws import language_in, strategy  # noqa: E402

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 from chroma_sync.pipeline.chunk import Chunked, ChunkingConfig
-from chroma_sync.pipeline.chunk.model import Strategy
+from chroma_sync.pipeline.chunk.chunks import Strategy
 
 
 def check(chunked: Chunked, data: bytes, config: ChunkingConfig) -> None:

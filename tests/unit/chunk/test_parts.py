@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chroma_sync.pipeline.children import Limits
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
-from chroma_sync.pipeline.chunk.model import Strategy
+from chroma_sync.pipeline.chunk.chunks import Strategy
 from chroma_sync.pipeline.text import Part, Text
 from unit.chunk.laws import check, strategy
 

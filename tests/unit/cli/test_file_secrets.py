@@ -11,7 +11,7 @@ from chroma_sync.api.secret import Secret as SecretObject
 from chroma_sync.api.source import Source
 from chroma_sync.cli.file_secrets import FileSecrets
 from chroma_sync.pipeline.errors import Misconfigured
-from chroma_sync.pipeline.secrets import Secret
+from chroma_sync.pipeline.secrets import NamedSecret
 from cluster.api.invalid_objects import changed
 
 SOURCE = Source.model_validate(
@@ -43,7 +43,7 @@ def test_what_is_wrong_with_a_secret(text: str, says: str) -> None:
     objects = [one for one in load_objects(text, "secret.yaml") if isinstance(one, SecretObject)]
     secrets = {(one.metadata.namespace, one.metadata.name): one for one in objects}
     with pytest.raises(Misconfigured) as caught:
-        Secret(FileSecrets(SOURCE, secrets), SecretUse.SOURCE, "login").value(SecretKey.TOKEN)
+        NamedSecret(FileSecrets(SOURCE, secrets), SecretUse.SOURCE, "login").value(SecretKey.TOKEN)
     assert caught.value.reason is Reason.SECRET_NOT_FOUND
     assert str(caught.value).startswith(says)
     assert "canary" not in str(caught.value)

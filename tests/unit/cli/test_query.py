@@ -12,7 +12,7 @@ import pytest
 from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.main import main
 from chroma_sync.cli.query import (
-    Answer,
+    QueryResult,
     _answers,
     _check_same_model,
     _shown,
@@ -48,13 +48,13 @@ def test_a_folder_has_one_tenant(tmp_path: Path, capsys: pytest.CaptureFixture[s
 )
 def test_an_excerpt_is_the_text_up_to_a_mark(text: str, body: list[str]) -> None:
     hit = Hit({"document_key": "a.py", "start_line": 1, "end_line": 9}, text, 0.5)
-    assert _shown(1, Answer(hit)).split("\n") == ["1. a.py:1-9  score 0.500", *body]
+    assert _shown(1, QueryResult(hit)).split("\n") == ["1. a.py:1-9  score 0.500", *body]
 
 
 def test_what_a_repository_holds_controls_no_terminal() -> None:
     text = "reset\n\x1b]52;c;ZWNobyBoaQ==\x07\x1b[2Jfine\rhidden\n\tif x:\u202e\n"
     hit = Hit({"document_key": "evil\x1b[31m\nname.md", "start_line": 1, "end_line": 3}, text, 0.5)
-    assert _shown(1, Answer(hit)).split("\n") == [
+    assert _shown(1, QueryResult(hit)).split("\n") == [
         r"1. evil\x1b[31m\nname.md:1-3  score 0.500",
         "     reset",
         r"     \x1b]52;c;ZWNobyBoaQ==\x07\x1b[2Jfine\rhidden",

@@ -11,7 +11,7 @@ import pytest
 from chroma_sync.cluster import paths
 from chroma_sync.cluster.client import KubernetesCluster
 from chroma_sync.cluster.errors import InvalidError
-from chroma_sync.reconcile.plan import Event
+from chroma_sync.reconcile.decision import Event
 
 HOSTILE = [
     "../../team-b/invocations/victim",

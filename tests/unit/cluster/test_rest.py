@@ -16,7 +16,7 @@ from chroma_sync.cluster import paths
 from chroma_sync.cluster.client import KubernetesCluster
 from chroma_sync.cluster.errors import ClusterError, NamespaceTerminatingError
 from chroma_sync.cluster.rest import Rest
-from chroma_sync.reconcile.plan import Event
+from chroma_sync.reconcile.decision import Event
 
 Answer = tuple[int, dict[str, str], Any]
 PATH = paths.item(paths.API, "team", "sources", "docs")

@@ -16,7 +16,7 @@ from chroma_sync.cluster.interface import Kind
 from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.key import Work
-from chroma_sync.reconcile.plan import Event
+from chroma_sync.reconcile.decision import Event
 from unit.reconcile.build import NOW, later
 
 

@@ -11,7 +11,7 @@ from chroma_sync.cluster.errors import InvalidError
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.executor import Executor
 from chroma_sync.controller.key import Key
-from chroma_sync.reconcile.plan import CreateJob, Delete, Plan
+from chroma_sync.reconcile.decision import CreateJob, Decision, Delete
 from unit.controller.memory_cluster import MemoryCluster
 from unit.reconcile.build import as_json, invocation
 
@@ -21,7 +21,7 @@ KEY = Key("Invocation", "team", "first")
 def carry_out(cluster: MemoryCluster, action: Any, executor: Executor | None = None) -> None:
     run = invocation()
     cluster.put(as_json(run))
-    plan = Plan(run.status, actions=[action])
+    plan = Decision(run.status, actions=[action])
     raw = cluster.objects["Invocation", "first"]
     executor = executor or Executor(cluster, cluster.cache)
     asyncio.run(executor.carry_out(KEY, raw, plan))

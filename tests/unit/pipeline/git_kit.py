@@ -12,9 +12,9 @@ from chroma_sync.pipeline.fetch.git.access import Public
 from chroma_sync.pipeline.fetch.git.command import GitCommand
 from chroma_sync.pipeline.fetch.git.connector import GitConnector
 from chroma_sync.pipeline.fetch.git.globs import Globs
-from chroma_sync.pipeline.fetch.git.http import Trust
+from chroma_sync.pipeline.fetch.git.http import TlsSettings
 from chroma_sync.pipeline.fetch.git.remote import Remote
-from chroma_sync.pipeline.fetch.patience import Patience
+from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from chroma_sync.pipeline.queues import StopSignal
 from fakes.git_host import serving
 from fakes.trees import commit_of, tree_of
@@ -30,12 +30,12 @@ def source(
     globs: Globs | None = None,
     included: frozenset[DocumentReason] = frozenset(),
     stop: StopSignal | None = None,
-    patience: Patience | None = None,
+    retries: HostRetries | None = None,
 ) -> GitConnector:
     """A source without a login."""
     return GitConnector(
         Remote(
-            *(url, Public(), Trust(StopSignal()), patience or Patience()),
+            *(url, Public(), TlsSettings(StopSignal()), retries or HostRetries()),
             GitCommand(stop or StopSignal()),
         ),
         branch=branch,

@@ -54,7 +54,7 @@ def test_a_stop_ends_a_wait(make_tools: MakeTools, tmp_path: Path) -> None:
         policies.append(retry)
         return given.database
 
-    surroundings = Surroundings(lambda _: model, open_database, trouble_seconds=7.0)
+    surroundings = Surroundings(lambda _: model, open_database, outage_seconds=7.0)
     with opened_tools(given.configuration, surroundings, tmp_path, Progress(), stop) as tools:
         assert (tools.model, tools.database, model.closed) == (model, given.database, 0)
         stop.stop()

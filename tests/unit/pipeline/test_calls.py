@@ -12,7 +12,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
 from chroma_sync.pipeline.index.calls import Calls, Refused
 from chroma_sync.pipeline.index.chroma import Database
-from chroma_sync.pipeline.index.session import OddAnswer
+from chroma_sync.pipeline.index.session import ForeignAnswer
 
 ADVICE = "Check that the server runs and that its address is right."
 
@@ -39,7 +39,7 @@ def calls(told: list[str] | None = None, *, seconds: float = 100.0) -> Calls:
 
 def test_trouble_is_waited_out_and_told() -> None:
     told: list[str] = []
-    script = Scripted(httpx.ConnectError("refused"), OddAnswer(502, "HTTP 502"))
+    script = Scripted(httpx.ConnectError("refused"), ForeignAnswer(502, "HTTP 502"))
     assert calls(told).call(script) == 7
     assert told == [
         f"Chroma at http://chroma:8000: refused. {ADVICE}",
@@ -75,9 +75,9 @@ def test_what_the_client_does_not_take_is_not_tried_again(error: Exception) -> N
         (errors.NotFoundError("Database nope not found"), Reason.DATABASE_NOT_FOUND),
         (errors.ChromaAuthError("no"), Reason.CREDENTIALS_REJECTED),
         (errors.AuthorizationError("no"), Reason.CREDENTIALS_REJECTED),
-        (OddAnswer(401, "no"), Reason.CREDENTIALS_REJECTED),
-        (OddAnswer(403, "no"), Reason.CREDENTIALS_REJECTED),
-        (OddAnswer(407, "no"), Reason.CREDENTIALS_REJECTED),
+        (ForeignAnswer(401, "no"), Reason.CREDENTIALS_REJECTED),
+        (ForeignAnswer(403, "no"), Reason.CREDENTIALS_REJECTED),
+        (ForeignAnswer(407, "no"), Reason.CREDENTIALS_REJECTED),
         (errors.InvalidDimensionException("dimension 3, not 2"), Reason.COLLECTION_MODEL_MISMATCH),
         (
             errors.InvalidArgumentError("expecting embedding with dimension of 2, got 3"),
@@ -102,13 +102,13 @@ def test_what_stays_wrong_is_not_tried_again(error: Exception, reason: Reason) -
     [
         httpx.ConnectError("http://chroma-dimension/ refused"),
         httpx.ReadTimeout("dimension"),
-        OddAnswer(503, "dimension, not found, unauthorized"),
-        OddAnswer(200, "a page"),
-        OddAnswer(302, "to a page"),
-        OddAnswer(400, "a page"),
-        OddAnswer(404, "a page"),
-        OddAnswer(413, "too large"),
-        OddAnswer(429, "too many"),
+        ForeignAnswer(503, "dimension, not found, unauthorized"),
+        ForeignAnswer(200, "a page"),
+        ForeignAnswer(302, "to a page"),
+        ForeignAnswer(400, "a page"),
+        ForeignAnswer(404, "a page"),
+        ForeignAnswer(413, "too large"),
+        ForeignAnswer(429, "too many"),
         errors.InternalError("dimension"),
         errors.RateLimitError("dimension"),
         errors.ChromaError("dimension"),
@@ -118,7 +118,7 @@ def test_words_decide_nothing(error: Exception) -> None:
     assert calls().call(Scripted(error, error)) == 7
 
 
-@pytest.mark.parametrize("error", [OddAnswer(401, "no"), OddAnswer(403, "no")])
+@pytest.mark.parametrize("error", [ForeignAnswer(401, "no"), ForeignAnswer(403, "no")])
 def test_credentials_that_were_taken_once_are_trouble_later(error: Exception) -> None:
     told: list[str] = []
     ours = calls(told)
@@ -134,11 +134,11 @@ def test_credentials_that_were_taken_once_are_trouble_later(error: Exception) ->
 @pytest.mark.parametrize(
     ("error", "too_large"),
     [
-        (OddAnswer(413, "too large"), True),
+        (ForeignAnswer(413, "too large"), True),
         (errors.BatchSizeExceededError("too many"), True),
-        (OddAnswer(400, "a firewall's page"), False),
-        (OddAnswer(403, "a firewall's page"), False),
-        (OddAnswer(422, "what is this"), False),
+        (ForeignAnswer(400, "a firewall's page"), False),
+        (ForeignAnswer(403, "a firewall's page"), False),
+        (ForeignAnswer(422, "what is this"), False),
         (errors.InvalidArgumentError("bad"), False),
         (errors.DuplicateIDError("twice"), False),
         (ValueError("no metadata"), False),
@@ -153,9 +153,7 @@ def test_a_write_that_may_be_to_blame_is_told_at_once(error: Exception, too_larg
     assert caught.value.too_large is too_large
 
 
-@pytest.mark.parametrize(
-    "error", [OddAnswer(401, "no"), OddAnswer(404, "no"), OddAnswer(429, ""), OddAnswer(500, "")]
-)
+@pytest.mark.parametrize("error", [ForeignAnswer(status, "no") for status in (401, 404, 429, 500)])
 def test_a_write_in_trouble_waits_as_any_call(error: Exception) -> None:
     ours = calls()
     ours.call(Scripted())

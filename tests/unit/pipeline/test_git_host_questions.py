@@ -14,7 +14,7 @@ import pytest
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Stopped, Temporary
 from chroma_sync.pipeline.fetch.git import http
-from chroma_sync.pipeline.fetch.git.http import Trust
+from chroma_sync.pipeline.fetch.git.http import TlsSettings
 from chroma_sync.pipeline.queues import StopSignal
 
 
@@ -50,7 +50,7 @@ def test_an_answer_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(http, "_SECONDS", 1.0)
     began = time.monotonic()
     with host(drip) as url, pytest.raises(Temporary) as caught:
-        Trust(StopSignal()).ask("GET", url, {})
+        TlsSettings(StopSignal()).ask("GET", url, {})
     assert caught.value.reason is Reason.HOST_UNREACHABLE
     assert "no answer within 1 s" in str(caught.value)
     assert time.monotonic() - began < 10
@@ -61,7 +61,7 @@ def test_a_stop_ends_a_question() -> None:
     threading.Timer(0.5, stop.stop).start()
     began = time.monotonic()
     with host(drip) as url, pytest.raises(Stopped):
-        Trust(stop).ask("GET", url, {})
+        TlsSettings(stop).ask("GET", url, {})
     assert time.monotonic() - began < 10
 
 
@@ -84,7 +84,7 @@ def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(http, "_SECONDS", 1.0)
     began = time.monotonic()
     with pytest.raises(Temporary) as caught:
-        Trust(StopSignal()).ask("GET", "http://git.example.com/", {})
+        TlsSettings(StopSignal()).ask("GET", "http://git.example.com/", {})
     assert caught.value.reason is Reason.HOST_UNREACHABLE
     assert time.monotonic() - began < 10
 
@@ -95,7 +95,7 @@ def test_a_stop_ends_the_look_up_of_a_name() -> None:
     threading.Timer(0.5, stop.stop).start()
     began = time.monotonic()
     with pytest.raises(Stopped):
-        Trust(stop).ask("GET", "http://git.example.com/", {})
+        TlsSettings(stop).ask("GET", "http://git.example.com/", {})
     assert time.monotonic() - began < 10
 
 
@@ -108,7 +108,7 @@ def test_an_answer_is_not_unpacked() -> None:
         connection.sendall(head % len(bomb) + bomb)
 
     with host(serve) as url:
-        assert Trust(StopSignal()).ask("GET", url, {}).body == bomb
+        assert TlsSettings(StopSignal()).ask("GET", url, {}).body == bomb
 
 
 def test_a_long_answer_is_cut() -> None:
@@ -119,4 +119,4 @@ def test_a_long_answer_is_cut() -> None:
             return  # cut off, as it should be
 
     with host(serve) as url:
-        assert len(Trust(StopSignal()).ask("GET", url, {}).body) == 262_144
+        assert len(TlsSettings(StopSignal()).ask("GET", url, {}).body) == 262_144

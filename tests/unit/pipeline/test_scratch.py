@@ -15,9 +15,9 @@ from chroma_sync.pipeline.errors import Temporary
 from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.fetch.git.access import Public
 from chroma_sync.pipeline.fetch.git.command import GitCommand
-from chroma_sync.pipeline.fetch.git.http import Trust
+from chroma_sync.pipeline.fetch.git.http import TlsSettings
 from chroma_sync.pipeline.fetch.git.remote import Remote
-from chroma_sync.pipeline.fetch.patience import Patience
+from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.queues import StopSignal
 
@@ -64,7 +64,8 @@ def test_other_errors_say_nothing_of_a_full_disk(error: Exception) -> None:
 def test_what_git_says(said: str, full: bool) -> None:
     stop = StopSignal()
     remote = Remote(
-        *("http://127.0.0.1:1/acme/shop", Public(), Trust(stop), Patience(), GitCommand(stop))
+        *("http://127.0.0.1:1/acme/shop", Public(), TlsSettings(stop)),
+        *(HostRetries(), GitCommand(stop)),
     )
     done = subprocess.CompletedProcess([], 128, b"", said.encode())
     try:

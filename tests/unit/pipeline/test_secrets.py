@@ -11,7 +11,7 @@ import pytest
 from chroma_sync.api.contract import SecretKey, SecretUse
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured
-from chroma_sync.pipeline.secrets import Secret, token
+from chroma_sync.pipeline.secrets import NamedSecret, token
 
 
 def jwt(claims: Any) -> str:
@@ -70,7 +70,7 @@ class Mounted:
 @pytest.mark.parametrize("key", SecretKey)
 def test_a_token_of_kubernetes_is_refused(value: str, key: SecretKey) -> None:
     with pytest.raises(Misconfigured) as caught:
-        Secret(Mounted(value), SecretUse.SOURCE, "default-token").value(key)
+        NamedSecret(Mounted(value), SecretUse.SOURCE, "default-token").value(key)
     assert caught.value.reason is Reason.SERVICE_ACCOUNT_TOKEN
     assert "default-token" in str(caught.value)
     assert value.split(".")[1] not in str(caught.value)

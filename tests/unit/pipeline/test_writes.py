@@ -21,7 +21,7 @@ def record(name: str, size: int = 10) -> Record:
 
 
 class Server:
-    """Takes what `takes` takes. Patience does not help where it takes it not."""
+    """Takes what `takes` takes. HostRetries does not help where it takes it not."""
 
     def __init__(self, takes: Callable[[Sequence[Record]], bool], too_large: bool = False) -> None:
         self.takes = takes
@@ -35,14 +35,14 @@ class Server:
             raise Refused("no", too_large=self.too_large)
         self.stands |= {r.id: r for r in records}
 
-    def send_patiently(self, records: Sequence[Record]) -> None:
+    def send_with_control(self, records: Sequence[Record]) -> None:
         try:
             self.send(records)
         except Refused as error:
             raise Temporary(Reason.CHROMA_UNAVAILABLE, str(error)) from None
 
     def writes(self) -> Writes:
-        return Writes(self.send, self.send_patiently)
+        return Writes(self.send, self.send_with_control)
 
 
 def all_but(*bad: str) -> Callable[[Sequence[Record]], bool]:

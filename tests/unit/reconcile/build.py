@@ -23,7 +23,8 @@ from chroma_sync.reconcile import check
 from chroma_sync.reconcile import invocation as invocation_pass
 from chroma_sync.reconcile import source as source_pass
 from chroma_sync.reconcile.admission.decision import grants
-from chroma_sync.reconcile.admission.limits import Run
+from chroma_sync.reconcile.admission.limits import UnfinishedRun
+from chroma_sync.reconcile.decision import CreateJob, Decision
 from chroma_sync.reconcile.inputs import ObservedRun, ObservedSource
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import (
@@ -35,7 +36,6 @@ from chroma_sync.reconcile.observed import (
     source_state,
 )
 from chroma_sync.reconcile.owners import Owner, Reference
-from chroma_sync.reconcile.plan import CreateJob, Plan
 from unit import conditions_invariants
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -125,7 +125,7 @@ def invocation(
     )
 
 
-def made(plan: Plan[Any]) -> list[dict[str, Any]]:
+def made(plan: Decision[Any]) -> list[dict[str, Any]]:
     """The Jobs that a pass makes."""
     return [action.manifest for action in plan.actions if isinstance(action, CreateJob)]
 
@@ -220,13 +220,15 @@ def ended(
     )
 
 
-def _obeys_laws(before: T, after: T, again: Plan[Any]) -> None:
+def _obeys_laws(before: T, after: T, again: Decision[Any]) -> None:
     conditions_invariants.check_step(as_json(before), as_json(after))
     assert dump(again.status) == dump(after.status), "a second pass changed the status"
     assert again.events == []
 
 
-def pass_source(obj: Source, now: datetime = NOW, **seen: Any) -> tuple[Source, Plan[SourceStatus]]:
+def pass_source(
+    obj: Source, now: datetime = NOW, **seen: Any
+) -> tuple[Source, Decision[SourceStatus]]:
     """One pass, after admission has decided. Checks the invariants, and that a second pass right
     after changes nothing."""
     fixed: dict[str, Any] = {
@@ -245,7 +247,7 @@ def granted(obj: Source, invocations: Sequence[InvocationState]) -> str:
     """The run of a Source that admission lets start next."""
     known = source_state(as_json(obj))
     runs = [
-        Run("team", i, startable=known.startable, active=i.uid == known.active_uid)
+        UnfinishedRun("team", i, startable=known.startable, active=i.uid == known.active_uid)
         for i in invocations
     ]
     return next((run.state.uid for run in grants(runs)), "")
@@ -253,7 +255,7 @@ def granted(obj: Source, invocations: Sequence[InvocationState]) -> str:
 
 def pass_invocation(
     obj: Invocation, now: datetime = NOW, **seen: Any
-) -> tuple[Invocation, Plan[InvocationStatus]]:
+) -> tuple[Invocation, Decision[InvocationStatus]]:
     """One pass. Checks the invariants, and that a second pass right after changes nothing."""
     given = ObservedRun(invocation=obj, **({"installation": INSTALLATION} | seen))
     plan = invocation_pass.reconcile(given, now)
@@ -280,7 +282,7 @@ def admitting(obj: Source, run_: Invocation) -> Source:
 
 def begun(
     run_: Invocation | None = None, **spec: Any
-) -> tuple[Source, Invocation, Plan[InvocationStatus]]:
+) -> tuple[Source, Invocation, Decision[InvocationStatus]]:
     """A run that was admitted and has just begun. `spec` is of the Source."""
     run_ = run_ or invocation()
     src = admitting(ready_source(spec=spec), run_)

@@ -10,8 +10,8 @@ from chroma_sync.api.contract import Result
 from chroma_sync.api.meta import REQUESTED_AT
 from chroma_sync.api.source import Source
 from chroma_sync.reconcile.check import RETRIES
+from chroma_sync.reconcile.decision import CreateJob, Delete, TryJob
 from chroma_sync.reconcile.installation import Installation
-from chroma_sync.reconcile.plan import CreateJob, Delete, TryJob
 from unit.reconcile.build import (
     INSTALLATION,
     MODEL,

@@ -10,7 +10,7 @@ from chroma_sync.api.invocation import (
     DocumentCounts,
     Failure,
 )
-from chroma_sync.reconcile.plan import CreateJob
+from chroma_sync.reconcile.decision import CreateJob
 from unit.reconcile.build import (
     DONE,
     begun,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chroma_sync.api.contract import Result
-from chroma_sync.reconcile.plan import Delete
+from chroma_sync.reconcile.decision import Delete
 from unit.reconcile.build import (
     begun,
     check_job,

@@ -10,7 +10,7 @@ from chroma_sync.api.contract import Step
 from chroma_sync.api.invocation import (
     Invocation,
 )
-from chroma_sync.reconcile.plan import CreateJob, Delete
+from chroma_sync.reconcile.decision import CreateJob, Delete
 from unit.reconcile.build import (
     DONE,
     INSTALLATION,

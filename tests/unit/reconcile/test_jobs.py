@@ -9,9 +9,9 @@ import pytest
 
 from chroma_sync.api.configuration import Configuration
 from chroma_sync.api.contract import Step, configuration_file
+from chroma_sync.reconcile.decision import CreateJob
 from chroma_sync.reconcile.jobs import check_job, step_job
 from chroma_sync.reconcile.owners import Owner
-from chroma_sync.reconcile.plan import CreateJob
 from chroma_sync.reconcile.run import stored
 from unit.reconcile.build import INSTALLATION, begun, source
 

@@ -8,8 +8,8 @@ import pytest
 
 from chroma_sync.api.contract import Step
 from chroma_sync.api.invocation import Invocation
+from chroma_sync.reconcile.decision import CreateJob, Decision, Delete, JobRejection, TryJob
 from chroma_sync.reconcile.observed import job_state, pod_state
-from chroma_sync.reconcile.plan import CreateJob, Delete, Plan, Refusal, TryJob
 from unit.reconcile.build import (
     begun,
     check_job,
@@ -33,11 +33,11 @@ QUOTA = 'pods "x" is forbidden: exceeded quota: small'
 LIMIT = 3600  # the default
 
 
-def refusal(plan: Plan[Any], *, final: bool) -> Refusal:
+def refusal(plan: Decision[Any], *, final: bool) -> JobRejection:
     """The API server's no to the first Job of a pass."""
     action = plan.actions[-1] if not isinstance(plan.actions[0], TryJob) else plan.actions[0]
     assert isinstance(action, CreateJob | TryJob)
-    return Refusal(action.manifest["metadata"]["name"], "spec.x: Invalid value", final)
+    return JobRejection(action.manifest["metadata"]["name"], "spec.x: Invalid value", final)
 
 
 def test_wrong_fields_end_a_run() -> None:
@@ -93,7 +93,7 @@ def test_the_refusal_of_an_earlier_step_takes_no_time_from_the_next() -> None:
 
 def test_a_refusal_of_another_job_says_nothing() -> None:
     src, run, _ = begun()
-    after, plan = pass_invocation(run, source=src, refused=Refusal("other", "no", final=True))
+    after, plan = pass_invocation(run, source=src, refused=JobRejection("other", "no", final=True))
     assert summary(after) == ("Unknown", "Processing")
     assert len(made(plan)) == 1
 

@@ -10,11 +10,11 @@ from chroma_sync.api.contract import Result, Step
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.source import CheckStatus
 from chroma_sync.reconcile import task
+from chroma_sync.reconcile.backoff import Backoff
+from chroma_sync.reconcile.decision import JobRejection
 from chroma_sync.reconcile.inputs import Workload
 from chroma_sync.reconcile.observed import JobState, PodState
 from chroma_sync.reconcile.owners import Reference
-from chroma_sync.reconcile.plan import Refusal
-from chroma_sync.reconcile.retry import RetryPolicy
 from chroma_sync.reconcile.task import Attempt, Phase, Task
 from unit.reconcile.build import INSTALLATION, NOW, ended, invocation, later, pod, step_job
 
@@ -107,10 +107,10 @@ def test_a_job_without_a_pod_is_looked_at_again_before_it_is_in_trouble() -> Non
 
 
 def test_only_a_refusal_of_its_own_jobs_is_one() -> None:
-    no = Refusal("mine", "a quota", final=False)
+    no = JobRejection("mine", "a quota", final=False)
     workload = Workload(installation=INSTALLATION, refused=no)
-    assert task.refusal(workload, "other", "mine") == no
-    assert task.refusal(workload, "other") is None
+    assert task.rejection(workload, "other", "mine") == no
+    assert task.rejection(workload, "other") is None
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_when_the_next_attempt_may_begin(asked: int, attempts: int, due: int) ->
     limited = ended(job(), 75, Result(reason="RateLimited", retry_after_seconds=asked))
     one, _ = found(job(), [limited])
     before = CheckStatus(attempts=attempts, digest="d")
-    after = task.after_failure(before, one, RetryPolicy(first=10, last=300), NOW)
+    after = task.after_failure(before, one, Backoff(first=10, last=300), NOW)
     assert (after.attempts, after.digest) == (attempts + 1, "d")
     assert task.due_in(after, NOW) == due
     assert task.due_in(after, later(due)) == 0

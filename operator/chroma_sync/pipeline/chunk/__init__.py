@@ -1,7 +1,7 @@
 """Cuts files into chunks: along their syntax, or by lines."""
 
 from chroma_sync.pipeline.chunk.chunker import Chunker
-from chroma_sync.pipeline.chunk.model import (
+from chroma_sync.pipeline.chunk.chunks import (
     CHUNKER_VERSION,
     Chunk,
     Chunked,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from chroma_sync.pipeline.children import Limits
 from chroma_sync.pipeline.children.protocol import DATA_MAX
+from chroma_sync.pipeline.chunk.chunks import Chunked, ChunkingConfig
 from chroma_sync.pipeline.chunk.cuts import CUT, Cuts, line_cuts
-from chroma_sync.pipeline.chunk.model import Chunked, ChunkingConfig
 from chroma_sync.pipeline.chunk.parser import BoundedParser, GaveUp
 from chroma_sync.pipeline.closing import Closing
 from chroma_sync.pipeline.text import Text

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from chroma_sync.pipeline.children import BoundedFunction, Limits, OverLimit, What, controlled
+from chroma_sync.pipeline.chunk.chunks import Fallback
 from chroma_sync.pipeline.chunk.cuts import Cuts, are_sound
-from chroma_sync.pipeline.chunk.model import Fallback
 from chroma_sync.pipeline.chunk.protocol import CUT_BYTES, pack_head, unpack_cuts
 
 _FUNCTION: Final = "chroma_sync.pipeline.chunk.syntax:answer"

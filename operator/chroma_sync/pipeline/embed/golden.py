@@ -18,7 +18,7 @@ import numpy as np
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.embed.errors import EmbeddingMisconfigured, EmbeddingRejected
-from chroma_sync.pipeline.embed.model import Model, Vectors
+from chroma_sync.pipeline.embed.interface import Model, Vectors
 from chroma_sync.pipeline.embed.windows import embed_long
 
 # Never change one: collections keep their vectors, and no run could update them any more.

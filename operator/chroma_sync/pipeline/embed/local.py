@@ -25,13 +25,13 @@ from chroma_sync.pipeline.embed.errors import (
     EmbeddingRejected,
     TextTooLong,
 )
+from chroma_sync.pipeline.embed.interface import Info, InProcess, Tokens, Vectors
 from chroma_sync.pipeline.embed.minilm_graph import (
     GRAPH_VERSION,
     WIDTH,
     build_graph,
     read_safetensors,
 )
-from chroma_sync.pipeline.embed.model import Info, InProcess, Tokens, Vectors
 
 LOCAL_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 LOCAL_MODEL_SHA = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -2,7 +2,7 @@
 
 Who is to blame: a text is rejected only when it is refused alone, refused again, and a known-good
 text passes by the same route right beside it, in a request of the same size. Where that one is
-refused too, or the answer is none of TEI's, the server or something in front of it is in trouble.
+refused too, or the answer is none of TEI's, the server or something in front of it is in failure.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from chroma_sync.pipeline.embed.errors import (
     EmbeddingUnavailable,
     TextTooLong,
 )
-from chroma_sync.pipeline.embed.model import Info, Tokens, Vector, Vectors
+from chroma_sync.pipeline.embed.interface import Info, Tokens, Vector, Vectors
 from chroma_sync.pipeline.embed.tei_answers import (
     InputsRefused,
-    OddAnswer,
-    Refusal,
-    Trouble,
+    Rejection,
+    ServerFailure,
+    UnexpectedAnswer,
     is_named,
     parse_info,
     parse_tokens,
@@ -65,7 +65,7 @@ class TeiModel:
     so is any answer that is none of TEI's, such as the 404 page of a proxy. When nothing has
     succeeded for `retry_budget_seconds`, a call raises `EmbeddingUnavailable`. `token` is read at
     each request. `on_wait` is told the trouble of a server that is waited for, then an empty text
-    when it is back; overload is no trouble.
+    when it is back; overload is no failure.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class TeiModel:
 
     def expect(self, text: str, vector: Vector) -> None:
         """From here on let a text of known vector go with each request. An answer that gives it
-        another vector is trouble: it is not used, and waited out as an outage would be."""
+        another vector is failure: it is not used, and waited out as an outage would be."""
         witness = Witness(text, vector)
         self._embedding = _Route("/embed", witness.body, witness.parse)
 
@@ -142,7 +142,7 @@ class TeiModel:
         try:
             answer = self._http.send("GET", "/info", None)
         except InputsRefused as refused:
-            raise Trouble(str(refused)) from None
+            raise ServerFailure(str(refused)) from None
         info, names = parse_info(answer, self._http.where("/info"), _MAX_BATCH)
         if not is_named(self._model, names):
             raise EmbeddingMisconfigured(
@@ -156,7 +156,7 @@ class TeiModel:
         try:
             (probe,) = self._send(_TOKENIZE, [_PROBE])
         except InputsRefused as refused:
-            raise Trouble(str(refused)) from None
+            raise ServerFailure(str(refused)) from None
         return probe.special
 
     def _check_dimension(self, dimension: int) -> None:
@@ -181,18 +181,18 @@ class TeiModel:
     # Batches, and who in a batch is to blame
 
     def _asked(self, route: _Route[T], texts: list[str]) -> list[T]:
-        """Ask about all texts, in order, in requests that the server can accept. Trouble that shows
-        in a refusal of a known-good text is waited out too, for as long as the budget says: that
-        other texts pass meanwhile does not matter to this one."""
+        """Ask about all texts, in order, in requests that the server can accept. A failure of the
+        server that shows in a refusal of a known-good text is waited out too, for as long as the
+        budget says: that other texts pass meanwhile does not matter to this one."""
         waiting = _Waiting(self._on_wait)
         began: float | None = None
         while True:
             try:
                 result = self._judged(route, texts)
-            except Trouble as trouble:
+            except ServerFailure as failure:
                 began = self._clock() if began is None else began
-                waiting.tell(trouble)
-                self._pause(waiting, began, trouble)
+                waiting.tell(failure)
+                self._pause(waiting, began, failure)
             except (EmbeddingRejected, TextTooLong):
                 waiting.over()
                 raise
@@ -203,7 +203,7 @@ class TeiModel:
 
     def _judged(self, route: _Route[T], texts: list[str]) -> list[T]:
         """Raises `EmbeddingRejected` or `TextTooLong` for the texts that are to blame, and
-        `Trouble` when it is the server that refuses."""
+        `ServerFailure` when it is the server that refuses."""
         parts: list[T] = []
         refused: dict[int, InputsRefused] = {}
         for first, batch in self._batches(texts):
@@ -213,7 +213,7 @@ class TeiModel:
         if len(refused) > 1:
             # The first one has its proof. One more covers all that were refused since.
             self._control(route, texts[max(refused)], refused[max(refused)])
-        verdicts = {i: str(r) for i, r in refused.items() if r.refusal is not Refusal.TOO_LONG}
+        verdicts = {i: str(r) for i, r in refused.items() if r.rejection is not Rejection.TOO_LONG}
         if verdicts:
             raise EmbeddingRejected(verdicts)
         index, error = next(iter(refused.items()))
@@ -268,13 +268,13 @@ class TeiModel:
         try:
             return self._send_until_answered(route, texts)
         except InputsRefused as error:
-            if error.refusal is not Refusal.BACKEND_FAILED:
+            if error.rejection is not Rejection.BACKEND_FAILED:
                 raise
         return self._send_until_answered(route, texts)
 
     def _control(self, route: _Route[T], text: str, refused: InputsRefused) -> None:
         """Send a known-good text in a request of the size that one with `text` has. Raises
-        `Trouble` when that is refused too."""
+        `ServerFailure` when that is refused too."""
         info = self.info()
         # A token covers at least a byte: so many bytes are never over the model's limit.
         length = min(len(text.encode()), max(1, info.max_input_tokens - info.special_tokens))
@@ -283,7 +283,9 @@ class TeiModel:
         try:
             self._send_until_answered(route, [known_good], size)
         except InputsRefused:
-            raise Trouble(f"{refused}. It refuses a text that is known to be good, too.") from None
+            raise ServerFailure(
+                f"{refused}. It refuses a text that is known to be good, too."
+            ) from None
 
     # One request, until it is answered
 
@@ -301,14 +303,14 @@ class TeiModel:
         waiting = _Waiting(self._on_wait)
         while True:
             try:
-                if waiting.told:
+                if waiting.is_reported:
                     self._check_same_limits(self._ask_info())
                 result = ask()
-            except (Trouble, OddAnswer) as error:
-                trouble = self._as_trouble(error)
-                if not trouble.overloaded:
-                    waiting.tell(trouble)
-                self._pause(waiting, max(began, self._last_success), trouble)
+            except (ServerFailure, UnexpectedAnswer) as error:
+                failure = self._as_failure(error)
+                if not failure.overloaded:
+                    waiting.tell(failure)
+                self._pause(waiting, max(began, self._last_success), failure)
             except InputsRefused:
                 waiting.over()
                 raise
@@ -321,22 +323,22 @@ class TeiModel:
     def _interrupted(self, waiting: _Waiting) -> None:
         """Count a wait that is over, if there was trouble in it."""
         with self._counting:
-            self._interruptions += waiting.told
+            self._interruptions += waiting.is_reported
 
-    def _as_trouble(self, error: Trouble | OddAnswer) -> Trouble:
+    def _as_failure(self, error: ServerFailure | UnexpectedAnswer) -> ServerFailure:
         """Raises `EmbeddingMisconfigured` for an odd answer of a server that never was well."""
-        if isinstance(error, Trouble):
+        if isinstance(error, ServerFailure):
             return error
         if not self._was_well:
             raise EmbeddingMisconfigured(str(error), error.reason) from None
-        return Trouble(str(error))
+        return ServerFailure(str(error))
 
-    def _pause(self, waiting: _Waiting, since: float, trouble: Trouble) -> None:
+    def _pause(self, waiting: _Waiting, since: float, failure: ServerFailure) -> None:
         """Wait before the next attempt. Raises `EmbeddingUnavailable` when the budget is spent."""
         now, give_up_at = self._clock(), since + self._budget
         if now >= give_up_at:
             spent = now - since
-            raise EmbeddingUnavailable(f"{trouble}. That did not change for {spent:.0f} s.")
+            raise EmbeddingUnavailable(f"{failure}. That did not change for {spent:.0f} s.")
         pause = min(_FIRST_PAUSE * 2.0 ** min(waiting.attempts, 16), _LAST_PAUSE)
         waiting.attempts += 1
         # Jitter keeps the workers of one run from coming back all at once.
@@ -348,17 +350,17 @@ class _Waiting:
 
     def __init__(self, on_wait: Callable[[str], None]) -> None:
         self.attempts = 0
-        self.told = False
+        self.is_reported = False
         self._on_wait = on_wait
 
-    def tell(self, trouble: Trouble) -> None:
-        """Tell people of the trouble."""
-        self.told = True
-        self._on_wait(str(trouble))
+    def tell(self, failure: ServerFailure) -> None:
+        """Tell people of the failure."""
+        self.is_reported = True
+        self._on_wait(str(failure))
 
     def over(self) -> None:
         """Tell people that it is over, if they were told of it."""
-        if self.told:
+        if self.is_reported:
             self._on_wait("")
 
 

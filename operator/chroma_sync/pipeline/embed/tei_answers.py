@@ -15,14 +15,14 @@ import orjson
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.embed.errors import EmbeddingMisconfigured
-from chroma_sync.pipeline.embed.model import Info, Tokens, Vectors
+from chroma_sync.pipeline.embed.interface import Info, Tokens, Vectors
 
 _TOO_LONG = re.compile(r"must have less than \d+ (tokens|characters)")
 _OWNER_AND_NAME = re.compile(r"[^/.][^/]*/[^/]+")  # no path: that begins with / or . or is longer
 _SHOWN_MAX = 200
 
 
-class Refusal(Enum):
+class Rejection(Enum):
     """Why inputs were not embedded, though the server is there."""
 
     TOO_LONG = auto()  # an input has more tokens than the model takes
@@ -33,12 +33,12 @@ class Refusal(Enum):
 class InputsRefused(Exception):
     """The server can't embed these inputs as they are. It never says which of them is to blame."""
 
-    def __init__(self, refusal: Refusal, message: str) -> None:
+    def __init__(self, rejection: Rejection, message: str) -> None:
         super().__init__(message)
-        self.refusal = refusal
+        self.rejection = rejection
 
 
-class OddAnswer(Exception):
+class UnexpectedAnswer(Exception):
     """No answer of a TEI that is set up well. Of a server that was well before it is trouble, else
     a person must act, for this reason."""
 
@@ -47,7 +47,7 @@ class OddAnswer(Exception):
         self.reason = reason
 
 
-class Trouble(Exception):
+class ServerFailure(Exception):
     """Temporary. `overloaded`: the server is well and only asks to be sent less (429)."""
 
     def __init__(self, message: str, *, overloaded: bool = False) -> None:
@@ -62,24 +62,24 @@ def check_status(status: int, content_type: str, body: bytes, where: str) -> Non
     error = _error(content_type, body)
     message = f"{where} answered {status}{': ' + error if error else ''}"
     if status in (401, 403):
-        raise OddAnswer(
+        raise UnexpectedAnswer(
             f"{message}. Check the token in the Secret that tei.tokenSecret of the chart names.",
             Reason.CREDENTIALS_REJECTED,
         )
     if status == 429:
-        raise Trouble(message, overloaded=True)
+        raise ServerFailure(message, overloaded=True)
     if status == 408 or status >= 500:
-        raise Trouble(message)
+        raise ServerFailure(message)
     if status == 424:
-        raise InputsRefused(Refusal.BACKEND_FAILED, message)
+        raise InputsRefused(Rejection.BACKEND_FAILED, message)
     if status == 413:
-        raise InputsRefused(Refusal.REFUSED, message)
+        raise InputsRefused(Rejection.REFUSED, message)
     if status in (400, 422) and content_type.startswith("application/json"):
         too_long = status == 422 and _TOO_LONG.search(error)
-        raise InputsRefused(Refusal.TOO_LONG if too_long else Refusal.REFUSED, message)
+        raise InputsRefused(Rejection.TOO_LONG if too_long else Rejection.REFUSED, message)
     # A redirect, a route that is not there, a body that could not be read: no TEI of a version
     # that this client knows.
-    raise OddAnswer(
+    raise UnexpectedAnswer(
         f"{message}. It is no TEI server, or not of version 1.9 or newer.", Reason.MODEL_NOT_SERVED
     )
 
@@ -89,7 +89,7 @@ def parse_info(body: bytes, where: str, max_batch: int) -> tuple[Info, list[str]
     each request is left for a text of known vector (see `Model.expect`).
 
     Raises `EmbeddingMisconfigured` for a model that gives no dense vectors and for a server that
-    takes only one text a request, and `Trouble`."""
+    takes only one text a request, and `ServerFailure`."""
     answer = _json(body, where)
     try:
         kind = answer["model_type"]
@@ -105,7 +105,7 @@ def parse_info(body: bytes, where: str, max_batch: int) -> tuple[Info, list[str]
         )
         names = [info.model_id, str(answer.get("served_model_name") or "")]
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise Trouble(f"{where} gave an answer that lacks a field of TEI 1.9") from None
+        raise ServerFailure(f"{where} gave an answer that lacks a field of TEI 1.9") from None
     pooling = kind.get("embedding", {}).get("pooling") if isinstance(kind, dict) else None
     if pooling is None or pooling == "splade":
         raise EmbeddingMisconfigured(
@@ -146,14 +146,14 @@ def parse_vectors(body: bytes, count: int, where: str) -> Vectors:
         with np.errstate(over="ignore"):
             vectors: Vectors = np.array(answer, dtype=np.float32)
     except (ValueError, TypeError):
-        raise Trouble(f"{where} gave vectors of unequal or unreadable shape") from None
+        raise ServerFailure(f"{where} gave vectors of unequal or unreadable shape") from None
     if vectors.ndim != 2 or len(vectors) != count or vectors.shape[1] == 0:
-        raise Trouble(f"{where} gave an array of shape {vectors.shape} for {count} texts")
+        raise ServerFailure(f"{where} gave an array of shape {vectors.shape} for {count} texts")
     with np.errstate(over="ignore"):
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths == 0).any():
         message = f"{where} gave a vector that has no direction (null, infinite or zero)"
-        raise InputsRefused(Refusal.BACKEND_FAILED, message)
+        raise InputsRefused(Rejection.BACKEND_FAILED, message)
     # A model in float16 gives lengths that are only nearly 1.
     unit: Vectors = vectors / lengths
     return unit
@@ -165,9 +165,9 @@ def parse_tokens(body: bytes, count: int, where: str) -> list[Tokens]:
     try:
         tokens = [_tokens(entries) for entries in answer]
     except (KeyError, TypeError, ValueError):
-        raise Trouble(f"{where} gave tokens of an unknown shape") from None
+        raise ServerFailure(f"{where} gave tokens of an unknown shape") from None
     if len(tokens) != count:
-        raise Trouble(f"{where} gave the tokens of {len(tokens)} texts for {count}")
+        raise ServerFailure(f"{where} gave the tokens of {len(tokens)} texts for {count}")
     return tokens
 
 
@@ -180,7 +180,7 @@ def _json(body: bytes, where: str) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise Trouble(f"{where} gave an answer that is not JSON") from None
+        raise ServerFailure(f"{where} gave an answer that is not JSON") from None
 
 
 def _error(content_type: str, body: bytes) -> str:

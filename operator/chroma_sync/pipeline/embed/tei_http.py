@@ -18,7 +18,7 @@ import orjson
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.embed.errors import EmbeddingMisconfigured
-from chroma_sync.pipeline.embed.tei_answers import OddAnswer, Trouble, check_status
+from chroma_sync.pipeline.embed.tei_answers import ServerFailure, UnexpectedAnswer, check_status
 from chroma_sync.pipeline.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -68,13 +68,15 @@ class TeiHttp:
                 for part in response.iter_bytes():
                     content += part
                     if len(content) > _MAX_ANSWER:
-                        raise Trouble(f"{where} gave an answer of more than {_MAX_ANSWER} bytes")
+                        raise ServerFailure(
+                            f"{where} gave an answer of more than {_MAX_ANSWER} bytes"
+                        )
                     # httpx bounds each read only, and a server may drip for ever.
                     if self._clock() - began > self._timeout:
-                        raise Trouble(f"{where} took over {self._timeout:g} s to answer")
+                        raise ServerFailure(f"{where} took over {self._timeout:g} s to answer")
         except httpx.RequestError as error:
             kind = type(error).__name__
-            raise Trouble(f"{where} can't be reached ({kind}: {error})") from None
+            raise ServerFailure(f"{where} can't be reached ({kind}: {error})") from None
         content_type = response.headers.get("content-type", "")
         check_status(response.status_code, content_type, bytes(content), where)
         return bytes(content)
@@ -87,7 +89,7 @@ class TeiHttp:
         try:
             return _authorization(self._token)
         except Misconfigured as error:
-            raise OddAnswer(str(error), error.reason) from None
+            raise UnexpectedAnswer(str(error), error.reason) from None
 
 
 def embed_body(texts: list[str]) -> bytes:

@@ -25,7 +25,7 @@ from itertools import pairwise
 import numpy as np
 
 from chroma_sync.pipeline.embed.errors import EmbeddingRejected, TextTooLong
-from chroma_sync.pipeline.embed.model import Info, Model, Tokens, Vectors
+from chroma_sync.pipeline.embed.interface import Info, Model, Tokens, Vectors
 
 EMBEDDING_RULE_VERSION = "1"
 
@@ -33,7 +33,7 @@ _ROUNDS_MAX = 64  # each makes a window strictly shorter; a sound tokenizer need
 
 
 @dataclass(frozen=True)
-class Embedded:
+class Embeddings:
     """What became of some texts, in their order."""
 
     vectors: Vectors  # (n, dimension), each of length 1
@@ -53,7 +53,7 @@ class _Window:
         return self.data.decode()
 
 
-def embed_long(model: Model, texts: list[str]) -> Embedded:
+def embed_long(model: Model, texts: list[str]) -> Embeddings:
     """Embed texts of any length. All windows of all texts share the model's batches.
 
     Raises `EmbeddingRejected` with the places of texts to blame, and what `Model` raises."""
@@ -62,7 +62,7 @@ def embed_long(model: Model, texts: list[str]) -> Embedded:
     counts = [0] * len(texts)
     for window in windows:
         counts[window.owner] += 1
-    return Embedded(_average(windows, vectors, counts), counts, len(windows))
+    return Embeddings(_average(windows, vectors, counts), counts, len(windows))
 
 
 def _cut(model: Model, texts: list[str]) -> list[_Window]:

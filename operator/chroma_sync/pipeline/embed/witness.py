@@ -12,8 +12,8 @@ import numpy as np
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.embed.golden import agree
-from chroma_sync.pipeline.embed.model import Vector, Vectors
-from chroma_sync.pipeline.embed.tei_answers import OddAnswer, parse_vectors
+from chroma_sync.pipeline.embed.interface import Vector, Vectors
+from chroma_sync.pipeline.embed.tei_answers import UnexpectedAnswer, parse_vectors
 from chroma_sync.pipeline.embed.tei_http import embed_body
 
 
@@ -29,11 +29,11 @@ class Witness:
         return embed_body([self.text, *texts])
 
     def parse(self, answer: bytes, count: int, where: str) -> Vectors:
-        """The vectors of the `count` others, `(count, dimension)`. Raises `OddAnswer`, reason
-        EmbeddingMismatch, when they are another model's, and what `parse_vectors` raises."""
+        """The vectors of the `count` others, `(count, dimension)`. Raises `UnexpectedAnswer`,
+        reason EmbeddingMismatch, when they are another model's, and what `parse_vectors` raises."""
         vectors = parse_vectors(answer, count + 1, where)
         if not agree(vectors[:1], self.vector[np.newaxis]):
-            raise OddAnswer(
+            raise UnexpectedAnswer(
                 f"{where} gave a known text another vector than before: a server with another "
                 "model, pooling or prompt has answered",
                 Reason.EMBEDDING_MISMATCH,

@@ -11,8 +11,8 @@ import struct
 from typing import Any, Final
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.extract.errors import NotExtracted
 from chroma_sync.pipeline.extract.languages import languages
-from chroma_sync.pipeline.extract.model import NotExtracted
 from chroma_sync.pipeline.text import PART_KEYS, PART_KEYS_MAX, Part, Text
 
 _TEXT: Final = 0

@@ -11,7 +11,7 @@ from chroma_sync.pipeline.children import BoundedFunction, Limits, OverLimit, Wh
 from chroma_sync.pipeline.children.memory import memory_share
 from chroma_sync.pipeline.closing import Closing
 from chroma_sync.pipeline.extract.answers import unpack
-from chroma_sync.pipeline.extract.model import NotExtracted
+from chroma_sync.pipeline.extract.errors import NotExtracted
 from chroma_sync.pipeline.extract.plain import decoded_text
 from chroma_sync.pipeline.text import Text
 

@@ -345,10 +345,10 @@ def language_of(key: str, head: bytes) -> str | None:
 def language_named(name: str) -> str | None:
     """The language of that name, as Jupyter's kernels write it: `python`, `R`, `C++17`."""
     plain = name[:_NAME_MAX].lower().strip()
-    for told in (plain, plain.rstrip("0123456789.-")):
-        if told in languages():
-            return told
-        if language := _MORE_NAMES.get(told) or _BY_INTERPRETER.get(told):
+    for name in (plain, plain.rstrip("0123456789.-")):
+        if name in languages():
+            return name
+        if language := _MORE_NAMES.get(name) or _BY_INTERPRETER.get(name):
             return language
     return None
 

@@ -113,8 +113,8 @@ def _joined(source: object) -> str | None:
 def _kernel_language(notebook: dict[str, Any]) -> str | None:
     metadata = _object(notebook.get("metadata"))
     kernel = _object(metadata.get("kernelspec"))
-    told = _object(metadata.get("language_info")).get("name"), kernel.get("language")
-    return next(filter(None, map(_language_of, (*told, kernel.get("name")))), None)
+    named = _object(metadata.get("language_info")).get("name"), kernel.get("language")
+    return next(filter(None, map(_language_of, (*named, kernel.get("name")))), None)
 
 
 def _language_of(name: object) -> str | None:

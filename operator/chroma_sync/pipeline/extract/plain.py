@@ -6,8 +6,8 @@ from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.extract.encodings import decoded
+from chroma_sync.pipeline.extract.errors import NoText
 from chroma_sync.pipeline.extract.languages import language_of
-from chroma_sync.pipeline.extract.model import NoText
 from chroma_sync.pipeline.text import NOTHING, Part, Text
 
 _HEAD_BYTES: Final = 4096

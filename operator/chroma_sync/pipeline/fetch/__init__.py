@@ -1,6 +1,6 @@
 """Fetch: where documents come from."""
 
-from chroma_sync.pipeline.fetch.model import (
+from chroma_sync.pipeline.fetch.connector import (
     Connector,
     Kept,
     Means,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.fetch.model import Ref
+from chroma_sync.pipeline.fetch.connector import Ref
 from chroma_sync.pipeline.fetch.pointers import pointer
 from chroma_sync.pipeline.fetch.worth import content_verdicts
 

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary, Unusable
-from chroma_sync.pipeline.index.session import Exchange, OddAnswer
+from chroma_sync.pipeline.index.session import Exchange, ForeignAnswer
 
 T = TypeVar("T")
 _BACKOFF_FIRST: Final = 0.2  # seconds
@@ -131,7 +131,7 @@ class Calls:
         text = f"Chroma at {self.where}: {said[0][:_SAID_MAX]}"
         if isinstance(error, StepError):  # a token that can't be read
             return error
-        if isinstance(error, OddAnswer):
+        if isinstance(error, ForeignAnswer):
             return self._of_status(error.status, text, is_write)
         if isinstance(error, ChromaError):
             return self._of_chroma(error, text, is_write)

@@ -102,7 +102,7 @@ class Database:
             token_advice=token.advice,
             exchange=exchange,
         )
-        # A server that hangs must not outlast the caller's patience by much.
+        # A server that hangs must not outlast what the caller waits by much.
         timeout = min(_REQUEST_SECONDS, max(1.0, retry_seconds))
         server = http_server(address, token, timeout, exchange)
         with ExitStack() as stack:
@@ -313,8 +313,8 @@ class Collection:
         include = ["documents", "embeddings"]
         page = self._call(lambda: self._handle.get(ids=ids, include=include))
         rows = zip(page["ids"], page["documents"], page["embeddings"], strict=True)
-        standing = {id_: (text, vector) for id_, text, vector in rows}
-        return [r for r in records if not _is_in_place(r, *standing.get(r.id, (None, None)))]
+        existing = {id_: (text, vector) for id_, text, vector in rows}
+        return [r for r in records if not _is_in_place(r, *existing.get(r.id, (None, None)))]
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete some records."""

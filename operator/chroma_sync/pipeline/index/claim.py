@@ -22,7 +22,7 @@ that came last may delete and mark."""
 
 
 @dataclass(frozen=True)
-class Owner:
+class CollectionOwner:
     """The Source that makes a collection, and what it reads."""
 
     source: str  # namespace/name
@@ -34,7 +34,7 @@ class Owner:
 class Claim:
     """What a run says of itself on its collection."""
 
-    owner: Owner
+    owner: CollectionOwner
     run: str  # the Invocation's UID
     model: str
     document_prompt: str
@@ -59,7 +59,7 @@ class Claim:
         }
 
 
-def is_same_source(metadata: Metadata, owner: Owner) -> bool:
+def is_same_source(metadata: Metadata, owner: CollectionOwner) -> bool:
     """Whether a collection was made by this Source, from the address it has now."""
     theirs = (metadata.get("source"), metadata.get("source_type"), metadata.get("source_address"))
     return theirs == (owner.source, owner.type, owner.address)
@@ -86,7 +86,7 @@ def is_finished_by(collection: Collection, run: str) -> bool:
     return is_finished(metadata) and metadata.get("finished_by") == run
 
 
-def _made_by(metadata: Metadata, owner: Owner) -> str:
+def _made_by(metadata: Metadata, owner: CollectionOwner) -> str:
     """By whom a collection was made that is not of this Source as it is now."""
     source = text_metadata(metadata, "source")
     if source != owner.source:
@@ -122,16 +122,16 @@ def check_ownership(collection: Collection, claim: Claim) -> None:
         )
 
 
-def _begun(standing: Metadata, claim: Claim, revision: str, golden: Metadata) -> Metadata:
+def _begun(existing: Metadata, claim: Claim, revision: str, golden: Metadata) -> Metadata:
     """The collection's metadata while the run goes on. One that is updated stays finished, at the
     revision that it had: its readers never see it unmarked. Golden vectors that stand are kept,
     for records may be compared by them."""
-    if golden_vectors(standing) is not None:
-        golden = kept_golden(standing)
-    if not is_finished(standing):
+    if golden_vectors(existing) is not None:
+        golden = kept_golden(existing)
+    if not is_finished(existing):
         return {**claim.metadata(revision), **golden}
-    before = text_metadata(standing, "revision")
-    return {**standing, **claim.metadata(before), **golden, "updating_to": revision}
+    before = text_metadata(existing, "revision")
+    return {**existing, **claim.metadata(before), **golden, "updating_to": revision}
 
 
 def claimed(
@@ -179,7 +179,7 @@ def finished(metadata: Metadata, run: str, at: str) -> Metadata:
     return {**kept, "revision": run_revision(metadata), **marks}
 
 
-def last_finished(collections: Iterable[Collection], owner: Owner) -> Collection | None:
+def last_finished(collections: Iterable[Collection], owner: CollectionOwner) -> Collection | None:
     """Of some collections the one that a Source has finished last; None when there is none."""
     ours = [c for c in collections if is_finished(c.metadata) and is_same_source(c.metadata, owner)]
     return max(ours, key=lambda c: text_metadata(c.metadata, "finished_at"), default=None)

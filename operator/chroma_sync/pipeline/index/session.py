@@ -3,7 +3,7 @@ what counts as an answer of Chroma.
 
 chromadb's own client makes two sessions without time-outs and talks to the server while it is made.
 So only its interface to a server is used here, over a session of ours. It also forgets the status
-of an answer that is not in Chroma's own form: such an answer ends here, as an `OddAnswer`.
+of an answer that is not in Chroma's own form: such an answer ends here, as an `ForeignAnswer`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Address:
         return cls(bare, unquote(parts.username or ""), unquote(parts.password or ""))
 
 
-class OddAnswer(Exception):
+class ForeignAnswer(Exception):
     """An HTTP answer that is not in Chroma's own form, as a proxy gives it. `str(error)` says what
     it was; it holds no secret."""
 
@@ -119,7 +119,7 @@ def _session(address: Address, token: Token, timeout: float, exchange: Exchange)
     def answered(response: httpx.Response) -> None:
         exchange.answered = True
         if not _is_chromas(response):
-            raise OddAnswer(response.status_code, _said(response))
+            raise ForeignAnswer(response.status_code, _said(response))
 
     return httpx.Client(
         auth=Credentials(),

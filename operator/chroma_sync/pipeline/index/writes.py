@@ -30,15 +30,16 @@ class RefusedRecord:
 
 class Writes:
     """Writes records. `send` raises `Refused` at once when they may be to blame for that they are
-    not taken; `send_patiently` takes that for trouble, and waits. Used by one thread at a time."""
+    not taken; `send_with_control` takes that for trouble, and waits. Used by one thread at a
+    time."""
 
     def __init__(
         self,
         send: Callable[[Sequence[Record]], None],
-        send_patiently: Callable[[Sequence[Record]], None],
+        send_with_control: Callable[[Sequence[Record]], None],
     ) -> None:
         self._send = send
-        self._send_patiently = send_patiently
+        self._send_patiently = send_with_control
         self._piece_bytes = PIECE_BYTES
         self._taken: Record | None = None  # the last one that passed, for controls
 

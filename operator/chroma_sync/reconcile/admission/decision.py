@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chroma_sync.reconcile.admission import queue
-from chroma_sync.reconcile.admission.limits import LIMITS, Limit, Places, Run
+from chroma_sync.reconcile.admission.limits import LIMITS, Limit, Places, UnfinishedRun
 
 
-def grants(runs: Iterable[Run], limits: tuple[Limit, ...] = LIMITS) -> list[Run]:
+def grants(
+    runs: Iterable[UnfinishedRun], limits: tuple[Limit, ...] = LIMITS
+) -> list[UnfinishedRun]:
     """The runs that may start beside those that are active. Who was granted it before keeps it, as
     long as he may start at all."""
     runs = list(runs)
@@ -23,7 +25,7 @@ def grants(runs: Iterable[Run], limits: tuple[Limit, ...] = LIMITS) -> list[Run]
     return [run for run in candidates if places.take(run)]
 
 
-def _may_start(run: Run) -> bool:
+def _may_start(run: UnfinishedRun) -> bool:
     """One that has started goes on, whatever became of its Source since: it may have been deleted
     and made again."""
     return queue.waits(run.state) and (run.state.started or run.startable)

@@ -8,18 +8,20 @@ from typing import Final
 from chroma_sync.api.conditions import timestamp
 from chroma_sync.api.source import ActiveInvocation, SourceStatus
 from chroma_sync.reconcile.admission import queue
+from chroma_sync.reconcile.decision import Decision
 from chroma_sync.reconcile.inputs import ObservedSource
 from chroma_sync.reconcile.observed import JobState, PodState
-from chroma_sync.reconcile.plan import Plan
 
 # Nothing wakes the operator when the last pod of a run is gone whose Invocation was deleted.
 LOOK_AGAIN: Final = 1.0
 
 
-def hand_over(observed: ObservedSource, plan: Plan[SourceStatus], *, startable: bool) -> None:
+def hand_over(
+    observed: ObservedSource, decision: Decision[SourceStatus], *, startable: bool
+) -> None:
     """Bring `activeInvocation` up to date: it stays until its run has ended, and then is the one
     that was granted to start. `startable`: the Source is ready and not suspended."""
-    status = plan.status
+    status = decision.status
     alive = [run for run in observed.invocations if queue.alive(run)]
     active = status.active_invocation
     if active is not None and any(run.uid == active.uid for run in alive):
@@ -29,7 +31,7 @@ def hand_over(observed: ObservedSource, plan: Plan[SourceStatus], *, startable: 
     if granted is None or not queue.waits(granted) or not (granted.started or startable):
         return
     if not granted.started and remains(granted.uid, observed.jobs, observed.pods):
-        plan.again_in(LOOK_AGAIN)
+        decision.again_in(LOOK_AGAIN)
         return
     status.active_invocation = ActiveInvocation(name=granted.name, uid=granted.uid)
 

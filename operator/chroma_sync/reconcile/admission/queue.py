@@ -24,7 +24,7 @@ def waits(run: InvocationState) -> bool:
     return alive(run) and (run.started or not run.cancel)
 
 
-def standing(run: InvocationState) -> tuple[str, str, bool, bool]:
+def turn_state(run: InvocationState) -> tuple[str, str, bool, bool]:
     """All of a run that changes who may start. That it has started does not: it had its place."""
     return run.uid, run.source, alive(run), waits(run)
 

@@ -15,7 +15,7 @@ from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.factory import make_connector
 from chroma_sync.pipeline.fetch import Connector, Opened
 from chroma_sync.pipeline.fetch.git.access import TOKEN_USER, basic_login
-from chroma_sync.pipeline.fetch.patience import Patience
+from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from chroma_sync.pipeline.queues import StopSignal
 from fakes.github import Installation, State, Token
 from fakes.keys import private_key
@@ -71,7 +71,7 @@ def new_state() -> State:
 
 
 def source(
-    url: str, scratch: Path, secrets: Given, *, patience: Patience | None = None, **fields: Any
+    url: str, scratch: Path, secrets: Given, *, retries: HostRetries | None = None, **fields: Any
 ) -> Connector:
     named = {
         "credentialsSecretRef": {"name": "login"} if secrets.values["source"] else None,
@@ -88,7 +88,7 @@ def source(
         github=GithubSource.model_validate(spec),
         job_template=JobTemplate(),
     )
-    return make_connector(configuration, scratch, StopSignal(), secrets, patience)
+    return make_connector(configuration, scratch, StopSignal(), secrets, retries)
 
 
 def app(key: str = KEY) -> Given:

@@ -10,10 +10,10 @@ from chroma_sync.api.contract import SecretUse
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import RateLimited, Temporary
 from chroma_sync.pipeline.fetch.git.github_app import AppAccess, api_url
-from chroma_sync.pipeline.fetch.git.http import Trust
-from chroma_sync.pipeline.fetch.patience import Patience
+from chroma_sync.pipeline.fetch.git.http import TlsSettings
+from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from chroma_sync.pipeline.queues import StopSignal
-from chroma_sync.pipeline.secrets import Secret
+from chroma_sync.pipeline.secrets import NamedSecret
 from unit.pipeline.github.kit import (
     APP,
     REPOSITORY,
@@ -49,13 +49,13 @@ def test_an_app_asks_for_one_repository_and_its_contents_only(host: Host, tmp_pa
 
 
 def test_a_token_serves_until_it_is_about_to_expire(host: Host) -> None:
-    secret = Secret(app(), SecretUse.SOURCE, "login")
-    access = AppAccess(host.url, REPOSITORY, APP, secret, Trust(StopSignal()))
+    secret = NamedSecret(app(), SecretUse.SOURCE, "login")
+    access = AppAccess(host.url, REPOSITORY, APP, secret, TlsSettings(StopSignal()))
     assert access.login() == access.login()
     assert len(host.state.issued) == 1
     # In ten minutes a large fetch is not over.
     host.state.token_seconds = 590
-    access = AppAccess(host.url, REPOSITORY, APP, secret, Trust(StopSignal()))
+    access = AppAccess(host.url, REPOSITORY, APP, secret, TlsSettings(StopSignal()))
     assert access.login() != access.login()
     assert len(host.state.issued) == 3
 
@@ -92,8 +92,8 @@ def test_a_rate_limit_is_waited_for(
     told: list[str] = []
     slept: list[float] = []
     host.state.merge({**limit, "wait": 7})
-    patience = Patience(60, sleep=slept.append, waits=lambda _: told.append)
-    source(host.url, tmp_path, app(), patience=patience).check()
+    retries = HostRetries(60, sleep=slept.append, waits=lambda _: told.append)
+    source(host.url, tmp_path, app(), retries=retries).check()
     assert len(slept) == 1 and least <= slept[0] <= most
     assert "asks to wait" in told[0] and "UTC" in told[0] and told[1:] == [""]
 
@@ -101,7 +101,7 @@ def test_a_rate_limit_is_waited_for(
 def test_a_rate_limit_beyond_the_patience_is_told(host: Host, tmp_path: Path) -> None:
     host.state.merge({"api_limited": 1, "wait": 100})
     with pytest.raises(RateLimited) as caught:
-        source(host.url, tmp_path, app(), patience=Patience(60)).check()
+        source(host.url, tmp_path, app(), retries=HostRetries(60)).check()
     assert caught.value.reason is Reason.RATE_LIMITED
     assert 90 <= caught.value.seconds <= 101
     assert isinstance(caught.value, Temporary)
@@ -109,7 +109,7 @@ def test_a_rate_limit_beyond_the_patience_is_told(host: Host, tmp_path: Path) ->
 
 def test_the_patience_is_for_the_whole_run(host: Host, tmp_path: Path) -> None:
     slept: list[float] = []
-    reading = source(host.url, tmp_path, token(), patience=Patience(60, sleep=slept.append))
+    reading = source(host.url, tmp_path, token(), retries=HostRetries(60, sleep=slept.append))
     host.state.merge({"git_limited": 2, "wait": 40})
     revision = reading.resolve()
     host.state.git_limited = 2

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from chroma_sync.reconcile.admission.decision import grants
-from chroma_sync.reconcile.admission.limits import LIMITS, Limit, Run
+from chroma_sync.reconcile.admission.limits import LIMITS, Limit, UnfinishedRun
 from unit.reconcile.build import waiting
 
 IN_ALL = Limit(lambda run: "", 2)
 
 
-def run(name: str, seconds: float = 0, source: str = "docs", **fields: Any) -> Run:
+def run(name: str, seconds: float = 0, source: str = "docs", **fields: Any) -> UnfinishedRun:
     state = replace(waiting(name, seconds), source=source, **fields.pop("state", {}))
-    return Run("team", state, **({"startable": True} | fields))
+    return UnfinishedRun("team", state, **({"startable": True} | fields))
 
 
-def names(runs: list[Run], *limits: Limit) -> list[str]:
+def names(runs: list[UnfinishedRun], *limits: Limit) -> list[str]:
     return [run.state.name for run in grants(runs, limits or LIMITS)]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chroma_sync.reconcile.admission.limits import PER_SOURCE, Limit, Places, Run
+from chroma_sync.reconcile.admission.limits import PER_SOURCE, Limit, Places, UnfinishedRun
 from unit.reconcile.build import waiting
 
 
-def run(name: str, source: str = "docs", namespace: str = "team") -> Run:
-    return Run(namespace, replace(waiting(name), source=source))
+def run(name: str, source: str = "docs", namespace: str = "team") -> UnfinishedRun:
+    return UnfinishedRun(namespace, replace(waiting(name), source=source))
 
 
 def test_one_of_each_source() -> None:

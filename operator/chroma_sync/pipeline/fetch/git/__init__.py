@@ -6,23 +6,23 @@ from chroma_sync.api.contract import SecretKey, SecretUse
 from chroma_sync.api.kinds.github import GithubRun, GithubSource
 from chroma_sync.api.meta import secret_name
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.fetch.connector import Means
 from chroma_sync.pipeline.fetch.git.access import Access, Public, TokenAccess
 from chroma_sync.pipeline.fetch.git.command import GitCommand
 from chroma_sync.pipeline.fetch.git.connector import GitConnector
 from chroma_sync.pipeline.fetch.git.github_app import AppAccess
 from chroma_sync.pipeline.fetch.git.globs import Globs
-from chroma_sync.pipeline.fetch.git.http import Trust
+from chroma_sync.pipeline.fetch.git.http import TlsSettings
 from chroma_sync.pipeline.fetch.git.remote import Remote, no_other_authorities
-from chroma_sync.pipeline.fetch.model import Means
-from chroma_sync.pipeline.secrets import Secret
+from chroma_sync.pipeline.secrets import NamedSecret
 
 
 def connect(asked: GithubSource, run: GithubRun | None, means: Means) -> GitConnector:
     """The repository that a Source names, at what a run wants of it. Raises `Misconfigured`."""
     ref = run.ref_identifier if run else None
-    trust = _trust(asked, means)
+    tls = _tls(asked, means)
     remote = Remote(
-        asked.address(), _access(asked, means, trust), trust, means.patience, GitCommand(means.stop)
+        asked.address(), _access(asked, means, tls), tls, means.retries, GitCommand(means.stop)
     )
     return GitConnector(
         remote,
@@ -36,25 +36,25 @@ def connect(asked: GithubSource, run: GithubRun | None, means: Means) -> GitConn
     )
 
 
-def _trust(asked: GithubSource, means: Means) -> Trust:
+def _tls(asked: GithubSource, means: Means) -> TlsSettings:
     name = secret_name(asked.ca_secret_ref)
     if name is None:
-        return Trust(means.stop)
-    certificates = Secret(means.secrets, SecretUse.SOURCE_CA, name).value(SecretKey.CA)
+        return TlsSettings(means.stop)
+    certificates = NamedSecret(means.secrets, SecretUse.SOURCE_CA, name).value(SecretKey.CA)
     file = means.scratch / "ca.crt"
     no_other_authorities(file).mkdir(exist_ok=True)
     file.write_text(certificates, encoding="utf-8")
-    return Trust(means.stop, file, name)
+    return TlsSettings(means.stop, file, name)
 
 
-def _access(asked: GithubSource, means: Means, trust: Trust) -> Access:
+def _access(asked: GithubSource, means: Means, tls: TlsSettings) -> Access:
     name = secret_name(asked.credentials_secret_ref)
     if name is None:
         return Public()
-    secret = Secret(means.secrets, SecretUse.SOURCE, name)
+    secret = NamedSecret(means.secrets, SecretUse.SOURCE, name)
     if asked.app_id is None:
         return TokenAccess(secret)
-    return AppAccess(asked.base_url, asked.repository, asked.app_id, secret, trust)
+    return AppAccess(asked.base_url, asked.repository, asked.app_id, secret, tls)
 
 
 def _included(asked: GithubSource) -> frozenset[DocumentReason]:

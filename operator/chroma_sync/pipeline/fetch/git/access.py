@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from chroma_sync.api.contract import SecretKey
-from chroma_sync.pipeline.secrets import Secret
+from chroma_sync.pipeline.secrets import NamedSecret
 
 # The user name that GitHub wants beside a token; GitLab and Gitea take any.
 TOKEN_USER: Final = "x-access-token"  # noqa: S105 - a user name
@@ -70,7 +70,7 @@ class TokenAccess:
 
     is_app = False
 
-    def __init__(self, secret: Secret) -> None:
+    def __init__(self, secret: NamedSecret) -> None:
         self._secret = secret
         self.secret = secret.name
 

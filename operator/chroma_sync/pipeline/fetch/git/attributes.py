@@ -102,7 +102,7 @@ class Attributes:
                     self._beyond = self._unspecified
                     return
                 unknown = (b"", *self._unspecified.values())
-                with closing(_told(command, repository, self._names, paths)) as all_values:
+                with closing(_answers(command, repository, self._names, paths)) as all_values:
                     for values in all_values:
                         record = unknown if values is None else (_KNOWN, *values)
                         file.write(b"".join(field + b"\0" for field in record))
@@ -115,15 +115,15 @@ class Attributes:
         `unspecified` or the text behind the `=`; None where they are unknown. Never ends before the
         listing does."""
         with self._file.open("rb") as file:
-            told = split_nul(iter(lambda: file.read(_BLOCK), b""))
-            while record := tuple(islice(told, 1 + len(self._names))):
+            answers = split_nul(iter(lambda: file.read(_BLOCK), b""))
+            while record := tuple(islice(answers, 1 + len(self._names))):
                 known, *values = record
                 yield dict(zip(self._names, values, strict=True)) if known else None
         while True:
             yield self._beyond
 
 
-def _told(
+def _answers(
     command: GitCommand, repository: Path, names: Sequence[str], paths: Iterable[bytes | None]
 ) -> Generator[Sequence[bytes] | None, None, None]:
     matcher = _Matcher(command, repository, names)

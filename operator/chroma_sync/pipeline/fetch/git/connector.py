@@ -16,6 +16,7 @@ from pathlib import Path
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, RevisionGone, Temporary
+from chroma_sync.pipeline.fetch.connector import Opened, Ref
 from chroma_sync.pipeline.fetch.git.attributes import (
     ENCODING,
     GENERATED,
@@ -32,7 +33,6 @@ from chroma_sync.pipeline.fetch.git.globs import Globs
 from chroma_sync.pipeline.fetch.git.listing import Listed, listed
 from chroma_sync.pipeline.fetch.git.process import GitEnded, GitProcess, GitTimeout
 from chroma_sync.pipeline.fetch.git.remote import CHECK_REF, Remote
-from chroma_sync.pipeline.fetch.model import Opened, Ref
 from chroma_sync.pipeline.fetch.scope import EVERYTHING, Scope
 from chroma_sync.pipeline.fetch.worth import judged
 

@@ -21,14 +21,14 @@ from chroma_sync.api.contract import SecretKey
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError
 from chroma_sync.pipeline.fetch.git.access import TOKEN_USER, Login, basic_login
-from chroma_sync.pipeline.fetch.git.http import Answer, Trust
-from chroma_sync.pipeline.fetch.git.refusals import (
+from chroma_sync.pipeline.fetch.git.failures import (
     clock_skew,
-    general_refusal,
+    general_failure,
     own_words,
     unavailable,
 )
-from chroma_sync.pipeline.secrets import Secret
+from chroma_sync.pipeline.fetch.git.http import Answer, TlsSettings
+from chroma_sync.pipeline.secrets import NamedSecret
 
 # A token lives for an hour. One that is handed out holds for as long as a host takes to begin.
 _RENEW_SECONDS: Final = 600.0
@@ -55,15 +55,15 @@ class AppAccess:
         base_url: str,
         repository: str,
         app_id: str,
-        secret: Secret,
-        trust: Trust,
+        secret: NamedSecret,
+        tls: TlsSettings,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._api = api_url(base_url)
         self._repository = repository.removesuffix(".git")
         self._app_id = app_id
         self._secret = secret
-        self._trust = trust
+        self._tls = tls
         self._clock = clock
         self._token: _Token | None = None
         self.secret = secret.name
@@ -105,7 +105,7 @@ class AppAccess:
 
     def _ask(self, method: str, path: str, claim: str, body: Any = None) -> Answer:
         headers = {"Authorization": f"Bearer {claim}", "Accept": "application/vnd.github+json"}
-        return self._trust.ask(method, f"{self._api}{path}", headers, body)
+        return self._tls.ask(method, f"{self._api}{path}", headers, body)
 
     def _claim(self) -> str:
         """A signed claim to be the App, good for five minutes."""
@@ -120,7 +120,7 @@ class AppAccess:
     def _refused(self, answer: Answer) -> StepError:
         """Why the API did not do as it was asked."""
         now, said = self._clock(), str(answer.fields.get("message", "")).lower()
-        special = general_refusal(answer, self._api, now)
+        special = general_failure(answer, self._api, now)
         if special is not None:
             return special
         if answer.is_redirect:

@@ -56,7 +56,7 @@ class Answer:
         return value if isinstance(value, dict) else {}
 
 
-class Trust:
+class TlsSettings:
     """By which certificates a host is known: those of a file (PEM) and no others, or the system's.
 
     `stop` ends a question that is under way. Raises `Misconfigured` when the file holds no

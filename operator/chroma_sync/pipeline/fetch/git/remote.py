@@ -20,10 +20,10 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary, Unusable
 from chroma_sync.pipeline.fetch.git.access import Access, Login
 from chroma_sync.pipeline.fetch.git.command import CA_SETTING, GitCommand
-from chroma_sync.pipeline.fetch.git.http import Answer, Trust
+from chroma_sync.pipeline.fetch.git.failures import explained
+from chroma_sync.pipeline.fetch.git.http import Answer, TlsSettings
 from chroma_sync.pipeline.fetch.git.process import GitTimeout
-from chroma_sync.pipeline.fetch.git.refusals import explained
-from chroma_sync.pipeline.fetch.patience import Patience
+from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from chroma_sync.pipeline.scratch import git_found_it_full, scratch_full
 
 LIST_SECONDS: Final = 60
@@ -55,26 +55,26 @@ class Remote:
     """The repository at `url` (http or https). Every method may raise `StepError`."""
 
     def __init__(
-        self, url: str, access: Access, trust: Trust, patience: Patience, command: GitCommand
+        self, url: str, access: Access, tls: TlsSettings, retries: HostRetries, command: GitCommand
     ) -> None:
         self.url = url
         self.command = command
         self._access = access
-        self._trust = trust
-        self._patience = patience
+        self._tls = tls
+        self._retries = retries
         self._address = url  # what git is given
         self._new_login = False
 
     def refs(self, *names: str) -> dict[str, str]:
         """What stands under these full names (all that the host shows when there is none)."""
-        output = self._patience.call(lambda: self._listed(names))
+        output = self._retries.call(lambda: self._listed(names))
         lines = output.decode("utf-8", "replace").splitlines()
         return {name: id_ for id_, _, name in (line.partition("\t") for line in lines)}
 
     def fetch(self, repository: Path, *options: str, wanted: list[str]) -> None:
         """Bring in what is wanted (ids, or `+SOURCE:TARGET`) into a bare repository here."""
         here = ["-C", str(repository), "fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]
-        self._patience.call(lambda: self._git([*here, *options], wanted, FETCH_SECONDS))
+        self._retries.call(lambda: self._git([*here, *options], wanted, FETCH_SECONDS))
 
     def _listed(self, names: Sequence[str]) -> bytes:
         output = self._git(["ls-remote"], names, LIST_SECONDS)
@@ -104,10 +104,10 @@ class Remote:
         if login is not None:
             # Bound to the repository: git sends it nowhere else.
             settings[f"http.{self._address}.extraHeader"] = f"Authorization: {login.header}"
-        if self._trust.ca_file is not None:
-            settings[CA_SETTING] = str(self._trust.ca_file)
+        if self._tls.ca_file is not None:
+            settings[CA_SETTING] = str(self._tls.ca_file)
             # No others: some builds of git look into the system's folder as well.
-            settings["http.sslCAPath"] = str(no_other_authorities(self._trust.ca_file))
+            settings["http.sslCAPath"] = str(no_other_authorities(self._tls.ca_file))
         return settings
 
     def _explain(
@@ -146,7 +146,7 @@ class Remote:
     def _question(self, login: Login | None) -> Answer:
         """Ask what git asks first."""
         headers = {"Authorization": login.header} if login is not None else {}
-        answer = self._trust.ask("GET", f"{self._address}{_REFS}", headers)
+        answer = self._tls.ask("GET", f"{self._address}{_REFS}", headers)
         if login is None:
             return answer
         return replace(answer, body=login.hide(answer.text).encode())

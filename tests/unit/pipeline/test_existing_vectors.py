@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chroma_sync.pipeline.index import standing
+from chroma_sync.pipeline.index import existing_vectors
 from chroma_sync.pipeline.index.chroma import Collection, Database
+from chroma_sync.pipeline.index.existing_vectors import stands_whole
 from chroma_sync.pipeline.index.records import Record, document_sha, record_id
-from chroma_sync.pipeline.index.standing import stands_whole
 
 MINE, OTHER = document_sha("mine"), document_sha("other")
 
@@ -75,7 +75,7 @@ def test_a_document_stands_whole(
     page: int,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(standing, "_PAGE", page)
+    monkeypatch.setattr(existing_vectors, "_PAGE", page)
     records = {n: state for n, state in enumerate(states.split()) if state != "..."}
     collection = collection_of(database, tmp_path.name, records)
     assert stands_whole(collection, MINE, "-") == is_whole

@@ -32,20 +32,20 @@ def _nobody(_: Reason) -> Callable[[str], None]:
 
 
 @dataclass
-class Patience:
+class HostRetries:
     """For how many seconds a host's rate limits are waited for, all in all, and for how many one
     trouble. `waits` gives who is told meanwhile for a reason: the host's words, then an empty text.
     """
 
     rate_limit_seconds: float = 0.0
-    trouble_seconds: float = 0.0
+    outage_seconds: float = 0.0
     sleep: Callable[[float], None] = time.sleep
     waits: Callable[[Reason], Callable[[str], None]] = _nobody
     _has_answered: bool = field(default=False, init=False)
 
     def call(self, action: Callable[[], T]) -> T:
         """Ask the host for something, again and again if need be. Raises the `StepError` that is
-        left when the patience is used up, or that no wait would end."""
+        left when that time is used up, or that no wait would end."""
         pause, give_up_at = _BACKOFF_FIRST, None
         tell = self.waits(Reason.HOST_UNREACHABLE)
         while True:
@@ -56,7 +56,7 @@ class Patience:
                 self._wait_as_asked(limit)
                 continue
             except StepError as error:
-                give_up_at = give_up_at or time.monotonic() + self.trouble_seconds
+                give_up_at = give_up_at or time.monotonic() + self.outage_seconds
                 if not self._may_end(error) or time.monotonic() + pause > give_up_at:
                     raise
                 tell(str(error))

@@ -1,4 +1,4 @@
-"""A Git host in trouble is waited for, as Chroma and TEI are, while the patience lasts."""
+"""A Git host in trouble is waited for, as Chroma and TEI are, while the retries lasts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
-from chroma_sync.pipeline.fetch import patience as patience_module
+from chroma_sync.pipeline.fetch import host_retries as patience_module
 from chroma_sync.pipeline.fetch.git import command as git_command
-from chroma_sync.pipeline.fetch.patience import Patience
+from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from fakes.git_host import GitHost, PacksInSilence, PacksSlowly, Unwell
 from fakes.running import running
 from fakes.trees import commit_of, tree_of
@@ -38,8 +38,8 @@ class Told:
         self.words: list[str] = []
         self.slept: list[float] = []
 
-    def patience(self, seconds: float) -> Patience:
-        return Patience(trouble_seconds=seconds, sleep=self.slept.append, waits=self._waits)
+    def retries(self, seconds: float) -> HostRetries:
+        return HostRetries(outage_seconds=seconds, sleep=self.slept.append, waits=self._waits)
 
     def _waits(self, reason: Reason) -> Callable[[str], None]:
         assert reason is Reason.HOST_UNREACHABLE
@@ -50,7 +50,7 @@ class Told:
 @pytest.mark.parametrize("trouble", [[502], [502, 502], [503, 503, 504, 504], [500]])
 def test_a_host_in_trouble_is_waited_for(host: GitHost, tmp_path: Path, trouble: list[int]) -> None:
     told = Told()
-    git = source(url_of(host), tmp_path, branch="main", patience=told.patience(60))
+    git = source(url_of(host), tmp_path, branch="main", retries=told.retries(60))
     host.trouble = list(trouble)
     git.prepare(git.resolve())
     assert [e.key for e in git.refs()] == ["a.py"]
@@ -69,7 +69,7 @@ def test_patience_ends(host: GitHost, tmp_path: Path, monkeypatch: pytest.Monkey
     host.trouble = [502] * 1000
     with pytest.raises(Temporary, match="HTTP status 502"):
         source(
-            url_of(host), tmp_path, branch="main", patience=Patience(trouble_seconds=1)
+            url_of(host), tmp_path, branch="main", retries=HostRetries(outage_seconds=1)
         ).resolve()
     assert len(host.trouble) < 1000 - 2 * 2  # it was asked more than once
 
@@ -80,7 +80,7 @@ def test_a_host_that_was_well_before_is_in_trouble(
 ) -> None:
     """A proxy that starts anew, say. At the first question the same words are final."""
     told = Told()
-    git = source(url_of(host), tmp_path, branch="main", patience=told.patience(60))
+    git = source(url_of(host), tmp_path, branch="main", retries=told.retries(60))
     host.trouble = [status, status]
     with pytest.raises(Misconfigured):
         git.resolve()

@@ -8,7 +8,7 @@ _DOUBLINGS_MAX = 30  # beyond these no number of failures matters, and none over
 
 
 @dataclass(frozen=True)
-class RetryPolicy:
+class Backoff:
     """Waits that double from `first` up to `last`, in seconds."""
 
     first: float

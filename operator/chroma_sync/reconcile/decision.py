@@ -38,7 +38,7 @@ Action = CreateJob | TryJob | Delete
 
 
 @dataclass(frozen=True)
-class Refusal:
+class JobRejection:
     """Why the API server did not take a Job of this name. `final`: it finds fault with the Job's
     own fields, so it never will."""
 
@@ -57,7 +57,7 @@ class Event:
 
 
 @dataclass
-class Plan(Generic[S]):
+class Decision(Generic[S]):
     """The outcome of a pass. `status` is the whole new status: it is written first, and only when
     it differs. `requeue_after` is in seconds; None waits for the next change."""
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from chroma_sync.pipeline.scratch import scratch_database
 
-_SCHEMA: Final = "CREATE TABLE seen (thing BLOB PRIMARY KEY) WITHOUT ROWID;"
+_SCHEMA: Final = "CREATE TABLE hash (thing BLOB PRIMARY KEY) WITHOUT ROWID;"
 
 
-class Seen:
+class HashSet:
     """A set in a file on the scratch folder. `close` it at the end."""
 
     def __init__(self, path: Path) -> None:
@@ -18,7 +18,7 @@ class Seen:
 
     def is_new(self, thing: bytes) -> bool:
         """Whether a thing is met for the first time."""
-        return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (thing,)).rowcount == 1
+        return self._db.execute("INSERT OR IGNORE INTO hash VALUES (?)", (thing,)).rowcount == 1
 
     def close(self) -> None:
         """Forget all."""

@@ -46,22 +46,22 @@ class Found:
         return Reusable(stored.vector, windows, in_place is not None)
 
 
-class Standing:
-    """Looks first in the target (None: there is none yet), then in the donor, which is the
-    collection that the Source has finished last (None: there is none). Someone may delete the donor
+class ExistingVectors:
+    """Looks first in the target (None: there is none yet), then in the previous one, which is the
+    collection that the Source has finished last (None: there is none). Someone may delete that one
     during the run: then nothing more is taken over from it, and the run goes on."""
 
     def __init__(
         self,
         target: Collection | None,
-        donor: Collection | None,
+        previous: Collection | None,
         embedding_config: str,
         *,
         vectors: bool = True,
     ) -> None:
         # A first run has nothing to ask for.
         self._target = target if target is not None and target.count() > 0 else None
-        self._donor = donor
+        self._previous = previous
         self._embedding_config = embedding_config
         self._vectors = vectors
 
@@ -75,15 +75,15 @@ class Standing:
                 if self._is_of(stored, texts[stored.id]):
                     found.in_place[stored.id] = found.by_text[texts[stored.id]] = stored
         # Most documents keep their names, and most chunks their numbers.
-        with self._donating() as donor:
-            if donor is not None:
+        with self._while_there() as previous:
+            if previous is not None:
                 left = [id_ for id_, text in texts.items() if text not in found.by_text]
-                for stored in donor.some(left, vectors=self._vectors):
+                for stored in previous.some(left, vectors=self._vectors):
                     if self._is_of(stored, texts[stored.id]):
                         found.by_text[texts[stored.id]] = stored
         self._find_texts(self._target, found, texts)
-        with self._donating() as donor:
-            self._find_texts(donor, found, texts)
+        with self._while_there() as previous:
+            self._find_texts(previous, found, texts)
         return found
 
     def _find_texts(
@@ -95,14 +95,14 @@ class Standing:
             found.by_text.update(collection.with_texts(left, config, vectors=self._vectors))
 
     @contextmanager
-    def _donating(self) -> Iterator[Collection | None]:
-        """The donor, if there is one. Whoever deletes it meanwhile ends the block."""
+    def _while_there(self) -> Iterator[Collection | None]:
+        """The previous one, if there is one. Whoever deletes it meanwhile ends the block."""
         try:
-            yield self._donor
+            yield self._previous
         except Misconfigured as error:
             if error.reason is not Reason.RUN_LOST:
                 raise
-            self._donor = None
+            self._previous = None
 
     def _is_of(self, stored: Stored, text_sha: str) -> bool:
         """Whether a record's vector is that of a text."""

@@ -36,7 +36,7 @@ def explained(answer: Answer, url: str, access: Access, now: float) -> StepError
         return Misconfigured(Reason.REPOSITORY_NOT_FOUND, f"{url}: {_NO_GIT}")
     if answer.is_redirect and _path(answer.headers.get("location", "")).endswith("/info/refs"):
         return Misconfigured(Reason.REPOSITORY_MOVED, f"{url}: {_MOVED}")
-    special = general_refusal(answer, url, now)
+    special = general_failure(answer, url, now)
     if special is not None:
         return special
     # A redirect to any other page is one to a page for logging in.
@@ -45,7 +45,7 @@ def explained(answer: Answer, url: str, access: Access, now: float) -> StepError
     return unavailable(answer, url)
 
 
-def general_refusal(answer: Answer, url: str, now: float) -> StepError | None:
+def general_failure(answer: Answer, url: str, now: float) -> StepError | None:
     """What any of a host's doors may say: wait, or log in through the organization's SSO."""
     wait = asked_wait(answer, now)
     if wait is not None:
@@ -81,13 +81,13 @@ def asked_wait(answer: Answer, now: float) -> float | None:
     headers = answer.headers
     used_up = headers.get("x-ratelimit-remaining") == "0"
     slow_down = "rate limit" in answer.text.lower()
-    told = headers.get("retry-after", "")
-    forbids_for_now = answer.status == 403 and (used_up or slow_down or told)
+    retry_after = headers.get("retry-after", "")
+    forbids_for_now = answer.status == 403 and (used_up or slow_down or retry_after)
     if answer.status != 429 and not forbids_for_now:
         return None
     reset = headers.get("x-ratelimit-reset", "")
-    if told:
-        wait = _seconds(told, now)
+    if retry_after:
+        wait = _seconds(retry_after, now)
     elif used_up and reset.isdecimal():
         wait = int(reset[:12]) - now
     else:

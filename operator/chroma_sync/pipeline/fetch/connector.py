@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.fetch.patience import Patience
+from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from chroma_sync.pipeline.fetch.scope import Scope
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import Secrets
@@ -77,12 +77,12 @@ Outcome = Opened | Unchanged | Skipped | Kept
 @dataclass(frozen=True)
 class Means:
     """What a connector works with. `stop` ends what it has under way; `scratch` is a folder of the
-    run's own; `patience` is how long its host is waited for."""
+    run's own; `retries` is how long its host is waited for."""
 
     scratch: Path
     stop: StopSignal
     secrets: Secrets
-    patience: Patience
+    retries: HostRetries
 
 
 class Connector(Protocol):

@@ -10,8 +10,8 @@ import pytest
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import RateLimited
 from chroma_sync.pipeline.fetch.git.access import Public
+from chroma_sync.pipeline.fetch.git.failures import asked_wait, clock_skew, explained, own_words
 from chroma_sync.pipeline.fetch.git.http import Answer
-from chroma_sync.pipeline.fetch.git.refusals import asked_wait, clock_skew, explained, own_words
 
 NOW = 1_700_000_000.0
 URL = "https://git.example.com/acme/shop"
