@@ -66,11 +66,13 @@ class Round:
 
 @dataclass(frozen=True)
 class Case:
-    """Some runs over a source that changes in between."""
+    """Some runs over a source that changes in between. `is_late`: only opening a document tells its
+    version."""
 
     seed: int
     states: tuple[Tree, ...]
     rounds: tuple[Round, ...]
+    is_late: bool
 
 
 def case(seed: int) -> Case:
@@ -82,7 +84,7 @@ def case(seed: int) -> Case:
     if random.random() < 0.1:
         states[random.randrange(len(states))] |= _many_refused(random)
     rounds = [_round(random, state) for state in range(random.randint(1, 3))]
-    return Case(seed, tuple(states), tuple(rounds))
+    return Case(seed, tuple(states), tuple(rounds), is_late=random.random() < 0.3)
 
 
 def _first(random: Random) -> Tree:

@@ -152,6 +152,7 @@ class Player:
             *(states, round_.state, self._target, uid),
             hook=hook,
             allow_mass_delete=round_.allows_mass_delete,
+            is_late=self._case.is_late,
         )
         # The first model to come is the right one.
         if self._world.exists(self._target):

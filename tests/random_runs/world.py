@@ -19,7 +19,7 @@ from chroma_sync.api.configuration import (
 from chroma_sync.api.kinds.github import GithubSource
 from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.embed import EmbeddingUnavailable, Vector, Vectors
-from chroma_sync.pipeline.fetch import EVERYTHING, Opened, Ref, Scope
+from chroma_sync.pipeline.fetch import EVERYTHING, Opened, Ref, Scope, Unchanged
 from chroma_sync.pipeline.index.calls import Calls
 from chroma_sync.pipeline.index.chroma import Collection, Database
 from chroma_sync.pipeline.index.session import ForeignAnswer
@@ -39,9 +39,10 @@ Hook = Callable[[Any, str, Callable[[], Any]], Any]
 class TreeConnector:
     """A source whose documents stand in dictionaries. Its revisions are their numbers."""
 
-    def __init__(self, states: tuple[Tree, ...], state: int) -> None:
+    def __init__(self, states: tuple[Tree, ...], state: int, is_late: bool) -> None:
         self._states = states
         self._state = state
+        self._is_late = is_late
         self._tree: Tree = {}
 
     def resolve(self) -> str:
@@ -55,7 +56,7 @@ class TreeConnector:
 
     def refs(self) -> Generator[Ref, None, None]:
         for key, text in sorted(self._tree.items()):
-            yield Ref(key, hashlib.sha256(text).hexdigest(), len(text))
+            yield Ref(key, None, None) if self._is_late else _ref(key, text)
 
     def scope(self) -> Scope:
         return EVERYTHING
@@ -63,11 +64,17 @@ class TreeConnector:
     def notes(self) -> list[str]:
         return []
 
-    def open(self, ref: Ref, known: str | None) -> Opened:
-        return Opened(ref, self._tree[ref.key])
+    def open(self, ref: Ref, known: str | None) -> Opened | Unchanged:
+        text = self._tree[ref.key]
+        opened = _ref(ref.key, text)
+        return Unchanged() if known == opened.version else Opened(opened, text)
 
     def close(self) -> None:
         """Nothing to give up."""
+
+
+def _ref(key: str, text: bytes) -> Ref:
+    return Ref(key, hashlib.sha256(text).hexdigest(), len(text))
 
 
 class OddModel(HashModel):
@@ -155,6 +162,7 @@ class World:
         *,
         hook: Hook = _undisturbed,
         allow_mass_delete: bool = True,
+        is_late: bool = False,
     ) -> Toolbox:
         """What one pod of a run works with."""
         if collection not in self._made:
@@ -167,7 +175,7 @@ class World:
         scratch.mkdir()
         return Toolbox(
             _configuration(collection, uid, allow_mass_delete),
-            TreeConnector(states, state),
+            TreeConnector(states, state, is_late),
             database,
             OddModel(),
             scratch,
