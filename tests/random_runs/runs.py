@@ -16,7 +16,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.outcome import as_step_error
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.index.records import document_sha
-from chroma_sync.pipeline.listing import Shard
+from chroma_sync.pipeline.shards import Shard
 from chroma_sync.pipeline.toolbox import Toolbox
 from random_runs.cases import (
     BEFORE_FINISH,

@@ -46,10 +46,10 @@ from chroma_sync.pipeline.errors import RateLimited, Stopped, Temporary
 from chroma_sync.pipeline.fetch.host_retries import RATE_LIMIT_SECONDS
 from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.index.session import Token
-from chroma_sync.pipeline.listing import Shard
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import token
+from chroma_sync.pipeline.shards import Shard
 from chroma_sync.pipeline.toolbox import Toolbox
 
 _LOG_SECONDS = 10.0

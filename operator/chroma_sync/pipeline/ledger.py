@@ -8,19 +8,18 @@ alone what goes. The file grows with the source and the target, memory does not.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.records import id_parts, is_first, record_id
 from chroma_sync.pipeline.scratch import scratch_database
-from chroma_sync.pipeline.seal import Seal, Tally
 
 _SCHEMA: Final = """
 CREATE TABLE document (
@@ -49,6 +48,17 @@ class Verdict(StrEnum):
     FAILED = "failed"  # can't be indexed; nothing of it stands
     KEPT = "kept"  # not indexed; what stands of it stays
     SEALED = "sealed"  # skipped or failed, as the pod says that has judged it
+
+
+class Line(NamedTuple):
+    """What the ledger knows of a document: the hash of its key, its state, its verdict if it has
+    one, whether it stands whole, and whether its chunk 0 stood, as far as that was asked."""
+
+    sha: bytes
+    state: str
+    verdict: Verdict | None
+    is_whole: bool
+    stood: bool
 
 
 @dataclass(frozen=True)
@@ -213,65 +223,24 @@ class Ledger:
 
     # What other pods have judged
 
-    def seal(self) -> Seal:
-        """What this pod says of its verdicts."""
-        seal = Seal(refused=self.refused)
-        question = "SELECT sha, state, verdict, chunk_count IS NOT NULL FROM document"
-        for sha, state, verdict, was_whole in self._db.execute(question):
-            # One that is kept and stands whole counts as standing, as whoever reads this finds it.
-            stands = verdict == Verdict.KEPT and was_whole
-            said = Verdict.UNCHANGED if stands else Verdict(verdict)
-            seal = _with(seal, sha, state or "", said)
-        return seal
+    def lines(self, *, undecided: bool = False) -> Iterator[list[Line]]:
+        """All documents, a page at a time; `undecided`: those that are not whole and have no
+        verdict. They may be settled meanwhile."""
+        which = "chunk_count IS NULL AND verdict IS NULL" if undecided else "TRUE"
+        columns = "n, sha, state, verdict, chunk_count IS NOT NULL, stood"
+        question = f"SELECT {columns} FROM document WHERE n > ? AND {which} ORDER BY n LIMIT ?"  # noqa: S608
+        last = 0
+        while rows := self._rows(question, (last, _PAGE)):
+            yield [
+                Line(sha, state or "", verdict and Verdict(verdict), bool(is_whole), bool(stood))
+                for _, sha, state, verdict, is_whole, stood in rows
+            ]
+            last = rows[-1][0]
 
-    def accept(self, seals: Sequence[Seal | None], ids: Callable[[], Iterable[list[str]]]) -> None:
-        """Take over what pods have judged, one seal for each shard: of those shards that met the
-        same documents as this ledger, and of which the same stand whole. `ids` gives all ids of the
-        target, if it has to be known what stands of documents that are not whole."""
-        agreed = self._agreeing(seals)
-        if any(seal.kept.count for seal in agreed.values()):
-            self.load_first(ids())
-        not_whole = self._not_whole(len(seals))
-        for shard, seal in agreed.items():
-            self._accept(seal, not_whole[shard])
-            self.refused += seal.refused
-
-    def _agreeing(self, seals: Sequence[Seal | None]) -> dict[int, Seal]:
-        found = [Seal() for _ in seals]
-        question = "SELECT sha, state, chunk_count IS NOT NULL FROM document"
-        for sha, state, is_whole in self._db.execute(question):
-            shard = _shard(sha, len(seals))
-            verdict = Verdict.UNCHANGED if is_whole else Verdict.SEALED
-            found[shard] = _with(found[shard], sha, state or "", verdict)
-        return {
-            n: seal
-            for n, seal in enumerate(seals)
-            if seal is not None and (seal.met, seal.stand) == (found[n].met, found[n].stand)
-        }
-
-    def _not_whole(self, count: int) -> list[list[tuple[bytes, str, bool]]]:
-        """The documents of each of `count` shards that are not whole: hash, state, and whether
-        something of it stands."""
-        shards: list[list[tuple[bytes, str, bool]]] = [[] for _ in range(count)]
-        for sha, state, stood in self._db.execute(
-            "SELECT sha, state, stood FROM document WHERE chunk_count IS NULL AND verdict IS NULL"
-        ):
-            shards[_shard(sha, count)].append((sha, state or "", bool(stood)))
-        return shards
-
-    def _accept(self, seal: Seal, not_whole: list[tuple[bytes, str, bool]]) -> None:
-        """The documents of one shard that are not whole: those of which something stands are kept,
-        if the pod kept just these. If it kept others, these are left to be judged again."""
-        old = Tally()
-        for sha, state, stood in not_whole:
-            old = old.plus(sha, state) if stood else old
-        all_kept = seal.kept == old
-        verdicts = [
-            ((Verdict.KEPT if stood and all_kept else Verdict.SEALED).value, sha)
-            for sha, _, stood in not_whole
-            if all_kept or not (stood and seal.kept.count)
-        ]
-        self._do("UPDATE document SET verdict = ? WHERE sha = ?", verdicts)
+    def take_over(self, verdicts: Iterable[tuple[Line, Verdict]]) -> None:
+        """Give documents the verdicts of another pod."""
+        rows = ((verdict.value, line.sha) for line, verdict in verdicts)
+        self._do("UPDATE document SET verdict = ? WHERE sha = ?", rows)
 
     # What must go
 
@@ -348,24 +317,6 @@ class Ledger:
     def _do(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
         with self._writing:
             self._db.executemany(statement, rows)
-
-
-def shard_of(ref: Ref, count: int) -> int:
-    """The one of `count` shards that a document falls to. It never depends on the listing."""
-    return _shard(_sha(Document.of(ref)), count)
-
-
-def _shard(sha: bytes, count: int) -> int:
-    return int.from_bytes(sha[:4]) % count
-
-
-def _with(seal: Seal, sha: bytes, state: str, verdict: Verdict) -> Seal:
-    seal = replace(seal, met=seal.met.plus(sha, state))
-    if verdict in (Verdict.INDEXED, Verdict.UNCHANGED):
-        return replace(seal, stand=seal.stand.plus(sha, state))
-    if verdict is Verdict.KEPT:
-        return replace(seal, kept=seal.kept.plus(sha, state))
-    return seal
 
 
 def _sha(document: Document) -> bytes:

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.fetch import Ref
-from chroma_sync.pipeline.ledger import Ledger, shard_of
+from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.progress import Progress
+from chroma_sync.pipeline.shards import Shard
 from chroma_sync.pipeline.toolbox import Toolbox
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One pod's part of the list: the one with this index, from 0, of `count` parts."""
-
-    index: int
-    count: int
-
-    def has(self, ref: Ref) -> bool:
-        """Whether a document falls to it. It never depends on what else is listed."""
-        return shard_of(ref, self.count) == self.index
-
-
-WHOLE: Final = Shard(0, 1)
 
 
 def meet_all(tools: Toolbox, shard: Shard, ledger: Ledger, progress: Progress) -> None:

@@ -25,9 +25,9 @@ from chroma_sync.pipeline.index.claim import (
     run_revision,
 )
 from chroma_sync.pipeline.index.records import Configs, short_hash
-from chroma_sync.pipeline.listing import WHOLE, Shard
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.reading import TEXT_RULE_VERSION
+from chroma_sync.pipeline.shards import WHOLE, Shard
 from chroma_sync.pipeline.toolbox import Toolbox, chunking_config
 
 _OWNER_SECONDS = 3.0

@@ -21,11 +21,12 @@ from chroma_sync.pipeline.index.existing_vectors import ExistingVectors
 from chroma_sync.pipeline.index.golden import golden_metadata
 from chroma_sync.pipeline.indexing import Indexing, check_refused
 from chroma_sync.pipeline.ledger import Ledger
-from chroma_sync.pipeline.listing import WHOLE, Shard, meet_all
+from chroma_sync.pipeline.listing import meet_all
 from chroma_sync.pipeline.previous import reusable_previous, settled_golden
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.run import Run, done, resume, revision_of, start
 from chroma_sync.pipeline.seal import Seal
+from chroma_sync.pipeline.shards import WHOLE, Shard, accept, sealed
 from chroma_sync.pipeline.stream import Stream
 from chroma_sync.pipeline.toolbox import Toolbox
 
@@ -67,7 +68,7 @@ def work(tools: Toolbox, shard: Shard = WHOLE) -> None:
             _work(tools, resume(tools, shard), ledger)
         else:
             _tell_revision(tools, collection)
-        tools.progress.seal = str(ledger.seal())
+        tools.progress.seal = str(sealed(ledger))
 
 
 def finish(tools: Toolbox) -> None:
@@ -151,7 +152,7 @@ def _look_again(tools: Toolbox, this: Run, ledger: Ledger, collection: Collectio
     load_target(ledger, collection, this.configs)
     ledger.reopen_lost()
     if seals := tools.configuration.seals:
-        ledger.accept([Seal.parse(seal) for seal in seals], collection.ids)
+        accept(ledger, [Seal.parse(seal) for seal in seals], collection.ids)
         check_refused(ledger)
     again = Progress()
     with this.watched(tools.stop):

@@ -13,7 +13,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.claim import run_revision
-from chroma_sync.pipeline.listing import Shard
+from chroma_sync.pipeline.shards import Shard
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes import repository
 from fakes.git_host import Handler, ProtocolV0, serving

@@ -14,6 +14,7 @@ from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.records import document_sha, record_id
 from chroma_sync.pipeline.ledger import Ledger, Verdict
 from chroma_sync.pipeline.seal import Seal, Tally
+from chroma_sync.pipeline.shards import accept, sealed
 
 
 @pytest.fixture
@@ -159,13 +160,13 @@ def test_a_seal_is_short_and_tells_no_order(tmp_path: Path, ledger: Ledger) -> N
     judged(ledger, VERDICTS)
     other = Ledger(tmp_path / "other.sqlite")
     judged(other, dict(reversed(VERDICTS.items())))
-    assert str(ledger.seal()) == str(other.seal())
+    assert str(sealed(ledger)) == str(sealed(other))
     other.close()
-    assert len(str(ledger.seal())) <= SEAL_MAX
+    assert len(str(sealed(ledger))) <= SEAL_MAX
     most = Tally(10**9, 2**64 - 1)
     assert len(str(Seal(most, most, most, refused=10**9))) <= SEAL_MAX
-    assert Seal.parse(str(ledger.seal())) == ledger.seal()
-    assert (ledger.seal().met.count, ledger.seal().stand.count, ledger.seal().kept.count) == (
+    assert Seal.parse(str(sealed(ledger))) == sealed(ledger)
+    assert (sealed(ledger).met.count, sealed(ledger).stand.count, sealed(ledger).kept.count) == (
         *(5, 2, 1),
     )
     for text in ("", "1.2", "x.y.z.1.2.3.4", "1.2.3.4.5.6.7.8"):
@@ -181,7 +182,7 @@ def test_what_a_seal_tells_is_taken_over(tmp_path: Path, ledger: Ledger, stood: 
         finish.meet(entry(key))
     finish.load_chunk_counts({document_sha(key): 1 for key in "ab"})
     pages = [[record_id(document_sha(key), 0) for key in f"ab{stood}"]]
-    finish.accept([ledger.seal()], lambda: pages)
+    accept(finish, [sealed(ledger)], lambda: pages)
     left = {found.key for found in finish.open_documents()}
     assert left == {"a", "b"} | ({*stood} if stood != "e" else set())
     finish.close()
@@ -194,7 +195,7 @@ def test_a_seal_that_does_not_agree_tells_nothing(tmp_path: Path, ledger: Ledger
         for key in listed:
             finish.meet(entry(key))
         finish.load_chunk_counts({document_sha(key): 1 for key in whole})
-        finish.accept([ledger.seal()], list)
+        accept(finish, [sealed(ledger)], list)
         assert finish.unsettled() == len(listed)
         finish.close()
 
@@ -209,6 +210,6 @@ def test_what_is_kept_and_whole_counts_once(tmp_path: Path, ledger: Ledger) -> N
     for key in "ab":
         finish.meet(entry(key))
     finish.load_chunk_counts({document_sha("a"): 1})
-    finish.accept([ledger.seal()], lambda: [[record_id(document_sha("b"), 0)]])
+    accept(finish, [sealed(ledger)], lambda: [[record_id(document_sha("b"), 0)]])
     assert [found.key for found in finish.open_documents()] == ["a"]
     finish.close()

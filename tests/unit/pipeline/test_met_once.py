@@ -14,9 +14,8 @@ from chroma_sync.pipeline.embed import EmbeddingRejected, Vectors
 from chroma_sync.pipeline.extract import Extractor
 from chroma_sync.pipeline.fetch import Outcome, Ref
 from chroma_sync.pipeline.index.records import document_sha
-from chroma_sync.pipeline.ledger import shard_of
-from chroma_sync.pipeline.listing import Shard
 from chroma_sync.pipeline.seal import Seal
+from chroma_sync.pipeline.shards import Shard, shard_of
 from chroma_sync.pipeline.text import Text
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.hash_model import HashModel

@@ -17,7 +17,7 @@ from chroma_sync.pipeline.errors import Unusable
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import Record, document_sha
 from chroma_sync.pipeline.index.writes import RefusedRecord
-from chroma_sync.pipeline.listing import Shard
+from chroma_sync.pipeline.shards import Shard
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes import repository
 from fakes.git_host import serving

@@ -13,8 +13,8 @@ from chroma_sync.pipeline.embed import EmbeddingUnavailable
 from chroma_sync.pipeline.errors import Misconfigured, Stopped
 from chroma_sync.pipeline.fetch import Outcome, Ref
 from chroma_sync.pipeline.ledger import Ledger, Verdict
-from chroma_sync.pipeline.listing import Shard
 from chroma_sync.pipeline.previous import last_finished_collection
+from chroma_sync.pipeline.shards import Shard
 from chroma_sync.pipeline.toolbox import Toolbox
 from fakes.hash_model import HashModel
 from unit.pipeline.stored import contents, metadata
