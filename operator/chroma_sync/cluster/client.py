@@ -29,7 +29,8 @@ LISTED: Final[dict[ListedKind, tuple[str, str]]] = {
 }
 # Names and uids are enough, and much smaller.
 METADATA_ONLY: Final = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-PAGE: Final = 500
+# Small: a page is parsed in one go, and nothing else is done meanwhile.
+PAGE: Final = 100
 EVENTS: Final = 50  # of one Job; the same one is counted up
 PAGES_MAX: Final = 1000
 
