@@ -5,11 +5,22 @@ They live in this process alone: one that restarts decides again.
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Final, NamedTuple
+
 from chroma_sync.controller.cache import Cache, Place
 from chroma_sync.controller.key import Key
-from chroma_sync.reconcile.admission import decision
+from chroma_sync.reconcile.admission import decision, queue
 from chroma_sync.reconcile.admission.limits import UnfinishedRun
 from chroma_sync.reconcile.observed import InvocationState
+
+# Seconds from a grant within which a Source has written it, unless something is in the way.
+WRITTEN_WITHIN: Final = 1.0
+
+
+class _Grant(NamedTuple):
+    uid: str  # of the run
+    since: datetime
 
 
 class Grants:
@@ -17,13 +28,14 @@ class Grants:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._granted: dict[Place, str] = {}  # the uid of the run, by the place of its Source
+        self._granted: dict[Place, _Grant] = {}  # by the place of the Source
 
     def of(self, source: Place) -> str:
         """The uid of the run that may start next; empty when none may."""
-        return self._granted.get(source, "")
+        grant = self._granted.get(source)
+        return grant.uid if grant is not None else ""
 
-    def decide(self) -> list[Key]:
+    def decide(self, now: datetime) -> list[Key]:
         """Decide over all runs. Returns the Sources for which that is news."""
         runs = [
             run
@@ -31,10 +43,30 @@ class Grants:
             if not state.finished and (run := self._run(namespace, state))
         ]
         before = self._granted
-        self._granted = {
-            (run.namespace, run.state.source): run.state.uid for run in decision.grants(runs)
-        }
-        return [Key("Source", *p) for p, uid in self._granted.items() if before.get(p) != uid]
+        self._granted = {}
+        for run in decision.grants(runs):
+            place, uid = (run.namespace, run.state.source), run.state.uid
+            grant = before.get(place, _Grant("", now))
+            self._granted[place] = grant if grant.uid == uid else _Grant(uid, now)
+        return [Key("Source", *p) for p, grant in self._granted.items() if before.get(p) != grant]
+
+    def expected(self, source: Place, now: datetime) -> float:
+        """For how many seconds yet a Source is expected to write its grant at any moment. 0 when it
+        has, when it has none, and when something is in the way."""
+        grant, state = self._granted.get(source), self._cache.sources.get(source)
+        if grant is None or state is None or state.active_uid == grant.uid:
+            return 0.0
+        age = (now - grant.since).total_seconds()  # a clock may be set back
+        return WRITTEN_WITHIN - age if 0 <= age < WRITTEN_WITHIN else 0.0
+
+    def being_admitted(self, run: Key, now: datetime) -> float:
+        """For how many seconds yet a run is expected to be admitted at any moment: what it could
+        tell would not be true for longer. 0 when it is not."""
+        state = self._cache.invocations.get((run.namespace, run.name))
+        if state is None or state.started or not queue.waits(state):
+            return 0.0
+        source = (run.namespace, state.source)
+        return self.expected(source, now) if self.of(source) == state.uid else 0.0
 
     def _run(self, namespace: str, state: InvocationState) -> UnfinishedRun | None:
         """A run as admission sees it; None while its Source is not there."""
@@ -47,5 +79,5 @@ class Grants:
             state,
             startable=source.startable,
             active=source.active_uid == state.uid,
-            granted=self._granted.get(place) == state.uid,
+            granted=self.of(place) == state.uid,
         )

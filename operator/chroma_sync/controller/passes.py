@@ -6,12 +6,14 @@ again with pods that are listed right then: a run ends, a check fails, the next 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from time import monotonic
 
 from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import InvocationStatus
+from chroma_sync.api.meta import Object
 from chroma_sync.api.source import Source, SourceStatus
 from chroma_sync.api.stored import UnreadableStatusError
 from chroma_sync.cluster.errors import ClusterError, InvalidError
@@ -66,7 +68,7 @@ class Passes:
         """One pass. Returns when to come again, in seconds. Raises `RetryError` for what another
         try may mend."""
         if isinstance(work, Admission):
-            for source in self._grants.decide():
+            for source in self._grants.decide(self._now()):
                 self.wake(source)
             return None
         return await self._object(work)
@@ -93,15 +95,18 @@ class Passes:
             self._metrics.seconds.labels(key.kind).observe(monotonic() - began)
 
     async def _source(self, key: Key) -> float | None:
-        raw = await self._reader.read("Source", key.namespace, key.name)
+        # Before any list of pods: a Job that has ended here has no pod that is not listed as ended.
+        jobs = self._workloads.jobs_of(key.namespace, key.name)
+        raw, listed = await self._with_pods(key)
         if raw is None:
             self._forget(key)
             return None
         source = await self._reader.understood_source(raw)
         invocations = await self._invocations(source)
-        jobs = self._workloads.jobs_of(key.namespace, key.name)
         refused = self._executor.refused.get(key)
-        pods = await self._workloads.pods_of(key.namespace, key.name)
+        pods = listed
+        if pods is None:
+            pods = await self._workloads.pods_of(key.namespace, key.name)
         own = [job for job in jobs if job.owner.uid == source.metadata.uid]
         no_pods = await self._workloads.why_no_pods(key, own, pods, self._now())
 
@@ -119,11 +124,23 @@ class Passes:
             return source_pass.reconcile(observed, self._now())
 
         decision = decide(pods)
-        if source_pass.needs_all_pods(source.status, decision.status):
-            selector = f"{names.LABEL_SOURCE}={names.label_value(key.name)}"
-            decision = decide(await self._workloads.listed_pods(key, selector))
+        if listed is None and source_pass.needs_all_pods(source.status, decision.status):
+            decision = decide(await self._listed_pods(key))
         await self._executor.carry_out(key, raw, decision)
         return decision.requeue_after
+
+    async def _with_pods(self, key: Key) -> tuple[Object | None, list[PodState] | None]:
+        """A Source. Where a run is about to be admitted, which needs a list of its pods, that list
+        beside it, in the time of one request."""
+        read = self._reader.read("Source", key.namespace, key.name)
+        if not self._grants.expected((key.namespace, key.name), self._now()):
+            return await read, None
+        raw, listed = await asyncio.gather(read, self._listed_pods(key))
+        return raw, listed
+
+    async def _listed_pods(self, key: Key) -> list[PodState]:
+        selector = f"{names.LABEL_SOURCE}={names.label_value(key.name)}"
+        return await self._workloads.listed_pods(key, selector)
 
     async def _invocations(self, source: Source) -> list[InvocationState]:
         """The Source's Invocations, as the watch showed them. Of the active one the absence must be
@@ -138,7 +155,10 @@ class Passes:
         return known
 
     async def _invocation(self, key: Key) -> float | None:
-        raw = await self._reader.invocation(key)
+        soon = self._grants.being_admitted(key, self._now())
+        if soon:
+            return soon
+        raw, raw_source = await self._with_source(key)
         if raw is None:  # its Jobs go with it: they are its dependents
             self._forget(key)
             return None
@@ -160,7 +180,7 @@ class Passes:
         stops = invocation.spec.cancel or invocation.metadata.deletion_timestamp is not None
         # What has begun, or is to end, needs nothing of its Source.
         waits = not (begun or finished or stops)
-        source = await self._source_of(key.namespace, source_name) if waits else None
+        source = await self._source_of(key.namespace, source_name, raw_source) if waits else None
 
         def decide(pods: list[PodState]) -> Decision[InvocationStatus]:
             observed = ObservedRun(
@@ -190,8 +210,17 @@ class Passes:
             self._forget(key)
         return decision.requeue_after
 
-    async def _source_of(self, namespace: str, name: str) -> Source | None:
-        raw = await self._reader.read("Source", namespace, name) if name else None
+    async def _with_source(self, key: Key) -> tuple[Object | None, Object | None]:
+        """An Invocation, and beside it the Source that it will need as far as the watch knows."""
+        known = self._cache.invocations.get((key.namespace, key.name))
+        if known is None or known.started or not known.source or not queue.waits(known):
+            return await self._reader.invocation(key), None
+        return await self._reader.with_source(key, known.source)
+
+    async def _source_of(self, namespace: str, name: str, raw: Object | None) -> Source | None:
+        """The Source of a run that waits. `raw` is what was read beside the run."""
+        if name and (raw is None or raw["metadata"]["name"] != name):
+            raw = await self._reader.read("Source", namespace, name)
         return await self._reader.understood_source(raw) if raw is not None else None
 
     def _forget(self, key: Key) -> None:

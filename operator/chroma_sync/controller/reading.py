@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from chroma_sync.api import stored
 from chroma_sync.api.invocation import Invocation
 from chroma_sync.api.meta import Object
@@ -41,6 +43,12 @@ class Reader:
         if raw is not None and _is_going(raw):
             self._remembered.read(key, raw)
         return raw
+
+    async def with_source(self, key: Key, source: str) -> tuple[Object | None, Object | None]:
+        """An Invocation, and its Source, in the time of one request."""
+        reads = self.invocation(key), self.read("Source", key.namespace, source)
+        invocation, found = await asyncio.gather(*reads)
+        return invocation, found
 
     async def understood_source(self, raw: Object) -> Source:
         """What a stored Source says."""
