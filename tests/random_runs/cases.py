@@ -3,7 +3,7 @@ one seed, before anything runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final, Literal
 
@@ -84,7 +84,10 @@ def case(seed: int) -> Case:
     if random.random() < 0.1:
         states[random.randrange(len(states))] |= _many_refused(random)
     rounds = [_round(random, state) for state in range(random.randint(1, 3))]
-    return Case(seed, tuple(states), tuple(rounds), is_late=random.random() < 0.3)
+    is_late = random.random() < 0.3
+    if is_late:
+        rounds = [_in_one_pod(round_) for round_ in rounds]
+    return Case(seed, tuple(states), tuple(rounds), is_late)
 
 
 def _first(random: Random) -> Tree:
@@ -155,6 +158,12 @@ def _round(random: Random, state: int) -> Round:
         steps = [("plan", 0), *work, ("finish", 0)]
     attempts = tuple(Attempt(step, shard, _troubles(random, step)) for step, shard in steps)
     return Round(state, random.randrange(3), shards, attempts, random.random() < 0.7)
+
+
+def _in_one_pod(round_: Round) -> Round:
+    """The same, as documents that are late are not shared among pods."""
+    alone = Attempt("run", 0, round_.attempts[0].faults)
+    return replace(round_, shards=1, attempts=(alone,))
 
 
 def _troubles(random: Random, step: Step) -> tuple[Fault, ...]:

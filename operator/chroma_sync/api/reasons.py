@@ -79,6 +79,7 @@ class DocumentReason(StrEnum):
     NAME_NOT_UTF8 = "NameNotUtf8"  # its name is in another encoding
     INVALID_NAME = "InvalidName"  # no file can have its name: it has an empty part, `.` or `..`
     DUPLICATE = "Duplicate"  # the same name stands in the listing before it
+    OUT_OF_SCOPE = "OutOfScope"  # its own key, known once it is read, lies outside of the run
     GONE = "Gone"  # it was listed, and was there no longer when it was to be read
     TOO_LARGE = "TooLarge"  # over maxFileSizeBytes
     LFS_POINTER = "LfsPointer"  # the text stands for a file in Git LFS

@@ -23,8 +23,8 @@ class Document:
 
     `key_sha` is the hash of its key, in hexadecimal. `state` decides "unchanged" (see `Ref.state`).
     Where the listing gives no version it is empty until the document is opened, or that of the
-    `known` version, in which it stands in the target as it is to stand. `is_whole`: it stands in
-    `state`.
+    `known` version, in which it stands in the target as it is to stand; it has what the listing
+    says of the document, and not what opening adds. `is_whole`: it stands in `state`.
     """
 
     ref: Ref

@@ -97,6 +97,8 @@ def load_orphans(ledger: Ledger, collection: Collection, scope: Scope, source: s
         return
     for ids in collection.ids():
         ledger.load_ids(ids)
+    if ledger.unread:
+        ledger.spare_unknown()
     for ids in ledger.leftovers(_DOCUMENTS):
         ledger.spare(
             record.id

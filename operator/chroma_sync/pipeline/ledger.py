@@ -28,6 +28,8 @@ CREATE TABLE document (
   state TEXT, -- what decides "unchanged"; null of one that can have no records, or is not opened
   late INTEGER NOT NULL, -- until it is opened, of one whose version only that tells
   known TEXT, -- the version in which such a one stands whole
+  listed_sha BLOB, -- such a one as it was listed: its key and all
+  listed TEXT,
   ref TEXT NOT NULL,
   chunk_count INTEGER, -- of one that stands whole in this state
   stood INTEGER NOT NULL DEFAULT 0, -- has its chunk 0 in the target, in whatever state
@@ -79,6 +81,9 @@ class Ledger:
         self._writing = Lock()
         self.knows_first = False
         self.revision = ""  # that was listed whole; empty before
+        self.unread = (
+            0  # late documents of which nobody knows the final key, nor whether they stand
+        )
         self.refused = 0  # documents, by the model or by Chroma; of other pods' too, once accepted
 
     def close(self) -> None:
@@ -93,11 +98,15 @@ class Ledger:
         # What the listing alone skips has no records in a run from nothing, but may have some that
         # stay where that is in doubt.
         has_records = ref.skip is None or ref.skip in ref.doubted
+        is_late, encoded = document.is_late and has_records, _encoded(ref)
         row = (
-            *(_sha(document), document.state or None if has_records else None),
-            *(document.is_late and has_records, _encoded(ref)),
+            *(_sha(document), document.state or None if has_records else None, is_late, encoded),
+            *((_sha(document), encoded) if is_late else (None, None)),
         )
-        statement = "INSERT OR IGNORE INTO document (sha, state, late, ref) VALUES (?, ?, ?, ?)"
+        statement = (
+            "INSERT OR IGNORE INTO document (sha, state, late, ref, listed_sha, listed)"
+            " VALUES (?, ?, ?, ?, ?, ?)"
+        )
         with self._writing:
             return self._db.execute(statement, row).rowcount == 1
 
@@ -128,9 +137,9 @@ class Ledger:
         """Take in what opening has told of a late document. False, and nothing is taken in, when
         its final key was met before. Whether it stands is known still where its key and its state
         are those that it was known by."""
-        found = Document.of(ref)
-        same = (found.key_sha, found.state) == (document.key_sha, document.state)
-        row = (_sha(found), found.state, _encoded(ref), same, _sha(document))
+        found, state = Document.of(ref), document.ref.state(ref.version or "")
+        same = (found.key_sha, state) == (document.key_sha, document.state)
+        row = (_sha(found), state, _encoded(ref), same, _sha(document))
         statement = (
             "UPDATE OR IGNORE document SET sha = ?, state = ?, ref = ?, late = 0,"
             " chunk_count = CASE WHEN ? THEN chunk_count END WHERE sha = ?"
@@ -138,7 +147,7 @@ class Ledger:
         with self._writing:
             if self._db.execute(statement, row).rowcount != 1:
                 return False
-        document.ref, document.key_sha, document.state = ref, found.key_sha, found.state
+        document.ref, document.key_sha, document.state = ref, found.key_sha, state
         document.is_whole = document.is_whole and same
         return True
 
@@ -208,10 +217,14 @@ class Ledger:
         return self._number("SELECT TOTAL(chunk_count) FROM document")
 
     def reopen_lost(self) -> None:
-        """Take the verdict back from documents that stood whole and do not any more."""
+        """Take the verdict back from documents that stood whole and do not any more. What was late
+        is so again, under the key that it was listed by."""
         with self._writing:
             self._db.execute(
-                f"UPDATE document SET verdict = NULL WHERE {_STANDS} AND chunk_count IS NULL"  # noqa: S608
+                "UPDATE OR IGNORE document SET verdict = NULL, late = listed IS NOT NULL,"  # noqa: S608
+                " sha = COALESCE(listed_sha, sha), ref = COALESCE(listed, ref), known = NULL,"
+                " state = CASE WHEN listed IS NULL THEN state END"
+                f" WHERE {_STANDS} AND chunk_count IS NULL"
             )
 
     def disagreeing(self) -> int:
@@ -268,6 +281,11 @@ class Ledger:
         ):
             yield [record_id(sha.hex(), n) for sha, n in rows]
             last = rows[-1]
+
+    def spare_unknown(self) -> None:
+        """Of documents that were not met nothing is this run's to delete."""
+        with self._writing:
+            self._db.execute("DELETE FROM leftover WHERE sha NOT IN (SELECT sha FROM document)")
 
     def spare(self, ids: Iterable[str]) -> None:
         """Some of them are not this run's to delete."""

@@ -14,11 +14,16 @@ from chroma_sync.pipeline.toolbox import Toolbox
 def meet_all(tools: Toolbox, shard: Shard, ledger: Ledger, progress: Progress) -> None:
     """List the source, once, into the ledger. `progress` counts the documents; what the source has
     to say of the whole run is told in any case."""
+    scope = tools.connector.scope()
     with closing(tools.connector.refs()) as refs:
         for ref in refs:
             tools.stop.check()
             if not shard.has(ref):
                 continue
+            if not scope.covers(ref.key):
+                raise RuntimeError(f"{ref.key!r} was listed, and lies outside of the run's scope")
+            if ref.version is None and shard.count > 1:
+                raise RuntimeError("a kind whose listing tells no versions is not divisible")
             progress.discovered()
             if not ledger.meet(ref):
                 progress.skipped(ref.key, DocumentReason.DUPLICATE)

@@ -59,8 +59,7 @@ class Progress:
         self._verdict(document, "skipped", reason=reason.value)
 
     def failed(self, document: str, reason: DocumentReason, message: str) -> None:
-        """A document could not be indexed, and the same bytes would fail again. Nothing of it
-        stands."""
+        """A document could not be indexed, and nothing of it stands."""
         with self._lock:
             self._failed[reason.value] += 1
         self._not_indexed("failed", document, reason, message)

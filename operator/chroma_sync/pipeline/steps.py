@@ -32,6 +32,10 @@ from chroma_sync.pipeline.toolbox import Toolbox
 
 _EMBED_THREADS_MAX: Final = 8
 _ENDED: Final = "Nothing was deleted, and the collection is not marked as finished."
+_UNREAD: Final = (
+    "{count} documents can't be read now, and may stand under other keys: so none was removed that "
+    "the source does not list any more."
+)
 _DELETES: Final = 300  # records at a time, and up to as many of the last document
 
 
@@ -47,9 +51,11 @@ def run(tools: Toolbox) -> None:
     if collection is None:
         this = start(tools)
         _plan(tools, this)
+        golden = _open(tools, this)
         with tools.ledger() as ledger:
-            _work(tools, this, ledger)
+            # Before it is listed: of two pods, the one with the newer list deletes.
             this.begin_attempt()
+            _work(tools, this, ledger, golden)
             collection = _finish(tools, this, ledger)
     _tell(tools, collection)
 
@@ -65,7 +71,8 @@ def work(tools: Toolbox, shard: Shard = WHOLE) -> None:
     with tools.ledger() as ledger:
         collection = done(tools)
         if collection is None:
-            _work(tools, resume(tools, shard), ledger)
+            this = resume(tools, shard)
+            _work(tools, this, ledger, _open(tools, this))
         else:
             _tell_revision(tools, collection)
         tools.progress.seal = str(sealed(ledger))
@@ -98,8 +105,7 @@ def _plan(tools: Toolbox, this: Run, gone: str | None = None) -> None:
     _tell_revision(tools, collection)
 
 
-def _work(tools: Toolbox, this: Run, ledger: Ledger) -> None:
-    golden = _open(tools, this)
+def _work(tools: Toolbox, this: Run, ledger: Ledger, golden: Vectors) -> None:
     collection = this.own()
     with this.watched(tools.stop):
         meet_all(tools, this.shard, ledger, tools.progress)
@@ -134,6 +140,8 @@ def _finish(tools: Toolbox, this: Run, ledger: Ledger) -> Collection:
         raise Temporary(Reason.RUN_LOST, message)
     _look_again(tools, this, ledger, collection)
     load_orphans(ledger, collection, tools.connector.scope(), this.configs.source)
+    if ledger.unread:
+        tools.progress.note([_UNREAD.format(count=ledger.unread)])
     if why := too_many_go(tools.configuration, ledger.removed(), ledger.stand(), _ENDED):
         raise Unusable(Reason.WOULD_REMOVE_TOO_MUCH, why)
     tools.space.check()

@@ -123,8 +123,8 @@ class Stream:
     def _open(self, document: Document) -> None:
         match self._s.connector.open(document.ref, document.known):
             case Opened(ref, data):
-                if not self._completed(document, ref):
-                    self._skip(document, DocumentReason.DUPLICATE)
+                if reason := self._completed(document, ref):
+                    self._skip(document, reason)
                 elif document.is_whole:
                     self._unchanged(document)
                 else:
@@ -138,22 +138,25 @@ class Stream:
             case Skipped(reason):
                 self._skip(document, reason)
             case Kept(reason, message):
-                self._not_read(document, reason, message, in_doubt=True)
+                is_kept = self._not_read(document, reason, message, in_doubt=True)
+                self._s.ledger.unread += document.is_late and not is_kept
 
-    def _completed(self, document: Document, ref: Ref) -> bool:
-        """Take in what opening has told. False when that is a document which was met before."""
+    def _completed(self, document: Document, ref: Ref) -> DocumentReason | None:
+        """Take in what opening has told. Returns why that is no document of this run, if so."""
+        if ref.version is None:
+            raise RuntimeError(f"{document.key!r} was opened, and still has no version")
         if not document.is_late:
             if (ref.key, ref.version) != (document.ref.key, document.ref.version):
                 raise RuntimeError(f"{document.key!r} was listed by another key or version")
-            return True
-        was_known = document.known is not None
-        renamed = ref.key != document.key
+            return None
+        if not self._s.connector.scope().covers(ref.key):
+            return DocumentReason.OUT_OF_SCOPE
+        is_renamed = ref.key != document.key
         if not self._s.ledger.complete(document, ref):
-            return False
-        target = self._s.target
-        if target is not None and not document.is_whole and (was_known or renamed):
-            load_document(self._s.ledger, target, self._s.configs, document)
-        return True
+            return DocumentReason.DUPLICATE
+        if is_renamed and self._s.target is not None:
+            load_document(self._s.ledger, self._s.target, self._s.configs, document)
+        return None
 
     def _unchanged(self, document: Document) -> None:
         self._s.ledger.settle(document, Verdict.UNCHANGED)
@@ -170,15 +173,18 @@ class Stream:
 
     def _not_read(
         self, document: Document, reason: DocumentReason, message: str, *, in_doubt: bool
-    ) -> None:
-        """A document has no text. Where that is in doubt, what stands of it stays."""
+    ) -> bool:
+        """A document has no text. Where that is in doubt, what stands of it stays. Returns whether
+        something does."""
         ledger, progress = self._s.ledger, self._s.progress
-        if in_doubt and self._stood(document):
+        is_kept = in_doubt and self._stood(document)
+        if is_kept:
             ledger.settle(document, Verdict.KEPT)
             progress.kept(document.key, reason, message)
         else:
             ledger.settle(document, Verdict.FAILED)
             progress.failed(document.key, reason, message)
+        return is_kept
 
     def _stood(self, document: Document) -> bool:
         target = self._s.target

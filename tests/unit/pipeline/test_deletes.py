@@ -163,7 +163,7 @@ def test_a_pod_stops_when_another_one_has_finished_the_run(
         return real(ref, known)
 
     monkeypatch.setattr(first.connector, "open", slow)
-    with pytest.raises(Temporary, match="has finished 'target'") as caught:
+    with pytest.raises(Temporary, match="Another pod of this run") as caught:
         steps.run(first)
     assert caught.value.reason is Reason.RUN_LOST
     steps.run(make(0, run="r"))

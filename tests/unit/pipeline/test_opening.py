@@ -6,16 +6,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline import steps
+from chroma_sync.pipeline.errors import Temporary
 from chroma_sync.pipeline.fetch import (
     EVERYTHING,
     Kept,
     Opened,
     Outcome,
+    Prefix,
     Ref,
     Scope,
     Skipped,
@@ -36,6 +39,8 @@ class LateConnector:
         self.documents = documents
         self.moved = moved
         self.conditional = True
+        self.media_type: str | None = None
+        self.speaks_for: Scope = EVERYTHING
         self.opened: dict[str, str | None] = {}
 
     def resolve(self) -> str:
@@ -51,7 +56,7 @@ class LateConnector:
         yield from (Ref(key, version=None, size=None) for key in self.documents)
 
     def scope(self) -> Scope:
-        return EVERYTHING
+        return self.speaks_for
 
     def notes(self) -> list[str]:
         return []
@@ -65,7 +70,8 @@ class LateConnector:
         if self.conditional and known == version:
             return Unchanged()
         key = self.moved.get(ref.key, ref.key)
-        return Opened(replace(ref, key=key, version=version), found.encode())
+        complete = replace(ref, key=key, version=version, media_type=self.media_type)
+        return Opened(complete, found.encode())
 
     def close(self) -> None:
         """Nothing to give up."""
@@ -139,13 +145,17 @@ def test_what_can_not_be_read_now_stays(run: Run) -> None:
     assert run.texts() == {"a": "one", "b": "two"}
     (failure,) = run.tools.progress.result().failures
     assert (failure.document, failure.message) == ("a", REFUSED.message)
-    assert run({"new": REFUSED, "b": "two"}) == {
-        "discovered": 2,
-        "failed": 1,
-        "unchanged": 1,
-        "removed": 1,
-    }
-    assert run.texts() == {"b": "two"}
+
+
+def test_while_one_can_not_be_read_none_is_taken_for_gone(run: Run) -> None:
+    """Nobody knows by which key it stands."""
+    run({"a": "one", "b": "two", "old": "three"}, old="new")
+    counts = run({"b": "two", "old": REFUSED}, old="new")
+    assert counts == {"discovered": 2, "failed": 1, "unchanged": 1}
+    assert run.texts() == {"a": "one", "b": "two", "new": "three"}
+    assert "none was removed" in run.tools.progress.result().notes[0]
+    counts = run({"b": "two", "old": "three"}, old="new")
+    assert counts == {"discovered": 2, "unchanged": 2, "removed": 1}
 
 
 def test_what_is_gone_by_now_goes(run: Run) -> None:
@@ -173,8 +183,96 @@ def test_two_documents_of_one_final_key(run: Run) -> None:
     assert run.texts() == {"c": "other"}
 
 
+def test_what_else_opening_tells_is_no_change(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = LateConnector.__init__
+
+    def typed(self: LateConnector, *what: Any) -> None:
+        made(self, *what)
+        self.media_type = "text/html"
+
+    monkeypatch.setattr(LateConnector, "__init__", typed)
+    assert run({"a": "one"}) == {"discovered": 1, "indexed": 1}
+    assert run({"a": "one"}) == {"discovered": 1, "unchanged": 1}
+    assert run.connector.opened["a"] is not None
+
+
+@pytest.mark.parametrize("what", ["as it was", "changed", "moved"])
+def test_what_is_lost_meanwhile_is_opened_as_it_was_listed(
+    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    moved = {"a": "c"} if what == "moved" else {}
+    finish = steps._finish
+    for _ in range(2):  # the second time the records of the first are known
+        tools = make_tools(policy="Update")
+        connector = LateConnector({"a": "one", "b": "two"}, moved)
+        tools.connector = connector
+
+        def losing(
+            tools: Toolbox, this: Any, ledger: Any, connector: LateConnector = connector
+        ) -> Any:
+            this.own()._handle.delete(ids=this.own()._handle.get()["ids"])
+            if what == "changed":
+                connector.documents["a"] = "one, later"
+            return finish(tools, this, ledger)
+
+        monkeypatch.setattr(steps, "_finish", losing)
+        steps.run(tools)
+        collection = tools.database.find("target")
+        assert collection is not None
+        found = collection._handle.get()["documents"] or []
+        assert sorted(found) == ["one, later" if what == "changed" else "one", "two"]
+
+
+def test_a_final_key_outside_of_the_scope(make_tools: MakeTools) -> None:
+    tools = make_tools(policy="Update")
+    connector = LateConnector({"docs/a": "one", "docs/b": "two"}, {"docs/a": "a"})
+    connector.speaks_for = Prefix("docs/")
+    tools.connector = connector
+    steps.run(tools)
+    result = tools.progress.result()
+    assert (result.documents.indexed, result.skipped) == (1, {"OutOfScope": 1})
+
+
+def test_of_two_pods_the_one_with_the_newer_list_deletes(
+    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The older one lives on, though its node is taken for lost."""
+    old, new = make_tools(policy="Update", run="r"), make_tools(policy="Update", run="r")
+    old.connector = LateConnector({"a": "one"}, {})
+    new.connector = LateConnector({"a": "one", "b": "two"}, {})
+    work, finish = steps._work, steps._finish
+
+    def both(tools: Toolbox, *more: Any) -> None:
+        work(tools, *more)
+        if tools is old:
+            with pytest.raises(_StoppedError):
+                steps.run(new)
+
+    def stops(tools: Toolbox, *more: Any) -> Any:
+        if tools is new:
+            raise _StoppedError
+        return finish(tools, *more)
+
+    monkeypatch.setattr(steps, "_work", both)
+    monkeypatch.setattr(steps, "_finish", stops)
+    with pytest.raises(Temporary, match="Another pod of this run finishes"):
+        steps.run(old)
+    collection = new.database.find("target")
+    assert collection is not None and collection.count() == 2
+
+
+class _StoppedError(Exception):
+    pass
+
+
 def test_a_listed_version_is_final(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     refs = [Ref("a", "1", 3)]
     monkeypatch.setattr(LateConnector, "refs", lambda _: (ref for ref in refs))
     with pytest.raises(RuntimeError, match="'a' was listed by another key or version"):
+        run({"a": "one"})
+
+
+def test_what_is_opened_has_a_version(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LateConnector, "open", lambda *_: Unchanged())
+    with pytest.raises(RuntimeError, match="'a' was opened, and still has no version"):
         run({"a": "one"})

@@ -36,23 +36,23 @@ def test_what_is_outside_of_the_scope_stays(
 ) -> None:
     """The second commit lacks small.md."""
     steps.run(make_tools())
-    update = make_tools(sha=1, policy="Update")
+    update = make_tools(sha=1, policy="Update", max_delete_percent=100)
+    refs = update.connector.refs
     monkeypatch.setattr(update.connector, "scope", lambda: scope)
+    monkeypatch.setattr(
+        update.connector, "refs", lambda: (ref for ref in refs() if scope.covers(ref.key))
+    )
     steps.run(update)
-    stays = set() if is_covered else {"small.md"}
-    assert keys(update) == {"big.py", "same.txt", "new.txt"} | stays
+    assert ("small.md" in keys(update)) is not is_covered
+    assert {"big.py", "same.txt"} <= keys(update)
     assert update.progress.result().documents.removed == is_covered
 
 
-def test_old_tails_outside_of_the_scope_stay(
-    make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A list may hold more than its scope: nothing is deleted of that."""
-    steps.run(make_tools())
-    update = make_tools(sha=1, policy="Update")
-    monkeypatch.setattr(update.connector, "scope", lambda: OneKey("same.txt"))
-    steps.run(update)
-    assert keys(update) == {"big.py", "same.txt", "new.txt", "small.md"}
+def test_a_list_lies_in_its_scope(make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = make_tools()
+    monkeypatch.setattr(tools.connector, "scope", lambda: OneKey("same.txt"))
+    with pytest.raises(RuntimeError, match=r"'big\.py' was listed, and lies outside"):
+        steps.run(tools)
 
 
 @pytest.mark.parametrize("source", ["default/other", None])

@@ -43,7 +43,9 @@ class Kind(ApiModel):
     run_served: ClassVar[tuple[str, ...]] = ()
     # What a check does not depend on: for another value of these the Source is not checked again.
     unchecked: ClassVar[frozenset[str]] = frozenset()
-    # Whether several pods can share the documents of one run: each falls to one by its listed key.
+    # Whether several pods can share the documents of one run: each falls to one by its listed key,
+    # and the listing must tell its version.
+    # and the listing must tell its version.
     divisible: ClassVar[bool] = True
     # Whether the Source names the collection of runs that name none.
     names_collection: ClassVar[bool] = False

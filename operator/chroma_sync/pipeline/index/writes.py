@@ -17,6 +17,7 @@ from chroma_sync.pipeline.index.records import Record, record_id
 # Of a piece, before JSON escapes anything. A server takes 40 MiB, a proxy before it may take less.
 PIECE_BYTES: Final = 8 * 1024 * 1024
 _BEYOND: Final = 9_999_999_999
+_SCOPE_KEYS: Final = ("source", "document_key")  # what finish looks at before it deletes
 _CONTROL_TEXT: Final = "A test whether the server takes writes. It goes when the run is finished."
 
 
@@ -39,7 +40,7 @@ class Writes:
         send_with_control: Callable[[Sequence[Record]], None],
     ) -> None:
         self._send = send
-        self._send_patiently = send_with_control
+        self._send_with_waits = send_with_control
         self._piece_bytes = PIECE_BYTES
         self._taken: Record | None = None  # the last one that passed, for controls
 
@@ -63,7 +64,7 @@ class Writes:
             self._taken = min(piece, key=weight)
             return []
         if self._taken is not None and not self._takes_control(piece[0]):
-            self._send_patiently(piece)
+            self._send_with_waits(piece)
             return []
         middle = len(piece) // 2
         return [*self._put(piece[:middle]), *self._put(piece[middle:])]
@@ -71,7 +72,7 @@ class Writes:
     def _is_to_blame(self, record: Record) -> bool:
         if self._takes_control(record):
             return not self._takes(record)
-        self._send_patiently([record])
+        self._send_with_waits([record])
         return False
 
     def _takes_control(self, record: Record) -> bool:
@@ -91,8 +92,8 @@ def control_beside(record: Record) -> Record:
     """A record that no server has a reason to refuse, for when none has passed yet. It stands
     beyond the last chunk of the same document, as an old tail does, so finish deletes it."""
     key_sha, _, _ = record.id.rpartition("-")
-    whose = {"source": record.metadata["source"]} if "source" in record.metadata else {}
-    metadata = {"document_key_sha256": key_sha, **whose}
+    scope = {key: value for key, value in record.metadata.items() if key in _SCOPE_KEYS}
+    metadata = {"document_key_sha256": key_sha, **scope}
     return Record(record_id(key_sha, _BEYOND), _CONTROL_TEXT, metadata, record.vector, False)
 
 
