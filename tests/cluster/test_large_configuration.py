@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from cluster.kit import servers
-from cluster.kit.cluster import eventually
 from cluster.kit.world import World, unique
 from fakes import repository
 
@@ -32,9 +31,4 @@ def test_200_long_globs_each_way(world: World, namespace: str) -> None:
     texts = [name for name in repository.text_files() if name.endswith(".py")]
     wanted = sorted(name for name in texts if not name.startswith("src/basket/"))
     assert sorted(world.records(collection).by_document()) == wanted
-
-    def all_gone() -> bool:
-        selector = "app.kubernetes.io/managed-by=chroma-sync"
-        return not world.cluster.list("ConfigMap", namespace, selector)
-
-    eventually("the ConfigMaps go with their Jobs", all_gone, 30)
+    world.config_maps_gone(namespace)

@@ -114,3 +114,23 @@ def test_a_source_is_deleted_in_mid_run(world: World, namespace: str) -> None:
     world.succeeded(namespace)
     assert world.collection(collection).metadata["finished_ingest"] is True
     eventually("no Jobs left", lambda: not world.cluster.list("Job", namespace), 30)
+
+
+def test_a_job_is_deleted_in_mid_run(world: World, namespace: str) -> None:
+    """Its ConfigMap stays, and the pods of the next Job mount it."""
+    collection = unique("made-again")
+    world.cluster.apply(world.slow_source(namespace), world.invocation(namespace, collection))
+    running(world, namespace)
+    (job,) = world.cluster.list("Job", namespace, "chromasync.dev/step=run")
+    name, uid = job["metadata"]["name"], job["metadata"]["uid"]
+    world.cluster.kubectl("-n", namespace, "delete", "job", name, "--wait=false")
+
+    def made_again() -> bool:
+        jobs = world.cluster.list("Job", namespace, "chromasync.dev/step=run")
+        return any(job["metadata"]["uid"] != uid for job in jobs)
+
+    eventually("the Job is made again", made_again, 90)
+    world.tei_delay(0)
+    world.succeeded(namespace)
+    assert world.collection(collection).metadata["finished_ingest"] is True
+    world.config_maps_gone(namespace)

@@ -60,6 +60,25 @@ def test_jobs_that_a_quota_refuses(world: World, namespace: str) -> None:
     world.ready(namespace, seconds=120)
 
 
+def test_a_run_whose_job_a_quota_refuses_at_first(world: World, namespace: str) -> None:
+    """Its ConfigMap is there before its Job is, and does for the Job that is taken at last."""
+    world.cluster.apply(world.source(namespace))
+    world.ready(namespace)
+    world.cluster.apply(quota(namespace, **{"count/jobs.batch": "0"}))
+
+    def enforced() -> bool:
+        return world.cluster.kubectl(
+            *("-n", namespace, "get", "resourcequota", "none", "-o", "jsonpath={.status.hard}")
+        ).strip() not in ("", "{}")
+
+    eventually("the quota is known", enforced, 30)
+    world.cluster.apply(world.invocation(namespace, unique("refused")))
+    world.reason("Invocation", namespace, "run", "Succeeded", "JobRefused", seconds=60)
+    world.cluster.kubectl("-n", namespace, "delete", "resourcequota", "none")
+    world.succeeded(namespace)
+    world.config_maps_gone(namespace)
+
+
 def test_a_job_that_the_api_server_never_takes(world: World, namespace: str) -> None:
     """The Source is Stalled, and a change of its spec is enough."""
     wrong = {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}

@@ -73,7 +73,7 @@ workerImagePullSecrets:
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, delete]
-# What a Job's pods are to do is in a ConfigMap of the Job's name. The operator reads none.
+# What a Job's pods are to do is in a ConfigMap that is named after the Job. The operator reads none.
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [create, delete]

@@ -192,7 +192,7 @@ def _given(folder: Path) -> bytes:
             return given
     message = (
         "The ConfigMap of this pod's Job does not hold what the operator wrote into it. Delete the "
-        "Job and its ConfigMap, which has the Job's name: both are made again."
+        "Job and its ConfigMap, whose name begins with the Job's: both are made again."
     )
     raise Temporary(Reason.POD_FAILED, message)
 

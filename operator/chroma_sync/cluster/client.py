@@ -111,7 +111,7 @@ class KubernetesCluster:
 
     async def delete(
         self, kind: Literal["Job", "Invocation"], namespace: str, name: str, uid: str
-    ) -> None:
+    ) -> bool:
         path = _job(namespace, name) if kind == "Job" else _path(kind, namespace, name)
         # Foreground: a Job goes last, so that its end says that no pod is left.
         propagation = "Foreground" if kind == "Job" else "Background"
@@ -119,9 +119,10 @@ class KubernetesCluster:
         try:
             await self._rest.delete(path, body)
         except NotFoundError:
-            pass
+            return False
         except ConflictError:
-            pass  # another object has the name now: the one that was meant is gone
+            return False  # another object has the name now: the one that was meant is gone
+        return True
 
     async def pods(self, namespace: str, selector: str) -> list[Object]:
         pages = self._pages(paths.collection(paths.CORE, namespace, "pods"), selector)

@@ -60,8 +60,7 @@ class Cluster(Protocol):
         ...
 
     async def create_config_map(self, config_map: Object) -> None:
-        """Make the ConfigMap. One of the same name is left as it is: whoever mounts it looks at
-        what it holds."""
+        """Make the ConfigMap, unless one of its name is there: the name tells what it holds."""
         ...
 
     async def delete_config_map(self, namespace: str, name: str) -> None:
@@ -80,9 +79,9 @@ class Cluster(Protocol):
 
     async def delete(
         self, kind: Literal["Job", "Invocation"], namespace: str, name: str, uid: str
-    ) -> None:
-        """Delete the object, if it is still this one. A Job stays to be seen until its last pod is
-        gone."""
+    ) -> bool:
+        """Delete the object, if it is still this one; else return False. A Job stays to be seen
+        until its last pod is gone."""
         ...
 
     async def pods(self, namespace: str, selector: str) -> list[Object]:

@@ -85,14 +85,19 @@ class Executor:
                 await self._create_config_map(key, action)
                 await self._create_job(key, action)
             case TryJob():
-                await self._asked(key, action.manifest, self._cluster.try_job)
+                await self._asked(key, action, self._cluster.try_job(action.manifest))
             case Delete():
-                if action.kind == "Job":
-                    await self._cluster.delete_config_map(key.namespace, action.name)
-                await self._cluster.delete(action.kind, key.namespace, action.name, action.uid)
+                await self._delete(key, action)
             case _:
                 # A fault of the program: what nobody asked for is never done.
                 assert_never(action)
+
+    async def _delete(self, key: Key, action: Delete) -> None:
+        """The ConfigMap goes only after the very Job that it was made for: another Job may have the
+        name by now, and mount it."""
+        gone = await self._cluster.delete(action.kind, key.namespace, action.name, action.uid)
+        if gone and action.config_map:
+            await self._cluster.delete_config_map(key.namespace, action.config_map)
 
     async def _create_job_of_run(self, key: Key, raw: Object, action: CreateJob) -> None:
         source = raw["spec"]["sourceRef"]["name"]
@@ -107,22 +112,23 @@ class Executor:
                 await self._create_job(key, action)
 
     async def _create_config_map(self, key: Key, action: CreateJob) -> None:
-        await self._asked(key, action.config_map, self._cluster.create_config_map)
+        await self._asked(key, action, self._cluster.create_config_map(action.config_map))
 
     async def _create_job(self, key: Key, action: CreateJob) -> None:
-        job = await self._asked(key, action.manifest, self._cluster.create_job)
+        job = await self._asked(key, action, self._cluster.create_job(action.manifest))
         self.refused.pop(key, None)
         keys.job_changed(self._cache, job, deleted=False)
 
-    async def _asked(self, key: Key, manifest: Object, ask: Callable[[Object], Awaitable[T]]) -> T:
-        """Ask the API server to take a Job. A no is remembered: the next pass tells of it."""
+    async def _asked(self, key: Key, action: CreateJob | TryJob, answer: Awaitable[T]) -> T:
+        """The API server's answer to a Job, or to its ConfigMap. A no is remembered: the next pass
+        tells of it."""
         try:
-            return await ask(manifest)
+            return await answer
         except ClusterError as error:
             # Also a webhook that fails (500). No answer, and a Job of that name, are no refusals.
             if isinstance(error, InvalidError) or error.status >= 500:
                 final = isinstance(error, WrongFieldsError)
-                name = manifest["metadata"]["name"]
+                name = action.manifest["metadata"]["name"]
                 self.refused[key] = JobRejection(name, str(error), final)
             raise
 

@@ -23,7 +23,7 @@ from chroma_sync.reconcile import conditions, jobs, pods, starting, task
 from chroma_sync.reconcile.allowed import not_allowed
 from chroma_sync.reconcile.backoff import Backoff
 from chroma_sync.reconcile.conditions import State
-from chroma_sync.reconcile.decision import Decision, Delete
+from chroma_sync.reconcile.decision import Decision
 from chroma_sync.reconcile.inputs import ObservedSource, Workload
 from chroma_sync.reconcile.installation import Installation
 from chroma_sync.reconcile.observed import JobState
@@ -128,7 +128,7 @@ def _advance(
     if attempt.phase is Phase.QUEUED:
         return State(READY, "Unknown", Reason.QUEUED, attempt.held, reconciling=True)
     if attempt.phase is Phase.DONE and found.job is not None:
-        decision.actions.append(Delete("Job", found.job.name, found.job.uid))
+        decision.actions.append(jobs.delete_job(found.job))
         decision.status.check = CheckStatus(digest=check.status.digest)
         return conditions.available(PASSED)
     if attempt.phase is Phase.FAILED and attempt.failure is not None:
@@ -157,9 +157,9 @@ def _begin(
     job = jobs.check_job(owner, attempt, configuration, to)
     names = [action.manifest["metadata"]["name"] for action in (trial, job)]
     _delete_jobs(observed, decision, keep=names[1])
-    refusal = task.rejection(observed, *names)
-    failure = starting.refused(refusal) if refusal is not None else None
-    if refusal is not None and failure is not None and refusal.final:
+    rejection = task.rejection(observed, *names)
+    failure = starting.refused(rejection) if rejection is not None else None
+    if rejection is not None and failure is not None and rejection.final:
         decision.status.check = None
         message = f"{failure.message} Change spec.jobTemplate, or what the installation sets."
         return conditions.source_stalled(failure.reason, message)
@@ -233,4 +233,4 @@ def _delete_jobs(
 ) -> None:
     for job in jobs_of(observed, observed.source):
         if job.name != keep and not job.deleting:
-            decision.actions.append(Delete("Job", job.name, job.uid))
+            decision.actions.append(jobs.delete_job(job))

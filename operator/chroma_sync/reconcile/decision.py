@@ -26,12 +26,13 @@ class TryJob:
 
 @dataclass(frozen=True)
 class Delete:
-    """Delete an object, if it is still the one of this uid. A Job's pods go first, and
-    its ConfigMap goes with it."""
+    """Delete an object, if it is still the one of this uid. A Job's pods go first. `config_map` is
+    the name of the one that was made for the Job: if the Job went, it goes after it."""
 
     kind: Literal["Job", "Invocation"]
     name: str
     uid: str
+    config_map: str = ""
 
 
 Action = CreateJob | TryJob | Delete

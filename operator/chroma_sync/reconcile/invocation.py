@@ -13,7 +13,7 @@ from chroma_sync.api.invocation import InvocationStatus
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.source import ActiveInvocation, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
-from chroma_sync.reconcile import conditions, counts, run
+from chroma_sync.reconcile import conditions, counts, jobs, run
 from chroma_sync.reconcile.conditions import State
 from chroma_sync.reconcile.decision import Decision, Delete
 from chroma_sync.reconcile.inputs import ObservedRun
@@ -77,7 +77,7 @@ def _cancel(
         return conditions.cancelled(f"{why} was cancelled before it began.")
     if run.is_complete(observed):
         return None
-    decision.actions += [Delete("Job", j.name, j.uid) for j in observed.jobs if not j.deleting]
+    decision.actions += [jobs.delete_job(j) for j in observed.jobs if not j.deleting]
     if observed.jobs or any(not pod.ended for pod in observed.pods):
         decision.again_in(CANCEL_LOOK_AGAIN)
         message = f"{why} is being cancelled; its pods are ending."
@@ -191,7 +191,7 @@ def _clear_up(observed: ObservedRun, decision: Decision[InvocationStatus], now: 
         if job.failure is not None and left > 0:
             decision.again_in(left)
         elif not job.deleting:
-            decision.actions.append(Delete("Job", job.name, job.uid))
+            decision.actions.append(jobs.delete_job(job))
     ttl = observed.invocation.spec.ttl_seconds_after_finished
     metadata = observed.invocation.metadata
     kept = metadata.deletion_timestamp is not None or observed.invocation.not_understood

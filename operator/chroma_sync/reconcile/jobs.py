@@ -9,17 +9,15 @@ from chroma_sync.api.configuration import Configuration, document
 from chroma_sync.api.contract import ExitCode, Step, configuration_file
 from chroma_sync.api.meta import Object
 from chroma_sync.reconcile import names
-from chroma_sync.reconcile.decision import CreateJob, TryJob
+from chroma_sync.reconcile.decision import CreateJob, Delete, TryJob
 from chroma_sync.reconcile.installation import Installation
-from chroma_sync.reconcile.observed import CONTAINER
+from chroma_sync.reconcile.observed import CONTAINER, JobState
 from chroma_sync.reconcile.owners import Owner
 from chroma_sync.reconcile.pod_spec import CONFIGURATION_KEY, Given, pod_spec
 
 BACKOFF_LIMIT: Final = 6
 # A check is one or two requests: it is repeated by the operator itself, not by its Job.
 CHECK_DEADLINE_SECONDS: Final = 120
-# Only a safety net: the operator deletes finished Jobs itself.
-CHECK_TTL_SECONDS: Final = 3_600
 
 
 def check_job(
@@ -30,7 +28,6 @@ def check_job(
     job.manifest["spec"] |= {
         "backoffLimit": 0,
         "activeDeadlineSeconds": CHECK_DEADLINE_SECONDS,
-        "ttlSecondsAfterFinished": CHECK_TTL_SECONDS,
     }
     return job
 
@@ -52,6 +49,11 @@ def trial_job(owner: Owner, attempt: str, configuration: Configuration, to: Inst
     `attempt` tells it from others that were asked for."""
     step = Step.RUN if configuration.shards == 1 else Step.WORK
     return TryJob(_step_job(owner, step, f"trial/{attempt}", configuration, to).manifest)
+
+
+def delete_job(job: JobState) -> Delete:
+    """Delete a Job, and the ConfigMap that was made for it."""
+    return Delete("Job", job.name, job.uid, job.config_map)
 
 
 def _step_job(
@@ -89,7 +91,9 @@ def _job(
     stored: Object | None = None,
 ) -> CreateJob:
     whole = stored if stored is not None else document(configuration)
-    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+    # Sorted, as the API server gives back what is stored: the same, whenever it is written.
+    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    file = configuration_file(text.encode())
     labels = _labels(owner, step)
     metadata = {
         "name": owner.job_name(salt),
@@ -97,11 +101,11 @@ def _job(
         "labels": labels,
         "ownerReferences": [owner.reference],
     }
-    given = Given(owner.job_name(salt), configuration_file(text.encode()))
+    given = Given(names.config_map_name(owner.job_name(salt), file), file)
     config_map = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata,
+        "metadata": {**metadata, "name": given.config_map},
         "immutable": True,
         "data": {CONFIGURATION_KEY: text},
     }

@@ -7,6 +7,7 @@ own and prune it.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Final
 
 LABEL_SOURCE: Final = "chromasync.dev/source"
@@ -16,6 +17,8 @@ LABEL_STEP: Final = "chromasync.dev/step"
 
 LABEL_VALUE_MAX: Final = 63
 JOB_NAME_MAX: Final = 63
+CONFIG_MAP_INFIX: Final = "-chroma-sync-"
+CONFIG_MAP_DIGITS: Final = 16
 
 
 def job_name(owner: str, uid: str, step: str) -> str:
@@ -26,6 +29,19 @@ def job_name(owner: str, uid: str, step: str) -> str:
     of up to 5 digits and a hyphen are left free."""
     digest = hashlib.sha256(f"{uid}/{step}".encode()).hexdigest()[:10]
     return f"{_cut(owner, JOB_NAME_MAX - 6 - len(digest) - 1)}-{digest}"
+
+
+def config_map_name(job: str, digest: str) -> str:
+    """The name of the ConfigMap that a Job's pods mount. It tells what it holds, by the SHA-256 of
+    that: so one that is there already holds the same."""
+    return f"{job}{CONFIG_MAP_INFIX}{digest[:CONFIG_MAP_DIGITS]}"
+
+
+def is_config_map_of(job: str, name: str) -> bool:
+    """Whether a name is one that the operator gives to ConfigMaps of this Job. Nobody else names
+    ConfigMaps so, and no two Jobs have the same."""
+    pattern = f"{re.escape(job)}{CONFIG_MAP_INFIX}[0-9a-f]{{{CONFIG_MAP_DIGITS}}}"
+    return re.fullmatch(pattern, name) is not None
 
 
 def label_value(name: str) -> str:

@@ -81,6 +81,7 @@ class JobState:
     failed: int = 0
     suspended: bool = False
     suspended_since: str = ""
+    config_map: str = ""  # what was made for it; empty where it names none that is its own
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,17 @@ def job_state(job: Object) -> JobState:
         failed=status.get("failed") or 0,
         suspended=bool((job.get("spec") or {}).get("suspend")),
         suspended_since=conditions.get("Suspended", {}).get("lastTransitionTime") or "",
+        config_map=_config_map(job),
     )
+
+
+def _config_map(job: Object) -> str:
+    """The ConfigMap that the operator made for a Job. A Job of others may name any."""
+    template = (job.get("spec") or {}).get("template") or {}
+    volumes = (template.get("spec") or {}).get("volumes") or []
+    mounted = [(v.get("configMap") or {}).get("name", "") for v in volumes]
+    own = (name for name in mounted if names.is_config_map_of(job["metadata"]["name"], name))
+    return next(own, "")
 
 
 def pod_state(pod: Object) -> PodState:

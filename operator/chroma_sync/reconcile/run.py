@@ -149,13 +149,13 @@ def _begin(
     if step is Step.FINISH and fixed is not None:
         fixed = {**fixed, "seals": counts.seals(decision.status, configuration.shards)}
     job = jobs.step_job(owner, step, configuration, observed.installation, fixed)
-    refusal = task.rejection(observed, job.manifest["metadata"]["name"])
-    if refusal is not None and refusal.final:
-        failure = starting.refused(refusal)
+    rejection = task.rejection(observed, job.manifest["metadata"]["name"])
+    if rejection is not None and rejection.final:
+        failure = starting.refused(rejection)
         message = f"{failure.message} Change spec.jobTemplate of the Source and run again."
         return conditions.failed(failure.reason, message)
     decision.actions.append(job)
-    before = starting.refused(refusal) if refusal is not None else _refused_before(observed)
+    before = starting.refused(rejection) if rejection is not None else _refused_before(observed)
     if before is not None:
         return conditions.unfinished(before.reason, before.message)
     decision.status.starting_since = timestamp(now)

@@ -66,10 +66,10 @@ def no_pod(
     )
 
 
-def refused(refusal: JobRejection) -> JobFailure:
+def refused(rejection: JobRejection) -> JobFailure:
     """That the API server does not take a Job."""
-    again = " It will again, for the Job's own fields are wrong." if refusal.final else ""
-    message = f"The API server refuses Job {refusal.job}: {refusal.message}.{again}"
+    again = " It will again, for the Job's own fields are wrong." if rejection.final else ""
+    message = f"The API server refuses Job {rejection.job}: {rejection.message}.{again}"
     return JobFailure(Reason.JOB_REFUSED, cut(message))
 
 

@@ -210,6 +210,15 @@ class World:
         """The pods of runs (not of checks) that are there."""
         return self.cluster.list("Pod", namespace, "chromasync.dev/invocation-uid")
 
+    def config_maps_gone(self, namespace: str) -> None:
+        """Wait until no Job has left its ConfigMap behind."""
+        selector = "app.kubernetes.io/managed-by=chroma-sync"
+
+        def look() -> bool:
+            return not self.cluster.list("ConfigMap", namespace, selector)
+
+        eventually("no ConfigMaps left", look, 30)
+
     def tei_delay(self, seconds: float) -> None:
         """Let each request to it take longer."""
         self._slow_tei.post("/_test/delay", json={"seconds": seconds}).raise_for_status()

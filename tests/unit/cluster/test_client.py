@@ -36,9 +36,9 @@ class Recorder:
         return {}
 
 
-def delete(recorder: Recorder, kind: Literal["Job", "Invocation"]) -> None:
+def delete(recorder: Recorder, kind: Literal["Job", "Invocation"]) -> bool:
     cluster = KubernetesCluster(cast(Rest, recorder))
-    asyncio.run(cluster.delete(kind, "team", "first", "u"))
+    return asyncio.run(cluster.delete(kind, "team", "first", "u"))
 
 
 @pytest.mark.parametrize(
@@ -49,15 +49,15 @@ def test_the_pods_of_a_job_go_before_it_and_only_what_was_meant_goes(
     kind: Literal["Job", "Invocation"], path: str, propagation: str
 ) -> None:
     recorder = Recorder()
-    delete(recorder, kind)
+    assert delete(recorder, kind)
     body = {"propagationPolicy": propagation, "preconditions": {"uid": "u"}}
     assert recorder.deleted == [(path, body)]
 
 
 @pytest.mark.parametrize("error", [NotFoundError(404, "gone"), ConflictError(409, "another uid")])
-def test_what_is_gone_is_deleted(error: ClusterError) -> None:
+def test_what_is_gone_is_not_deleted_once_more(error: ClusterError) -> None:
     recorder = Recorder(error)
-    delete(recorder, "Job")
+    assert not delete(recorder, "Job")
     assert len(recorder.deleted) == 1
     with pytest.raises(ClusterError, match="no"):
         delete(Recorder(ClusterError(500, "no")), "Job")

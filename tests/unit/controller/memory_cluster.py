@@ -4,6 +4,7 @@ right moment: objects that vanish between two requests of one pass, and news tha
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -17,6 +18,7 @@ from chroma_sync.controller import keys
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.key import Work
 from chroma_sync.reconcile.decision import Event
+from chroma_sync.reconcile.observed import job_state
 from unit.reconcile.build import NOW, later
 
 
@@ -45,7 +47,7 @@ class MemoryCluster:
     def put(self, obj: Object) -> None:
         self._version += 1
         metadata = {**obj["metadata"], "resourceVersion": str(self._version)}
-        obj = {**obj, "metadata": metadata}
+        obj = as_stored({**obj, "metadata": metadata})
         self.objects[obj["kind"], metadata["name"]] = obj
         self._tell(obj, deleted=False)
 
@@ -136,16 +138,21 @@ class MemoryCluster:
         self.refuse("create", job)
         self._version += 1
         name = job["metadata"]["name"]
-        made = {"uid": f"uid-{name}", "resourceVersion": str(self._version)}
+        if name in self.jobs:
+            if job_state(self.jobs[name]).owner != job_state(job).owner:
+                raise ConflictError(409, f'jobs.batch "{name}" already exists')
+            return self.jobs[name]
+        made = {"uid": f"uid-{name}-{self._version}", "resourceVersion": str(self._version)}
         created = {"creationTimestamp": NOW.isoformat()}
-        self.jobs[name] = {**job, "metadata": {**job["metadata"], **made, **created}}
+        self.jobs[name] = as_stored({**job, "metadata": {**job["metadata"], **made, **created}})
         self.after("create_job", name)
         return self.jobs[name]
 
     async def create_config_map(self, config_map: Object) -> None:
         self.requests["create", "ConfigMap"] += 1
         self.refuse("create", config_map)
-        self.config_maps.setdefault(config_map["metadata"]["name"], config_map)
+        # One that is there stays, whatever it holds.
+        self.config_maps.setdefault(config_map["metadata"]["name"], as_stored(config_map))
 
     async def delete_config_map(self, namespace: str, name: str) -> None:
         self.requests["delete", "ConfigMap"] += 1
@@ -161,15 +168,19 @@ class MemoryCluster:
 
     async def delete(
         self, kind: Literal["Job", "Invocation"], namespace: str, name: str, uid: str
-    ) -> None:
+    ) -> bool:
         self.requests["delete", kind] += 1
+        there = self.jobs.get(name) if kind == "Job" else self.objects.get((kind, name))
+        if there is None or there["metadata"]["uid"] != uid:
+            return False
         if kind == "Invocation":
             self.remove(kind, name)
-            return
+            return True
         self._version += 1
         job = self.jobs.pop(name)
         metadata = {**job["metadata"], "resourceVersion": str(self._version)}
         keys.job_changed(self.cache, {**job, "metadata": metadata}, deleted=True)
+        return True
 
     async def pods(self, namespace: str, selector: str) -> list[Object]:
         self.requests["list", "Pod"] += 1
@@ -180,6 +191,12 @@ class MemoryCluster:
 
     async def read_progress(self, address: str) -> Result | None:
         raise AssertionError("a pass asks no pod")
+
+
+def as_stored(obj: Object) -> Object:
+    """An object as the API server gives it back: with the keys of its maps sorted."""
+    stored: Object = json.loads(json.dumps(obj, sort_keys=True))
+    return stored
 
 
 def merged(old: Object, patch: Object) -> Object:

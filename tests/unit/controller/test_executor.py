@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from chroma_sync.cluster.errors import InvalidError
+from chroma_sync.cluster.errors import ClusterError, InvalidError
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.executor import Executor
 from chroma_sync.controller.key import Key
@@ -21,10 +21,10 @@ KEY = Key("Invocation", "team", "first")
 def carry_out(cluster: MemoryCluster, action: Any, executor: Executor | None = None) -> None:
     run = invocation()
     cluster.put(as_json(run))
-    plan = Decision(run.status, actions=[action])
+    decision = Decision(run.status, actions=[action])
     raw = cluster.objects["Invocation", "first"]
     executor = executor or Executor(cluster, cluster.cache)
-    asyncio.run(executor.carry_out(KEY, raw, plan))
+    asyncio.run(executor.carry_out(KEY, raw, decision))
 
 
 def test_an_unknown_action_is_a_fault_and_deletes_nothing() -> None:
@@ -40,22 +40,47 @@ def test_an_invocation_goes_when_that_was_decided() -> None:
     assert cluster.objects == {}
 
 
+CONFIG_MAP = "first-1-chroma-sync-0123456789abcdef"
 METADATA = {"name": "first-1", "namespace": "team", "labels": {}}
-JOB = CreateJob({"kind": "Job", "metadata": METADATA}, {"kind": "ConfigMap", "metadata": METADATA})
+JOB = CreateJob(
+    {"kind": "Job", "metadata": METADATA},
+    {"kind": "ConfigMap", "metadata": {**METADATA, "name": CONFIG_MAP}},
+)
 
 
 def test_a_job_comes_after_its_config_map_and_takes_it_along() -> None:
     cluster = MemoryCluster(Cache())
 
     def refuse(_: str, manifest: dict[str, Any]) -> None:
-        there = "first-1" in cluster.config_maps
+        there = CONFIG_MAP in cluster.config_maps
         assert there is (manifest["kind"] == "Job")
 
     cluster.refuse = refuse
     carry_out(cluster, JOB)
-    assert (list(cluster.jobs), list(cluster.config_maps)) == (["first-1"], ["first-1"])
-    carry_out(cluster, Delete("Job", "first-1", "uid-first-1"))
+    assert (list(cluster.jobs), list(cluster.config_maps)) == (["first-1"], [CONFIG_MAP])
+    uid = cluster.jobs["first-1"]["metadata"]["uid"]
+    carry_out(cluster, Delete("Job", "first-1", uid, CONFIG_MAP))
     assert (cluster.jobs, cluster.config_maps) == ({}, {})
+
+
+def test_a_newer_job_of_the_name_keeps_its_config_map() -> None:
+    cluster = MemoryCluster(Cache())
+    carry_out(cluster, JOB)
+    carry_out(cluster, Delete("Job", "first-1", "uid-of-an-older-one", CONFIG_MAP))
+    assert (list(cluster.jobs), list(cluster.config_maps)) == (["first-1"], [CONFIG_MAP])
+
+
+def test_a_config_map_stays_while_its_job_does() -> None:
+    class Failing(MemoryCluster):
+        async def delete(self, *_: Any) -> bool:
+            raise ClusterError(500, "no")
+
+    cluster = Failing(Cache())
+    carry_out(cluster, JOB)
+    uid = cluster.jobs["first-1"]["metadata"]["uid"]
+    with pytest.raises(ClusterError):
+        carry_out(cluster, Delete("Job", "first-1", uid, CONFIG_MAP))
+    assert list(cluster.config_maps) == [CONFIG_MAP]
 
 
 def test_the_no_to_a_config_map_is_told_as_one_to_its_job() -> None:
@@ -70,6 +95,6 @@ def test_the_no_to_a_config_map_is_told_as_one_to_its_job() -> None:
     with pytest.raises(InvalidError):
         carry_out(cluster, JOB, executor)
     assert cluster.jobs == {}
-    refusal = executor.refused[KEY]
-    assert (refusal.job, refusal.final) == ("first-1", False)
-    assert "exceeded quota" in refusal.message
+    rejection = executor.refused[KEY]
+    assert (rejection.job, rejection.final) == ("first-1", False)
+    assert "exceeded quota" in rejection.message

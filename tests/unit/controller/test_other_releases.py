@@ -18,6 +18,7 @@ from chroma_sync.cluster.interface import Kind
 from chroma_sync.controller.cache import Cache
 from chroma_sync.controller.key import Key
 from chroma_sync.controller.workqueue import RetryError
+from chroma_sync.reconcile.observed import job_state
 from unit.api.golden import golden
 from unit.api.test_stored import next_schema
 from unit.conditions_invariants import check
@@ -165,7 +166,8 @@ def test_a_run_goes_on_with_the_configuration_that_it_began_with(
 ) -> None:
     before = put_run_of(cluster, release)
     run_passes(cluster, FIRST)
-    (given,) = cluster.config_maps[cluster.made(Step.PLAN)["metadata"]["name"]]["data"].values()
+    config_map = job_state(cluster.made(Step.PLAN)).config_map
+    (given,) = cluster.config_maps[config_map]["data"].values()
     assert json.loads(given) == before["configuration"]
     assert stored_run(cluster)["status"]["configuration"] == before["configuration"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 from chroma_sync.api.configuration import Configuration
 from chroma_sync.api.contract import Step, configuration_file
 from chroma_sync.reconcile.decision import CreateJob
-from chroma_sync.reconcile.jobs import check_job, step_job
+from chroma_sync.reconcile.jobs import check_job, delete_job, step_job
+from chroma_sync.reconcile.observed import job_state
 from chroma_sync.reconcile.owners import Owner
 from chroma_sync.reconcile.run import stored
 from unit.reconcile.build import INSTALLATION, begun, source
@@ -37,17 +39,19 @@ def manifests() -> list[dict[str, Any]]:
     return [job.manifest for job in made()]
 
 
-def test_a_job_mounts_a_config_map_of_its_own_name() -> None:
+def test_a_job_mounts_a_config_map_of_its_own() -> None:
     """The file's name comes of the Job: so what others put into the ConfigMap's place is known."""
     for job in made():
-        assert job.config_map["metadata"] == job.manifest["metadata"]
+        name = job_state(job.manifest).config_map
+        assert name.startswith(f"{job.manifest['metadata']['name']}-")
+        assert job.config_map["metadata"] == {**job.manifest["metadata"], "name": name}
         assert job.config_map["immutable"] is True
         ((key, text),) = job.config_map["data"].items()
         assert Configuration.model_validate(json.loads(text)) == configuration()
         pod = job.manifest["spec"]["template"]["spec"]
         (volume,) = [v["configMap"] for v in pod["volumes"] if "configMap" in v]
         assert volume == {
-            "name": job.manifest["metadata"]["name"],
+            "name": name,
             "items": [{"key": key, "path": configuration_file(text.encode())}],
         }
         mounts = {m["name"]: m for m in pod["containers"][0]["volumeMounts"]}
@@ -57,6 +61,52 @@ def test_a_job_mounts_a_config_map_of_its_own_name() -> None:
             "readOnly": True,
         }
         assert "docs" not in json.dumps(pod["containers"][0]["env"])
+
+
+def test_what_the_api_server_gives_back_sorted_makes_the_same_job() -> None:
+    _, run, _ = begun()
+    fixed = run.status.configuration
+    assert fixed is not None
+    back = json.loads(json.dumps(fixed, sort_keys=True))
+    assert list(back) != list(fixed)
+    jobs = [
+        step_job(Owner.of(run), Step.RUN, configuration(), INSTALLATION, stored)
+        for stored in (fixed, back)
+    ]
+    assert jobs[0] == jobs[1]
+
+
+def test_a_config_map_of_other_content_has_another_name() -> None:
+    _, run, _ = begun()
+    others = configuration().model_copy(update={"seals": ["other"]})
+    one, other = (
+        step_job(Owner.of(run), Step.FINISH, c, INSTALLATION) for c in (configuration(), others)
+    )
+    assert one.manifest["metadata"] == other.manifest["metadata"]
+    assert one.config_map["metadata"]["name"] != other.config_map["metadata"]["name"]
+
+
+@pytest.mark.parametrize(
+    "mounted",
+    [
+        "app-settings",
+        "app-settings-chroma-sync-",
+        "app-settings-chroma-sync-settings",
+        "other-chroma-sync-0123456789abcdef",
+        "app-settings-chroma-sync-0123456789abcdef-x",
+    ],
+)
+def test_no_job_leads_to_the_config_map_of_others(mounted: str) -> None:
+    """Whoever may make Jobs gives them the owner and the volumes that he likes."""
+    _, run, _ = begun()
+    job = step_job(Owner.of(run), Step.RUN, configuration(), INSTALLATION).manifest
+    hostile = copy.deepcopy(job)
+    hostile["metadata"]["name"] = "app-settings"
+    for volume in hostile["spec"]["template"]["spec"]["volumes"]:
+        if "configMap" in volume:
+            volume["configMap"]["name"] = mounted
+    assert delete_job(job_state(hostile)).config_map == ""
+    assert delete_job(job_state(job)).config_map != ""
 
 
 def test_a_foreground_deletion_waits_for_the_pods() -> None:
@@ -99,4 +149,8 @@ def test_the_time_that_a_job_may_take() -> None:
     check, *steps = manifests()
     assert check["spec"]["activeDeadlineSeconds"] == 120
     assert [job["spec"]["activeDeadlineSeconds"] for job in steps] == [7200] * 4
-    assert (check["spec"]["backoffLimit"], check["spec"]["ttlSecondsAfterFinished"]) == (0, 3600)
+    assert check["spec"]["backoffLimit"] == 0
+
+
+def test_no_job_goes_but_by_the_operator_which_takes_its_config_map_along() -> None:
+    assert not any("ttlSecondsAfterFinished" in job["spec"] for job in manifests())
