@@ -125,9 +125,9 @@ def invocation(
     )
 
 
-def made(plan: Decision[Any]) -> list[dict[str, Any]]:
+def made(decision: Decision[Any]) -> list[dict[str, Any]]:
     """The Jobs that a pass makes."""
-    return [action.manifest for action in plan.actions if isinstance(action, CreateJob)]
+    return [action.manifest for action in decision.actions if isinstance(action, CreateJob)]
 
 
 def as_json(obj: Source | Invocation) -> dict[str, Any]:
@@ -236,11 +236,11 @@ def pass_source(
         "granted": granted(obj, seen.get("invocations", [])),
     }
     given = ObservedSource(source=obj, **(fixed | seen))
-    plan = source_pass.reconcile(given, now)
-    after = obj.model_copy(update={"status": plan.status})
+    decision = source_pass.reconcile(given, now)
+    after = obj.model_copy(update={"status": decision.status})
     again = source_pass.reconcile(replace(given, source=after), now)
     _obeys_laws(obj, after, again)
-    return after, plan
+    return after, decision
 
 
 def granted(obj: Source, invocations: Sequence[InvocationState]) -> str:
@@ -258,11 +258,11 @@ def pass_invocation(
 ) -> tuple[Invocation, Decision[InvocationStatus]]:
     """One pass. Checks the invariants, and that a second pass right after changes nothing."""
     given = ObservedRun(invocation=obj, **({"installation": INSTALLATION} | seen))
-    plan = invocation_pass.reconcile(given, now)
-    after = obj.model_copy(update={"status": plan.status})
+    decision = invocation_pass.reconcile(given, now)
+    after = obj.model_copy(update={"status": decision.status})
     again = invocation_pass.reconcile(replace(given, invocation=after), now)
     _obeys_laws(obj, after, again)
-    return after, plan
+    return after, decision
 
 
 def ready_source(**options: Any) -> Source:
@@ -286,8 +286,8 @@ def begun(
     """A run that was admitted and has just begun. `spec` is of the Source."""
     run_ = run_ or invocation()
     src = admitting(ready_source(spec=spec), run_)
-    after, plan = pass_invocation(run_, source=src)
-    return src, after, plan
+    after, decision = pass_invocation(run_, source=src)
+    return src, after, decision
 
 
 def going(spec: dict[str, Any] | None = None, **job: Any) -> tuple[Source, Invocation, JobState]:

@@ -56,9 +56,9 @@ def test_the_next_waits_for_the_last_pod_of_the_former() -> None:
     former = invocation(name="former", uid="uid-former")
     job = step_job(former, active=0, over=True)
     at_work = pod(job)
-    after, plan = pass_source(ready_source(), invocations=[waiting("next")], pods=[at_work])
+    after, decision = pass_source(ready_source(), invocations=[waiting("next")], pods=[at_work])
     assert after.status.active_invocation is None
-    assert plan.requeue_after is not None
+    assert decision.requeue_after is not None
     gone = replace(at_work, phase="Failed")
     after, _ = pass_source(ready_source(), invocations=[waiting("next")], pods=[gone])
     assert after.status.active_invocation is not None

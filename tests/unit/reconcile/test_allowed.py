@@ -78,8 +78,8 @@ def test_a_service_account_must_be_on_the_list() -> None:
 
 def test_a_source_that_names_what_is_not_allowed_gets_no_pod() -> None:
     obj = source(spec={"chroma": {"url": "http://evil.test:8000"}})
-    after, plan = pass_source(obj, installation=HOSTS)
+    after, decision = pass_source(obj, installation=HOSTS)
     assert summary(after) == ("False", "NotAllowed")
     assert after.status.conditions[-1].type == "Stalled"
     assert "spec.chroma.url" in message(after)
-    assert plan.actions == []
+    assert decision.actions == []

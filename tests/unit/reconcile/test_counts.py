@@ -28,7 +28,7 @@ def test_counts_come_from_the_pods() -> None:
     src, run, job = going()
     at_work = pod(job)
     told = Result(documents=DocumentCounts(discovered=2, indexed=1), chunks=ChunkCounts(written=4))
-    after, plan = pass_invocation(
+    after, decision = pass_invocation(
         run,
         later(2),
         source=src,
@@ -43,11 +43,11 @@ def test_counts_come_from_the_pods() -> None:
     # with a pod that has ended, at once.
     more = told.model_copy(update={"bytes": 9})
     seen = {"source": src, "jobs": [job]}
-    same, plan = pass_invocation(
+    same, decision = pass_invocation(
         after, later(5), **seen, pods=[at_work], progress={at_work.uid: more}
     )
     assert same.status == after.status
-    assert plan.requeue_after == 2
+    assert decision.requeue_after == 2
     waits = pod(job, waiting=("ErrImagePull", "no such image"), phase="Pending")
     kept, _ = pass_invocation(after, later(5), **seen, pods=[waits], progress={waits.uid: more})
     assert (summary(kept)[1], kept.status.bytes) == ("ImagePullFailed", 9)
@@ -87,15 +87,15 @@ def test_the_pods_of_finished_steps_may_be_gone() -> None:
     pods = [ended(work, 0, shard, index=1), pods[2]]
     run, _ = pass_invocation(run, **seen, pods=pods, progress=told)
     assert run.status.documents.indexed == 6
-    run, plan = pass_invocation(run, **seen, pods=[ended(work, 0, shard, index=2)])
+    run, decision = pass_invocation(run, **seen, pods=[ended(work, 0, shard, index=2)])
     assert run.status.documents.indexed == 6
     assert run.status.bytes == 30
     assert run.status.finished_shards is not None
     assert run.status.finished_shards.indexes == [0, 1, 2]
-    assert plan.actions == []
+    assert decision.actions == []
     done = step_job(run, Step.WORK, complete=True, over=True, active=0)
-    run, plan = pass_invocation(run, source=src, jobs=[planned, done], pods=[])
-    (action,) = plan.actions
+    run, decision = pass_invocation(run, source=src, jobs=[planned, done], pods=[])
+    (action,) = decision.actions
     assert isinstance(action, CreateJob)
     assert action.manifest["spec"]["template"]["spec"]["containers"][0]["args"] == ["finish"]
     assert run.status.documents.indexed == 6

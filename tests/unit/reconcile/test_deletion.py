@@ -29,10 +29,10 @@ from unit.reconcile.build import (
 
 def test_a_run_is_stopped_as_by_a_cancel() -> None:
     src, run, job = going()
-    after, plan = pass_invocation(deleting(run), source=src, jobs=[job], pods=[pod(job)])
+    after, decision = pass_invocation(deleting(run), source=src, jobs=[job], pods=[pod(job)])
     assert summary(after) == ("Unknown", "Processing")
     assert "is being deleted" in message(after)
-    assert plan.actions == [Delete("Job", job.name, job.uid)]
+    assert decision.actions == [Delete("Job", job.name, job.uid)]
     gone, _ = pass_invocation(after, source=src)
     assert summary(gone) == ("False", "Cancelled")
     assert "is being deleted" in message(gone)
@@ -40,10 +40,10 @@ def test_a_run_is_stopped_as_by_a_cancel() -> None:
 
 def test_a_run_that_has_not_begun_never_does() -> None:
     src, _ = pass_source(ready_source(), invocations=[state(invocation())])
-    after, plan = pass_invocation(deleting(invocation()), source=src)
+    after, decision = pass_invocation(deleting(invocation()), source=src)
     assert summary(after) == ("False", "Cancelled")
     assert "is being deleted" in message(after)
-    assert plan.actions == []
+    assert decision.actions == []
 
 
 def test_success_beats_a_deletion() -> None:
@@ -56,11 +56,11 @@ def test_success_beats_a_deletion() -> None:
 def test_a_finished_run_is_not_deleted_twice() -> None:
     run = invocation(spec={"ttlSecondsAfterFinished": 5, "cancel": True})
     run, _ = pass_invocation(run)
-    _, plan = pass_invocation(run, later(9))
-    assert plan.actions == [Delete("Invocation", "first", "run-uid")]
-    _, plan = pass_invocation(deleting(run), later(9))
-    assert plan.actions == []
-    assert plan.requeue_after is None
+    _, decision = pass_invocation(run, later(9))
+    assert decision.actions == [Delete("Invocation", "first", "run-uid")]
+    _, decision = pass_invocation(deleting(run), later(9))
+    assert decision.actions == []
+    assert decision.requeue_after is None
 
 
 def test_the_next_run_waits_for_the_end_of_one_that_is_being_deleted() -> None:
@@ -79,8 +79,8 @@ def test_the_next_run_waits_for_the_end_of_one_that_is_being_deleted() -> None:
 def test_a_source_makes_no_check_and_admits_nothing(ready: bool) -> None:
     src = deleting(ready_source() if ready else source())
     job = check_job(src)
-    after, plan = pass_source(src, jobs=[job], invocations=[state(invocation())])
+    after, decision = pass_source(src, jobs=[job], invocations=[state(invocation())])
     assert summary(after) == ("False", "Terminating")
-    assert plan.actions == [Delete("Job", job.name, job.uid)]
-    assert [e.type for e in plan.events] == ["Normal"]
+    assert decision.actions == [Delete("Job", job.name, job.uid)]
+    assert [e.type for e in decision.events] == ["Normal"]
     assert after.status.active_invocation is None

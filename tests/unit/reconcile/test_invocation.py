@@ -46,10 +46,10 @@ def changed(run: Invocation, **spec: Any) -> Invocation:
     ],
 )
 def test_what_a_run_waits_for(src: Any, reason: str, words: str) -> None:
-    after, plan = pass_invocation(invocation(), source=src)
+    after, decision = pass_invocation(invocation(), source=src)
     assert summary(after) == ("Unknown", reason)
     assert words in message(after)
-    assert plan.actions == []
+    assert decision.actions == []
     assert after.status.start_time is None
 
 
@@ -61,16 +61,18 @@ def test_what_a_run_waits_for(src: Any, reason: str, words: str) -> None:
     ],
 )
 def test_what_is_refused(spec: dict[str, Any], reason: str, words: str) -> None:
-    after, plan = pass_invocation(invocation(spec=spec), source=ready_source())
+    after, decision = pass_invocation(invocation(spec=spec), source=ready_source())
     assert summary(after) == ("False", reason)
     assert words in message(after)
-    assert not any(isinstance(a, CreateJob) for a in plan.actions)
+    assert not any(isinstance(a, CreateJob) for a in decision.actions)
     assert after.status.completion_time is not None
 
 
 def test_the_end() -> None:
     src, run, job = going(complete=True, over=True, active=0)
-    after, plan = pass_invocation(run, later(9), source=src, jobs=[job], pods=[ended(job, 0, DONE)])
+    after, decision = pass_invocation(
+        run, later(9), source=src, jobs=[job], pods=[ended(job, 0, DONE)]
+    )
     assert summary(after) == ("True", "Complete")
     status = after.status
     assert (status.revision, status.collection) == (DONE.revision, DONE.collection)
@@ -78,35 +80,35 @@ def test_the_end() -> None:
     assert status.skipped == {"Binary": 1}
     assert status.completion_time == "2026-11-24T12:00:09Z"
     assert status.starting_since is None
-    assert plan.actions == [Delete("Job", job.name, job.uid)]
+    assert decision.actions == [Delete("Job", job.name, job.uid)]
     # For ever: whatever becomes of the Source and the Jobs.
-    again, plan = pass_invocation(after, later(99), source=None)
+    again, decision = pass_invocation(after, later(99), source=None)
     assert again.status == after.status
-    assert plan.actions == []
+    assert decision.actions == []
 
 
 def test_of_a_failed_run_only_the_failed_job_stays() -> None:
     src, run, _ = begun(jobTemplate={"parallelism": 2})
     planned = step_job(run, Step.PLAN, complete=True, over=True, active=0)
     work = step_job(run, Step.WORK, failure=("FailedIndexes", "x"), over=True, active=0)
-    _, plan = pass_invocation(run, source=src, jobs=[planned, work])
-    assert plan.actions == [Delete("Job", planned.name, planned.uid)]
+    _, decision = pass_invocation(run, source=src, jobs=[planned, work])
+    assert decision.actions == [Delete("Job", planned.name, planned.uid)]
 
 
 def test_an_installation_may_keep_no_failed_jobs() -> None:
     src, run, job = going(failure=("BackoffLimitExceeded", "x"), over=True, active=0)
     installation = INSTALLATION.model_copy(update={"failed_jobs_ttl_seconds": 0})
-    _, plan = pass_invocation(run, source=src, jobs=[job], installation=installation)
-    assert plan.actions == [Delete("Job", job.name, job.uid)]
+    _, decision = pass_invocation(run, source=src, jobs=[job], installation=installation)
+    assert decision.actions == [Delete("Job", job.name, job.uid)]
 
 
 def test_a_cancel_ends_the_pods_first() -> None:
     src, run, _ = begun()
     asked, job = changed(run, cancel=True), step_job(run)
-    after, plan = pass_invocation(asked, source=src, jobs=[job], pods=[pod(job)])
+    after, decision = pass_invocation(asked, source=src, jobs=[job], pods=[pod(job)])
     assert summary(after) == ("Unknown", "Processing")
-    assert plan.actions == [Delete("Job", job.name, job.uid)]
-    assert plan.requeue_after == 0.5
+    assert decision.actions == [Delete("Job", job.name, job.uid)]
+    assert decision.requeue_after == 0.5
     gone, _ = pass_invocation(after, source=src)
     assert summary(gone) == ("False", "Cancelled")
     assert [c.type for c in gone.status.conditions] == ["Succeeded"]
@@ -121,21 +123,21 @@ def test_success_beats_a_cancel() -> None:
 
 
 def test_a_waiting_run_is_cancelled_at_once() -> None:
-    after, plan = pass_invocation(invocation(spec={"cancel": True}), source=None)
+    after, decision = pass_invocation(invocation(spec={"cancel": True}), source=None)
     assert summary(after) == ("False", "Cancelled")
-    assert plan.actions == []
+    assert decision.actions == []
 
 
 def test_the_time_to_live() -> None:
     src, run, _ = begun(invocation(spec={"ttlSecondsAfterFinished": 60}))
     job = step_job(run, complete=True, over=True, active=0)
-    after, plan = pass_invocation(run, source=src, jobs=[job], pods=[ended(job, 0, DONE)])
-    assert plan.requeue_after == 60
+    after, decision = pass_invocation(run, source=src, jobs=[job], pods=[ended(job, 0, DONE)])
+    assert decision.requeue_after == 60
     # The Source takes notice of the end first.
-    _, plan = pass_invocation(after, later(60), admitted=True)
-    assert Delete("Invocation", "first", "run-uid") not in plan.actions
-    _, plan = pass_invocation(after, later(60))
-    assert plan.actions == [Delete("Invocation", "first", "run-uid")]
+    _, decision = pass_invocation(after, later(60), admitted=True)
+    assert Delete("Invocation", "first", "run-uid") not in decision.actions
+    _, decision = pass_invocation(after, later(60))
+    assert decision.actions == [Delete("Invocation", "first", "run-uid")]
 
 
 def test_the_last_pod_may_be_gone_before_it_is_looked_at() -> None:

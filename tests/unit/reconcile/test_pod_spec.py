@@ -131,8 +131,8 @@ def test_a_pod_sees_the_keys_that_it_needs_and_no_others(
 
 
 def limits(template: dict[str, Any]) -> Any:
-    _, _, plan = begun(jobTemplate=template)
-    (job,) = made(plan)
+    _, _, decision = begun(jobTemplate=template)
+    (job,) = made(decision)
     (container,) = job["spec"]["template"]["spec"]["containers"]
     return container["resources"].get("limits")
 
@@ -155,7 +155,7 @@ def test_a_worker_always_has_a_memory_limit(resources: Any, expected: Any) -> No
 def test_the_installation_sets_the_size_of_checks() -> None:
     small = Resources(limits={"memory": "64Mi"})
     installation = INSTALLATION.model_copy(update={"check_resources": small})
-    _, plan = pass_source(source(), installation=installation)
-    (job,) = made(plan)
+    _, decision = pass_source(source(), installation=installation)
+    (job,) = made(decision)
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["resources"] == {"requests": {}, "limits": {"memory": "64Mi"}}

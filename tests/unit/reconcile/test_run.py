@@ -30,9 +30,9 @@ def test_an_edited_source_does_not_change_the_run() -> None:
     src, run, _ = begun()
     edited = src.model_copy(deep=True)
     edited.spec.chunking.max_size_bytes = 17
-    after, plan = pass_invocation(run, source=edited)
+    after, decision = pass_invocation(run, source=edited)
     assert after.status.configuration == run.status.configuration
-    (action,) = plan.actions
+    (action,) = decision.actions
     assert isinstance(action, CreateJob)
     value = action.manifest["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"]
     assert '"maxSizeBytes":17' not in value
@@ -69,17 +69,17 @@ def test_a_failed_run_is_stalled(
 ) -> None:
     src, run, job = going(failure=(job_reason, "x"), over=True, active=0, failed=1)
     pods = [ended(job, code, result)] if code else []
-    after, plan = pass_invocation(run, source=src, jobs=[job], pods=pods)
+    after, decision = pass_invocation(run, source=src, jobs=[job], pods=pods)
     assert summary(after) == ("False", reason)
     assert after.status.conditions[1].type == "Stalled"
     if result is not None:
         assert result.message in message(after)
     # Its Job stays for an hour, for people look at its pods and their logs.
-    assert plan.actions == []
-    _, plan = pass_invocation(after, later(3599), jobs=[job])
-    assert (plan.actions, plan.requeue_after) == ([], 1)
-    _, plan = pass_invocation(after, later(3600), jobs=[job])
-    assert plan.actions == [Delete("Job", job.name, job.uid)]
+    assert decision.actions == []
+    _, decision = pass_invocation(after, later(3599), jobs=[job])
+    assert (decision.actions, decision.requeue_after) == ([], 1)
+    _, decision = pass_invocation(after, later(3600), jobs=[job])
+    assert decision.actions == [Delete("Job", job.name, job.uid)]
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_memory_is_told_between_two_tries() -> None:
 
 
 def test_three_pods_are_planned_worked_and_finished() -> None:
-    src, run, plan = begun(jobTemplate={"parallelism": 3})
-    (action,) = plan.actions
+    src, run, decision = begun(jobTemplate={"parallelism": 3})
+    (action,) = decision.actions
     assert isinstance(action, CreateJob)
     assert action.manifest["spec"]["template"]["spec"]["containers"][0]["args"] == ["plan"]
     planned = step_job(run, Step.PLAN, complete=True, over=True, active=0)
     pods = [ended(planned, 0, Result(revision="c" * 40))]
-    run, plan = pass_invocation(run, source=src, jobs=[planned], pods=pods)
-    (action,) = plan.actions
+    run, decision = pass_invocation(run, source=src, jobs=[planned], pods=pods)
+    (action,) = decision.actions
     assert isinstance(action, CreateJob)
     spec = action.manifest["spec"]
     assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 3, 3)
@@ -126,27 +126,27 @@ def test_three_pods_are_planned_worked_and_finished() -> None:
     work = step_job(run, Step.WORK, complete=True, over=True, active=0)
     shard = Result(documents=DocumentCounts(discovered=2, indexed=2), bytes=10)
     pods += [ended(work, 0, shard, index=i) for i in range(3)]
-    run, plan = pass_invocation(run, source=src, jobs=[planned, work], pods=pods)
-    (action,) = plan.actions
+    run, decision = pass_invocation(run, source=src, jobs=[planned, work], pods=pods)
+    (action,) = decision.actions
     assert isinstance(action, CreateJob)
     assert action.manifest["spec"]["template"]["spec"]["containers"][0]["args"] == ["finish"]
 
     finish = step_job(run, Step.FINISH, complete=True, over=True, active=0)
     last = Result(documents=DocumentCounts(removed=1), collection=DONE.collection)
     pods.append(ended(finish, 0, last))
-    run, plan = pass_invocation(run, source=src, jobs=[planned, work, finish], pods=pods)
+    run, decision = pass_invocation(run, source=src, jobs=[planned, work, finish], pods=pods)
     assert summary(run) == ("True", "Complete")
     assert run.status.documents == DocumentCounts(discovered=6, indexed=6, removed=1)
     assert run.status.bytes == 30
-    assert len(plan.actions) == 3
+    assert len(decision.actions) == 3
 
 
 def test_an_upgrade_in_mid_run_changes_the_next_run_only() -> None:
-    src, run, plan = begun(jobTemplate={"parallelism": 2})
+    src, run, decision = begun(jobTemplate={"parallelism": 2})
     planned = step_job(run, Step.PLAN, complete=True, over=True, active=0)
     upgraded = INSTALLATION.model_copy(update={"worker_image": "registry.test/worker:2"})
-    _, plan = pass_invocation(run, source=src, jobs=[planned], pods=[], installation=upgraded)
-    (action,) = plan.actions
+    _, decision = pass_invocation(run, source=src, jobs=[planned], pods=[], installation=upgraded)
+    (action,) = decision.actions
     assert isinstance(action, CreateJob)
     container = action.manifest["spec"]["template"]["spec"]["containers"][0]
     assert container["image"] == INSTALLATION.worker_image
@@ -160,11 +160,11 @@ def test_a_job_without_pods_says_so() -> None:
 
 
 def test_the_configuration_is_stored_before_the_job() -> None:
-    _, run, plan = begun()
+    _, run, decision = begun()
     assert summary(run) == ("Unknown", "Processing")
     assert run.status.configuration is not None
     assert run.status.start_time is not None
-    (action,) = plan.actions
+    (action,) = decision.actions
     assert isinstance(action, CreateJob)
     assert action.manifest["metadata"]["name"] == step_job(run).name
     assert action.manifest["spec"]["backoffLimit"] == 6

@@ -20,11 +20,11 @@ def test_a_run_that_failed_for_the_source_makes_it_unready() -> None:
     failed = type(failed)(
         **{**vars(failed), "succeeded": "False", "reason": "RepositoryNotFound", "message": "gone"}
     )
-    after, plan = pass_source(admitted, invocations=[failed])
+    after, decision = pass_source(admitted, invocations=[failed])
     assert summary(after) == ("False", "RepositoryNotFound")
     assert "gone" in message(after)
     assert after.status.active_invocation is None
-    assert plan.requeue_after == 0
+    assert decision.requeue_after == 0
 
 
 def test_a_run_that_failed_for_its_own_reason_does_not() -> None:

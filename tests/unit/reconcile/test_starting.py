@@ -33,20 +33,22 @@ QUOTA = 'pods "x" is forbidden: exceeded quota: small'
 LIMIT = 3600  # the default
 
 
-def refusal(plan: Decision[Any], *, final: bool) -> JobRejection:
+def rejection(decision: Decision[Any], *, final: bool) -> JobRejection:
     """The API server's no to the first Job of a pass."""
-    action = plan.actions[-1] if not isinstance(plan.actions[0], TryJob) else plan.actions[0]
+    action = (
+        decision.actions[-1] if not isinstance(decision.actions[0], TryJob) else decision.actions[0]
+    )
     assert isinstance(action, CreateJob | TryJob)
     return JobRejection(action.manifest["metadata"]["name"], "spec.x: Invalid value", final)
 
 
 def test_wrong_fields_end_a_run() -> None:
     """Its configuration is fixed: the same Job would be refused for ever, and the queue with it."""
-    src, run, plan = begun()
-    after, plan = pass_invocation(run, source=src, refused=refusal(plan, final=True))
+    src, run, decision = begun()
+    after, decision = pass_invocation(run, source=src, refused=rejection(decision, final=True))
     assert summary(after) == ("False", "JobRefused")
     assert "spec.x: Invalid value" in message(after)
-    assert made(plan) == []
+    assert made(decision) == []
     # The next run does not meet the same: the Source asks first.
     src, _ = pass_source(src, invocations=[state(after)])
     assert summary(src) == ("False", "JobRefused")
@@ -54,48 +56,52 @@ def test_wrong_fields_end_a_run() -> None:
 
 
 def test_a_quota_is_waited_for_and_not_for_ever() -> None:
-    src, run, plan = begun()
-    seen: dict[str, Any] = {"source": src, "refused": refusal(plan, final=False)}
-    after, plan = pass_invocation(run, later(LIMIT - 1), **seen)
+    src, run, decision = begun()
+    seen: dict[str, Any] = {"source": src, "refused": rejection(decision, final=False)}
+    after, decision = pass_invocation(run, later(LIMIT - 1), **seen)
     assert summary(after) == ("Unknown", "JobRefused")
-    assert len(made(plan)) == 1
-    assert plan.requeue_after == 1
-    after, plan = pass_invocation(after, later(LIMIT), **seen)
+    assert len(made(decision)) == 1
+    assert decision.requeue_after == 1
+    after, decision = pass_invocation(after, later(LIMIT), **seen)
     assert summary(after) == ("False", "JobRefused")
     assert "startTimeoutSeconds" in message(after)
-    assert plan.actions == []
+    assert decision.actions == []
 
 
 def test_a_restart_of_the_operator_gives_a_refused_run_no_more_time() -> None:
     """What the last operator was told stands in the status, with the time of the first no."""
-    src, run, plan = begun()
-    refused, _ = pass_invocation(run, later(9), source=src, refused=refusal(plan, final=False))
-    again, plan = pass_invocation(refused, later(LIMIT - 1), source=src)
+    src, run, decision = begun()
+    refused, _ = pass_invocation(
+        run, later(9), source=src, refused=rejection(decision, final=False)
+    )
+    again, decision = pass_invocation(refused, later(LIMIT - 1), source=src)
     assert summary(again) == ("Unknown", "JobRefused")
     assert message(again) == message(refused)
-    assert len(made(plan)) == 1
-    assert plan.events == []
-    after, plan = pass_invocation(again, later(LIMIT), source=src)
+    assert len(made(decision)) == 1
+    assert decision.events == []
+    after, decision = pass_invocation(again, later(LIMIT), source=src)
     assert summary(after) == ("False", "JobRefused")
-    assert plan.actions == []
+    assert decision.actions == []
 
 
 def test_the_refusal_of_an_earlier_step_takes_no_time_from_the_next() -> None:
-    src, run, plan = begun(jobTemplate={"parallelism": 2})
-    refused, _ = pass_invocation(run, source=src, refused=refusal(plan, final=False))
+    src, run, decision = begun(jobTemplate={"parallelism": 2})
+    refused, _ = pass_invocation(run, source=src, refused=rejection(decision, final=False))
     done = {"complete": True, "over": True, "active": 0, "created": later(LIMIT - 9)}
     planned = step_job(run, Step.PLAN, **done)
-    after, plan = pass_invocation(refused, later(LIMIT + 9), source=src, jobs=[planned])
+    after, decision = pass_invocation(refused, later(LIMIT + 9), source=src, jobs=[planned])
     assert summary(after) == ("Unknown", "Processing")
-    assert len(made(plan)) == 1
+    assert len(made(decision)) == 1
     assert after.status.starting_since == "2026-11-24T13:00:09Z"
 
 
 def test_a_refusal_of_another_job_says_nothing() -> None:
     src, run, _ = begun()
-    after, plan = pass_invocation(run, source=src, refused=JobRejection("other", "no", final=True))
+    after, decision = pass_invocation(
+        run, source=src, refused=JobRejection("other", "no", final=True)
+    )
     assert summary(after) == ("Unknown", "Processing")
-    assert len(made(plan)) == 1
+    assert len(made(decision)) == 1
 
 
 @pytest.mark.parametrize(
@@ -113,10 +119,10 @@ def test_a_pod_that_never_starts_ends_the_run(fields: dict[str, Any], reason: st
     seen["pods"] = [pod(job, phase="Pending", **fields)]
     waits, _ = pass_invocation(run, later(59), **seen)
     assert summary(waits)[0] == "Unknown"
-    after, plan = pass_invocation(waits, later(60), **seen)
+    after, decision = pass_invocation(waits, later(60), **seen)
     assert summary(after) == ("False", reason)
     assert "startTimeoutSeconds" in message(after)
-    assert plan.actions == [Delete("Job", job.name, job.uid)]
+    assert decision.actions == [Delete("Job", job.name, job.uid)]
 
 
 def test_time_at_work_is_not_time_to_start() -> None:
@@ -141,9 +147,9 @@ def test_a_pause_between_two_tries_is_not_time_to_start() -> None:
 def test_each_step_has_its_own_time() -> None:
     src, run, _ = begun(jobTemplate={"parallelism": 2})
     planned = step_job(run, Step.PLAN, complete=True, over=True, active=0)
-    run, plan = pass_invocation(run, later(LIMIT + 9), source=src, jobs=[planned])
+    run, decision = pass_invocation(run, later(LIMIT + 9), source=src, jobs=[planned])
     assert summary(run)[0] == "Unknown"
-    assert len(made(plan)) == 1
+    assert len(made(decision)) == 1
 
 
 def test_why_a_run_has_no_pod() -> None:
@@ -152,17 +158,17 @@ def test_why_a_run_has_no_pod() -> None:
     after, _ = pass_invocation(run, later(20), **seen)
     assert summary(after) == ("Unknown", "PodRefused")
     assert QUOTA in message(after)
-    over, plan = pass_invocation(after, later(LIMIT), **seen)
+    over, decision = pass_invocation(after, later(LIMIT), **seen)
     assert summary(over) == ("False", "PodRefused")
-    assert plan.actions == [Delete("Job", job.name, job.uid)]
+    assert decision.actions == [Delete("Job", job.name, job.uid)]
 
 
 def test_why_a_check_has_no_pod() -> None:
     asked, _ = pass_source(source())
     job = check_job(asked)
-    early, plan = pass_source(asked, later(1), jobs=[job])
+    early, decision = pass_source(asked, later(1), jobs=[job])
     assert summary(early) == ("Unknown", "Checking")
-    assert plan.requeue_after == 14
+    assert decision.requeue_after == 14
     after, _ = pass_source(asked, later(15), jobs=[job], no_pods={job.name: QUOTA})
     assert summary(after) == ("False", "PodRefused")
     assert QUOTA in message(after)
@@ -177,10 +183,10 @@ def test_why_a_check_has_no_pod() -> None:
 )
 def test_a_run_in_a_queue_is_calm_and_has_time(fields: dict[str, Any]) -> None:
     src, run, job = going(active=0, **fields)
-    after, plan = pass_invocation(run, later(9 * LIMIT), source=src, jobs=[job])
+    after, decision = pass_invocation(run, later(9 * LIMIT), source=src, jobs=[job])
     assert summary(after) == ("Unknown", "Queued")
     assert fields.get("suspended_since", "suspended") in message(after)
-    assert [e.type for e in plan.events] == ["Normal"]
+    assert [e.type for e in decision.events] == ["Normal"]
     goes, _ = pass_invocation(after, later(9 * LIMIT + 1), source=src, jobs=[step_job(run)])
     assert goes.status.starting_since == "2026-11-24T21:00:01Z"
 
@@ -194,9 +200,11 @@ def test_a_pod_in_a_queue_is_calm_and_has_time() -> None:
 
 def test_a_check_in_a_queue_is_calm() -> None:
     asked, _ = pass_source(source())
-    after, plan = pass_source(asked, later(900), jobs=[check_job(asked, suspended=True, active=0)])
+    after, decision = pass_source(
+        asked, later(900), jobs=[check_job(asked, suspended=True, active=0)]
+    )
     assert summary(after) == ("Unknown", "Queued")
-    assert [e.type for e in plan.events] == ["Normal"]
+    assert [e.type for e in decision.events] == ["Normal"]
     again, _ = pass_source(after, later(901), jobs=[check_job(asked, created=later(900))])
     assert summary(again) == ("Unknown", "Checking")
 
@@ -216,8 +224,8 @@ def test_what_holds_a_job_is_read() -> None:
 def test_a_check_asks_for_the_job_of_a_run_first() -> None:
     resources = {"requests": {"memory": "3Gi"}}
     template = {"jobTemplate": {"parallelism": 3, "resources": resources}}
-    _, plan = pass_source(source(spec=template))
-    trial, check = plan.actions
+    _, decision = pass_source(source(spec=template))
+    trial, check = decision.actions
     assert isinstance(trial, TryJob)
     assert isinstance(check, CreateJob)
     assert trial.manifest["spec"]["completionMode"] == "Indexed"
@@ -227,25 +235,25 @@ def test_a_check_asks_for_the_job_of_a_run_first() -> None:
 
 
 def test_a_source_whose_runs_are_refused_is_stalled_until_it_changes() -> None:
-    asked, plan = pass_source(source())
-    refused = refusal(plan, final=True)
-    after, plan = pass_source(asked, refused=refused)
+    asked, decision = pass_source(source())
+    refused = rejection(decision, final=True)
+    after, decision = pass_source(asked, refused=refused)
     assert summary(after) == ("False", "JobRefused")
     assert after.status.conditions[1].type == "Stalled"
-    assert plan.actions == []
+    assert decision.actions == []
     edited = after.model_copy(
         update={"metadata": after.metadata.model_copy(update={"generation": 2})}
     )
-    again, plan = pass_source(edited, refused=refused)
+    again, decision = pass_source(edited, refused=refused)
     assert summary(again) == ("Unknown", "Checking")
-    assert len(made(plan)) == 1
+    assert len(made(decision)) == 1
 
 
 def test_a_source_whose_runs_a_quota_refuses_asks_again() -> None:
-    asked, plan = pass_source(source())
-    after, plan = pass_source(asked, refused=refusal(plan, final=False))
+    asked, decision = pass_source(source())
+    after, decision = pass_source(asked, refused=rejection(decision, final=False))
     assert summary(after) == ("False", "JobRefused")
-    assert [type(action) for action in plan.actions] == [TryJob, CreateJob]
+    assert [type(action) for action in decision.actions] == [TryJob, CreateJob]
     assert after.status.conditions[1].type == "Reconciling"
 
 
@@ -262,5 +270,5 @@ def test_the_time_to_start_of_an_old_configuration_is_the_default() -> None:
 
 
 def test_a_ready_source_asks_for_nothing() -> None:
-    _, plan = pass_source(ready_source())
-    assert plan.actions == []
+    _, decision = pass_source(ready_source())
+    assert decision.actions == []

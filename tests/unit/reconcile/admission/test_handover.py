@@ -52,6 +52,6 @@ def test_a_grant_waits_for_the_end_of_the_former(number: int) -> None:
     left: dict[str, Any] = {"jobs": [job], "pods": [pod(job)]}
     left["jobs"] = [replace(job, over=number == 1)]
     runs = [waiting("a")]
-    after, plan = pass_source(ready_source(), invocations=runs, granted="uid-a", **left)
+    after, decision = pass_source(ready_source(), invocations=runs, granted="uid-a", **left)
     assert after.status.active_invocation is None
-    assert plan.requeue_after == LOOK_AGAIN
+    assert decision.requeue_after == LOOK_AGAIN
