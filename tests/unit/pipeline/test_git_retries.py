@@ -9,7 +9,7 @@ import pytest
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
-from chroma_sync.pipeline.fetch import host_retries as patience_module
+from chroma_sync.pipeline.fetch import host_retries
 from chroma_sync.pipeline.fetch.git import command as git_command
 from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from fakes.git_host import GitHost, PacksInSilence, PacksSlowly, Unwell
@@ -65,7 +65,7 @@ def test_without_patience_it_is_told_at_once(host: GitHost, tmp_path: Path) -> N
 
 
 def test_patience_ends(host: GitHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience_module, "_BACKOFF_LAST", 0.2)
+    monkeypatch.setattr(host_retries, "_BACKOFF_LAST", 0.2)
     host.trouble = [502] * 1000
     with pytest.raises(Temporary, match="HTTP status 502"):
         source(
