@@ -81,9 +81,7 @@ class Ledger:
         self._writing = Lock()
         self.knows_first = False
         self.revision = ""  # that was listed whole; empty before
-        self.unread = (
-            0  # late documents of which nobody knows the final key, nor whether they stand
-        )
+        self.unread = 0  # late documents of which nobody knows by which key they stand, if any
         self.refused = 0  # documents, by the model or by Chroma; of other pods' too, once accepted
 
     def close(self) -> None:
@@ -124,14 +122,10 @@ class Ledger:
         return self._documents("verdict IS NULL AND late")
 
     def _documents(self, which: str) -> Iterator[Document]:
-        last = 0
-        columns = "n, ref, sha, state, known, chunk_count IS NOT NULL"
-        where = f"n > ? AND {which}"
-        question = f"SELECT {columns} FROM document WHERE {where} ORDER BY n LIMIT ?"  # noqa: S608
-        while rows := self._rows(question, (last, _PAGE)):
-            for _, ref, sha, state, known, is_whole in rows:
+        columns = "ref, sha, state, known, chunk_count IS NOT NULL"
+        for page in self._pages(columns, which, _PAGE):
+            for ref, sha, state, known, is_whole in page:
                 yield Document(_decoded(ref), sha.hex(), state or "", known, bool(is_whole))
-            last = rows[-1][0]
 
     def complete(self, document: Document, ref: Ref) -> bool:
         """Take in what opening has told of a late document. False, and nothing is taken in, when
@@ -174,14 +168,8 @@ class Ledger:
     def states(self, size: int) -> Iterator[dict[str, str]]:
         """The documents that may have records in a known state, in batches: the state by the hash
         of the key."""
-        last = 0
-        while rows := self._rows(
-            "SELECT n, sha, state FROM document WHERE n > ? AND state IS NOT NULL AND NOT late"
-            " ORDER BY n LIMIT ?",
-            (last, size),
-        ):
-            yield {sha.hex(): state for _, sha, state in rows}
-            last = rows[-1][0]
+        for page in self._pages("sha, state", "state IS NOT NULL AND NOT late", size):
+            yield {sha.hex(): state for sha, state in page}
 
     def load_chunk_counts(self, counts: Mapping[str, int | None]) -> None:
         """Take in of documents, by the hash of the key, how many chunks they have when they stand
@@ -240,15 +228,12 @@ class Ledger:
         """All documents, a page at a time; `undecided`: those that are not whole and have no
         verdict. They may be settled meanwhile."""
         which = "chunk_count IS NULL AND verdict IS NULL" if undecided else "TRUE"
-        columns = "n, sha, state, verdict, chunk_count IS NOT NULL, stood"
-        question = f"SELECT {columns} FROM document WHERE n > ? AND {which} ORDER BY n LIMIT ?"  # noqa: S608
-        last = 0
-        while rows := self._rows(question, (last, _PAGE)):
+        columns = "sha, state, verdict, chunk_count IS NOT NULL, stood"
+        for page in self._pages(columns, which, _PAGE):
             yield [
                 Line(sha, state or "", verdict and Verdict(verdict), bool(is_whole), bool(stood))
-                for _, sha, state, verdict, is_whole, stood in rows
+                for sha, state, verdict, is_whole, stood in page
             ]
-            last = rows[-1][0]
 
     def take_over(self, verdicts: Iterable[tuple[Line, Verdict]]) -> None:
         """Give documents the verdicts of another pod."""
@@ -260,15 +245,10 @@ class Ledger:
     def load_ids(self, ids: Iterable[str]) -> None:
         """Take in ids of the target, once all chunk counts are known. An id that is not one of ours
         is left alone."""
-        rows = (
-            (bytes.fromhex(parts[0]), parts[1])
-            for id_ in ids
-            if (parts := id_parts(id_)) is not None
-        )
         self._do(
             "INSERT OR IGNORE INTO leftover SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM document"
             " WHERE sha = ?1 AND (chunk_count > ?2 OR verdict IS 'kept'))",
-            rows,
+            _ours(ids),
         )
 
     def leftovers(self, size: int) -> Iterator[list[str]]:
@@ -289,8 +269,7 @@ class Ledger:
 
     def spare(self, ids: Iterable[str]) -> None:
         """Some of them are not this run's to delete."""
-        rows = ((bytes.fromhex(p[0]), p[1]) for id_ in ids if (p := id_parts(id_)) is not None)
-        self._do("DELETE FROM leftover WHERE sha = ? AND n = ?", rows)
+        self._do("DELETE FROM leftover WHERE sha = ? AND n = ?", _ours(ids))
 
     def orphans(self) -> Iterator[Orphan]:
         """What is left over, which a run from nothing would not have: documents that are gone,
@@ -329,12 +308,29 @@ class Ledger:
     def _number(self, question: str) -> int:
         return int(self._db.execute(question).fetchone()[0])
 
+    def _pages(self, columns: str, which: str, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Some columns of some documents, a page at a time, in the order of the listing. They may
+        be changed meanwhile."""
+        where = f"n > ? AND {which}"
+        question = f"SELECT {columns}, n FROM document WHERE {where} ORDER BY n LIMIT ?"  # noqa: S608
+        last = 0
+        while rows := self._rows(question, (last, size)):
+            yield [row[:-1] for row in rows]
+            last = rows[-1][-1]
+
     def _rows(self, question: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         return self._db.execute(question, values).fetchall()
 
     def _do(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
         with self._writing:
             self._db.executemany(statement, rows)
+
+
+def _ours(ids: Iterable[str]) -> Iterator[tuple[bytes, int]]:
+    """The hash of the document's key and the chunk's number, of those ids that are ours."""
+    for id_ in ids:
+        if (parts := id_parts(id_)) is not None:
+            yield bytes.fromhex(parts[0]), parts[1]
 
 
 def _sha(document: Document) -> bytes:

@@ -45,7 +45,6 @@ class Kind(ApiModel):
     unchecked: ClassVar[frozenset[str]] = frozenset()
     # Whether several pods can share the documents of one run: each falls to one by its listed key,
     # and the listing must tell its version.
-    # and the listing must tell its version.
     divisible: ClassVar[bool] = True
     # Whether the Source names the collection of runs that name none.
     names_collection: ClassVar[bool] = False
