@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -134,13 +135,14 @@ class KubernetesCluster:
     async def read_progress(self, address: str) -> Result | None:
         return await self._progress.read(address)
 
-    async def list_all(self, kind: ListedKind) -> Listing:
-        """What exists of a kind in the namespaces that are watched; of Jobs and pods, our own."""
+    async def list_all(self, kind: ListedKind, pause: float = 0.0) -> Listing:
+        """What exists of a kind in the namespaces that are watched; of Jobs and pods, our own.
+        After each page there is a pause, in seconds: in it the operator gets on with its work."""
         api, plural = LISTED[kind]
         if not self.namespaces:
-            return await self._list(paths.everywhere(api, plural), kind)
+            return await self._list(paths.everywhere(api, plural), kind, pause)
         folders = [paths.collection(api, namespace, plural) for namespace in self.namespaces]
-        return merge([await self._list(folder, kind) for folder in folders])
+        return merge([await self._list(folder, kind, pause) for folder in folders])
 
     async def may_list(self, namespace: str) -> bool:
         """Whether all that is watched may be listed in a namespace."""
@@ -154,7 +156,7 @@ class KubernetesCluster:
                 return False
         return True
 
-    async def _list(self, path: Path, kind: ListedKind) -> Listing:
+    async def _list(self, path: Path, kind: ListedKind, pause: float) -> Listing:
         selector = LABEL_SOURCE if kind in ("Job", "Pod") else ""
         version = 0
         places, uids = set[tuple[str, str]](), set[str]()
@@ -166,6 +168,7 @@ class KubernetesCluster:
             # Page by page: most of what metadata hold are managed fields, which nobody needs.
             places.update((m["namespace"], m["name"]) for m in found)
             uids.update(m["uid"] for m in found)
+            await asyncio.sleep(pause)
         return Listing(version, frozenset(places), frozenset(uids))
 
     async def unserved(self) -> frozenset[str]:

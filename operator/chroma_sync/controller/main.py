@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -33,6 +34,7 @@ SERVED_PERIOD = 1.0  # seconds
 LEASE = "chroma-sync-operator"
 SYNC_PERIOD = 0.2
 LIST_PERIOD = 60.0
+LIST_PAUSE = 0.1  # seconds between pages; the API server keeps the state of a list for minutes
 LISTED: tuple[ListedKind, ...] = ("Source", "Invocation", "Job", "Pod")
 SYNC_LOOKS = 25  # after so many, what exists is asked for once more
 
@@ -136,6 +138,9 @@ async def _work(
             group.create_task(_keep(leadership, health))
             health.waits_for = "the watches"
             await _synced(cluster, cache, watched)
+            # What is there by now stays: a collector that looked at all of it again and again would
+            # hold up everything for some tenths of a second.
+            gc.freeze()
             logger.info("reconciling")
             health.working = True
             group.create_task(queue.run())
@@ -204,7 +209,7 @@ async def _drop_missing(cluster: KubernetesCluster, cache: Cache, queue: WorkQue
         await asyncio.sleep(LIST_PERIOD)
         for kind in LISTED:
             try:
-                there = await cluster.list_all(kind)
+                there = await cluster.list_all(kind, LIST_PAUSE)
             except ClusterError as error:
                 logger.warning("the objects could not be listed: %s", error)
                 continue

@@ -81,6 +81,15 @@ class Cluster:
         items: list[Object] = answer.json()["items"]
         return items
 
+    def watch(self, kind: str, namespace: str, seconds: int) -> Iterator[Object]:
+        """The objects of one kind as they are made and changed, for so many seconds at most."""
+        query = {"watch": "1", "timeoutSeconds": str(seconds)}
+        path = _PATHS[kind].format(ns=namespace)
+        with self._http.stream("GET", path, params=query, timeout=seconds + 30) as answer:
+            answer.raise_for_status()
+            for line in answer.iter_lines():
+                yield json.loads(line)["object"]
+
     def create(self, kind: str, namespace: str, item: Object) -> Object:
         """Create an object. Returns it as it stands."""
         answer = self._http.post(_PATHS[kind].format(ns=namespace), json=item)
