@@ -39,7 +39,7 @@ class DictionarySource(Kind):
     def secrets(self) -> Mapping[SecretUse, SecretMount | None]:
         return {SecretUse.SOURCE: SecretMount.of(self.key_secret_ref, SecretKey.TOKEN)}
 
-    def problem(self, run: DictionaryRun | None, target_policy: str | None) -> str | None:
+    def problem(self, run: DictionaryRun | None) -> str | None:
         if run is None or any(key.startswith(run.prefix) for key in self.documents):
             return None
         return "spec.dictionary.prefix: no document of the Source begins so. Choose another one."

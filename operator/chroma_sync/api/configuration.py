@@ -12,12 +12,12 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, ValidationError
 
 from chroma_sync.api.contract import SEAL_MAX, SecretKey
-from chroma_sync.api.invocation import Invocation
+from chroma_sync.api.invocation import Invocation, InvocationSpec
 from chroma_sync.api.kinds.kind import Kind
 from chroma_sync.api.kinds.origin import members, origin_of
 from chroma_sync.api.kinds.union import RunMembers, SourceMembers
 from chroma_sync.api.meta import ApiModel, secret_name
-from chroma_sync.api.source import Chunking, JobTemplate, Source
+from chroma_sync.api.source import Chunking, JobTemplate, Source, SourceSpec
 
 # All is bounded, for a configuration has to fit into a ConfigMap (1 MiB), and into the status of an
 # Invocation with all else that the status holds (1.5 MiB: what etcd takes).
@@ -210,13 +210,19 @@ def _server(source: Source, settings: Settings) -> ChromaServer:
     )
 
 
+def target_collection(source: SourceSpec, invocation: InvocationSpec) -> str:
+    """The collection that a run writes to; empty when neither names one."""
+    return invocation.target_collection_name or origin_of(source).default_collection() or ""
+
+
 def _identity(source: Source, invocation: Invocation) -> RunIdentity:
     spec, last = invocation.spec, source.status.last_finished_collection
+    shares = origin_of(source.spec).shares_collection
     return RunIdentity(
         uid=invocation.metadata.uid or "",
         name=invocation.metadata.name,
-        collection=spec.target_collection_name or "",
-        target_policy=spec.target_policy or "Create",
+        collection=target_collection(source.spec, spec),
+        target_policy="Update" if shares else spec.target_policy or "Create",
         previous_collection=last.name if last else None,
         allow_mass_delete=spec.allow_mass_delete,
         **members(RunMembers, spec),

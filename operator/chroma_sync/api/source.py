@@ -228,8 +228,8 @@ _MEMBERS: Final = tuple(kind.member for kind in KINDS)
 _ONE_KIND: Final = f"exactly one of {names('and')} must be set in spec"
 _KIND_KEPT: Final = " && ".join(f"has(self.{m}) == has(oldSelf.{m})" for m in _MEMBERS)
 # The kinds whose Sources name the collection of runs that name none, and the others.
-_NAMING: Final = tuple(kind for kind in KINDS if kind.names_collection)
-_NOT_NAMING: Final = tuple(kind for kind in KINDS if not kind.names_collection)
+_NAMING: Final = tuple(kind for kind in KINDS if kind.shares_collection)
+_NOT_NAMING: Final = tuple(kind for kind in KINDS if not kind.shares_collection)
 
 
 class SourceSpec(SourceMembers):

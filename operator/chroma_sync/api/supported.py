@@ -65,7 +65,7 @@ def invalid_for_source(source: SourceSpec, invocation: InvocationSpec) -> str | 
     """The first thing that keeps an Invocation from running over its Source, and what to do; None
     when it fits."""
     origin = origin_of(source)
-    if invocation.target_collection_name is None and not origin.names_collection:
+    if invocation.target_collection_name is None and not origin.shares_collection:
         return (
             f"spec.targetCollectionName: is missing: a run over {origin.article} {origin.member} "
             "Source needs it. Name the collection to write to."
@@ -76,4 +76,9 @@ def invalid_for_source(source: SourceSpec, invocation: InvocationSpec) -> str | 
                 f"spec.{kind.member}: is for runs over {kind.article} {kind.member} Source, and "
                 "this one is not. Leave it out."
             )
-    return origin.problem(run_of(invocation, type(origin)), invocation.target_policy)
+    if origin.shares_collection and invocation.target_policy == "Create":
+        return (
+            f"spec.targetPolicy: is Create, but runs over {origin.article} {origin.member} Source "
+            "always update. Leave it out."
+        )
+    return origin.problem(run_of(invocation, type(origin)))

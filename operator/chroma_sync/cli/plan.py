@@ -23,6 +23,7 @@ from chroma_sync.pipeline.errors import Stopped, Unusable
 from chroma_sync.pipeline.forecast import Forecast, forecast
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import StopSignal
+from chroma_sync.pipeline.run import identity_of
 
 _TYPES_SHOWN = 12
 # Who writes to a collection last, of the Invocations so far; by tenant, database and name.
@@ -49,12 +50,12 @@ def plan_files(arguments: argparse.Namespace) -> int:
 def _plan_one(arguments: argparse.Namespace, job: Job, stop: StopSignal, written: _Written) -> None:
     with job_tools(arguments, job, stop, Progress(), 0.0) as tools:
         found = forecast(tools)
-    invocation = job.invocation
-    name = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
+    invocation, collection = job.invocation, identity_of(tools.configuration).collection
+    name = f"{invocation.metadata.name} into {collection}"
     print(_summary(name, found), flush=True)
     tell_notes(job, found.notes)
     chroma, database = tools.configuration.chroma, tools.configuration.database
-    target = chroma.tenant, database, invocation.spec.target_collection_name
+    target = chroma.tenant, database, collection
     if target in written:
         before = f"It comes after Invocation {written[target]} into the same collection"
         print(f"  {before}, which is not counted here.", flush=True)

@@ -21,6 +21,7 @@ from chroma_sync.api.configuration import (
     ModelNotServedError,
     Settings,
     resolve,
+    target_collection,
 )
 from chroma_sync.api.contract import Result
 from chroma_sync.api.invocation import Invocation
@@ -244,7 +245,8 @@ def _run_one(
 ) -> None:
     invocation = job.invocation
     progress = Progress(report, run=invocation.metadata.name)
-    title = f"{invocation.metadata.name} into {invocation.spec.target_collection_name}"
+    into = target_collection(job.source.spec, invocation.spec)
+    title = f"{invocation.metadata.name} into {into}"
     with (
         Display(title, progress.result) as display,
         job_tools(arguments, job, stop, progress, RATE_LIMIT_SECONDS) as tools,

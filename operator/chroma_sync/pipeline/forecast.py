@@ -15,7 +15,7 @@ from chroma_sync.pipeline.deletes import too_many_go
 from chroma_sync.pipeline.document import Item
 from chroma_sync.pipeline.existing import load_orphans, load_target
 from chroma_sync.pipeline.hash_set import HashSet
-from chroma_sync.pipeline.index.claim import begun_revision, check_ownership
+from chroma_sync.pipeline.index.claim import begun_revision
 from chroma_sync.pipeline.index.existing_vectors import ExistingVectors
 from chroma_sync.pipeline.listing import meet_all
 from chroma_sync.pipeline.previous import reusable_previous, settled_golden
@@ -93,8 +93,8 @@ def forecast(tools: Toolbox) -> Forecast:
     target = tools.database.find(run.identity.collection)
     begun = None
     if target is not None:
-        check_ownership(target, run.claim)
-        begun = begun_revision(target.metadata, run.identity.uid)
+        run.hold.check(target, run.claim)
+        begun = begun_revision(run.hold, target.metadata, run.identity.uid)
     result = Forecast(begun or tools.connector.resolve())
     tools.connector.prepare(result.revision)
     previous = reusable_previous(run, settled_golden(run, tools.space, target))

@@ -54,14 +54,13 @@ def reusable_previous(run: Run, golden: Vectors) -> Collection | None:
 
 def _kept(run: Run, target: Collection) -> Vectors | None:
     kept = golden_vectors(target.metadata)
-    if kept is None and target.metadata.get("embedding_config") == run.configs.embedding:
+    if kept is None and run.hold.must_have_golden(target.metadata, run.configs.embedding):
         message = (
             f"Collection {target.name!r} has lost its golden vectors (embedding_golden_... in its "
             "metadata), so nobody can tell which model made it. It was left untouched. Choose "
             "another spec.targetCollectionName."
         )
         raise Misconfigured(Reason.EMBEDDING_MISMATCH, message)
-    # One of an earlier release has none: all its records are written anew.
     return kept
 
 

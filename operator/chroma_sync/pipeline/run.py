@@ -16,15 +16,9 @@ from chroma_sync.pipeline.chunk import CHUNKER_VERSION
 from chroma_sync.pipeline.embed import EMBEDDING_RULE_VERSION
 from chroma_sync.pipeline.errors import Misconfigured, Temporary
 from chroma_sync.pipeline.index.chroma import Collection, Database
-from chroma_sync.pipeline.index.claim import (
-    ATTEMPT,
-    Claim,
-    CollectionOwner,
-    finished,
-    is_finished_by,
-    run_revision,
-)
+from chroma_sync.pipeline.index.claim import Claim, CollectionOwner, Fence, Hold, OwnHold
 from chroma_sync.pipeline.index.records import Configs, short_hash
+from chroma_sync.pipeline.index.shared import SharedHold
 from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.reading import TEXT_RULE_VERSION
 from chroma_sync.pipeline.shards import WHOLE, Shard
@@ -37,13 +31,14 @@ _OWNER_SECONDS = 3.0
 class Run:
     """One run into one collection, made once a step, by `start` or `resume`.
 
-    `claim` is what it says of itself on the collection, and whether it may update a finished one.
-    `configs` are the hashes that stand on its records. `shard` is the part of the list that this
-    pod has. `attempt` is set once this pod begins to finish."""
+    `claim` is what it says of itself on the collection, and whether it may update a finished one;
+    `hold` is how it says so. `configs` are the hashes that stand on its records. `shard` is the
+    part of the list that this pod has. `attempt` is set once this pod begins to finish."""
 
     identity: RunIdentity
     database: Database
     claim: Claim
+    hold: Hold
     configs: Configs
     shard: Shard = WHOLE
     attempt: str = ""
@@ -52,23 +47,27 @@ class Run:
         """The collection, which must still be this run's, in this attempt, and not done. Raises
         `Misconfigured` when the run has lost it, and `Temporary` when another pod of the run
         finishes it by now, or has done so."""
-        collection = _held(self.database, self.identity)
-        if is_finished_by(collection, self.identity.uid):
+        return self._own()[0]
+
+    def _own(self) -> tuple[Collection, Fence]:
+        collection, fence = _held(self.database, self.identity, self.hold)
+        if fence is None:
+            raise _lost(self.identity, "has lost its metadata")
+        if self.hold.is_done(collection.metadata):
             message = f"Another pod of this run has finished {collection.name!r}."
             raise Temporary(Reason.RUN_LOST, message)
-        if self.attempt and collection.metadata.get(ATTEMPT) != self.attempt:
+        if self.attempt and fence.attempt != self.attempt:
             message = f"Another pod of this run finishes collection {collection.name!r} by now."
             raise Temporary(Reason.RUN_LOST, message)
-        return collection
+        return collection, fence
 
     def planned(self) -> Collection:
         """The collection, for which this pod must make the same records as plan said. If its image
         or the model's server was changed in mid-run, finish would take every document for a
         leftover. Raises `Misconfigured`, and what `own` raises."""
-        collection, configs = self.own(), self.configs
-        metadata = collection.metadata
-        said = metadata.get("document_config"), metadata.get("embedding_config")
-        if said != (configs.document, configs.embedding):
+        collection, fence = self._own()
+        said = fence.document_config, fence.embedding_config
+        if said != (self.configs.document, self.configs.embedding):
             message = (
                 f"The worker's release or the model's server was changed while collection "
                 f"{collection.name!r} was being written. Apply the Invocation again."
@@ -76,18 +75,24 @@ class Run:
             raise Misconfigured(Reason.COLLECTION_MODEL_MISMATCH, message)
         return collection
 
+    def lacks_plan(self) -> bool:
+        """Whether what plan has said on the collection was undone, by another run's write into a
+        shared one, so that it must be said again. Raises `Misconfigured` when the run has lost the
+        collection."""
+        return _held(self.database, self.identity, self.hold)[1] is None
+
     def begin_attempt(self) -> None:
         """From here on only this pod may delete and mark, until another one says the same. Raises
         what `planned` raises."""
         collection, attempt = self.planned(), uuid.uuid4().hex
-        collection.replace_metadata({**collection.metadata, ATTEMPT: attempt})
+        self.hold.begin_attempt(collection, attempt)
         self.attempt = attempt
 
     def mark_finished(self) -> Collection:
         """Set the finished mark. Raises what `own` raises."""
         collection = self.own()
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        collection.replace_metadata(finished(collection.metadata, self.identity.uid, now))
+        self.hold.mark_finished(collection, now)
         return collection
 
     @contextmanager
@@ -114,11 +119,9 @@ class Run:
 def done(tools: Toolbox) -> Collection | None:
     """The collection of a run that has set its mark already; None of any other run. A pod died
     between the mark and its exit: nobody is asked anything any more."""
-    identity = identity_of(tools.configuration)
-    collection = tools.database.find(identity.collection)
-    if collection is None or not is_finished_by(collection, identity.uid):
-        return None
-    return collection
+    collection = tools.database.find(identity_of(tools.configuration).collection)
+    is_done = collection is not None and hold_of(tools).is_done(collection.metadata)
+    return collection if is_done else None
 
 
 def start(tools: Toolbox, shard: Shard = WHOLE) -> Run:
@@ -135,14 +138,22 @@ def start(tools: Toolbox, shard: Shard = WHOLE) -> Run:
         document_config=configs.document,
         update=identity.target_policy == "Update",
     )
-    return Run(identity, tools.database, claim, configs, shard)
+    return Run(identity, tools.database, claim, hold_of(tools), configs, shard)
 
 
 def resume(tools: Toolbox, shard: Shard = WHOLE) -> Run:
     """The run of a step after plan. One that has lost its collection raises `Misconfigured` at
     once, and waits for no model."""
-    _held(tools.database, identity_of(tools.configuration))
+    _held(tools.database, identity_of(tools.configuration), hold_of(tools))
     return start(tools, shard)
+
+
+def hold_of(tools: Toolbox) -> Hold:
+    """How the run of a step holds its collection."""
+    configuration, run = tools.configuration, identity_of(tools.configuration).uid
+    if configuration.origin.shares_collection:
+        return SharedHold(tools.database, owner_of(configuration), run)
+    return OwnHold(run)
 
 
 def identity_of(configuration: Configuration) -> RunIdentity:
@@ -158,23 +169,31 @@ def owner_of(configuration: Configuration) -> CollectionOwner:
     return CollectionOwner(configuration.source, origin.member, origin.address())
 
 
-def revision_of(collection: Collection) -> str:
-    """What plan has written on the collection. Raises `Misconfigured` when it is lost."""
-    revision = run_revision(collection.metadata)
-    if not revision:
+def revision_of(hold: Hold, collection: Collection) -> str:
+    """What plan has written on the collection; empty where the source has no revisions. Raises
+    `Misconfigured` when it is lost."""
+    fence = hold.fence(collection.metadata)
+    if fence is None or not fence.run:
         message = f"Collection {collection.name!r} has lost its metadata; this run has stopped."
         raise Misconfigured(Reason.RUN_LOST, message)
-    return revision
+    return fence.revision
 
 
-def _held(database: Database, identity: RunIdentity) -> Collection:
-    """The collection that this run has claimed. Raises `Misconfigured` when it has lost it."""
+def _held(database: Database, identity: RunIdentity, hold: Hold) -> tuple[Collection, Fence | None]:
+    """The collection that this run has claimed, and what stands there of the run. Raises
+    `Misconfigured` when it has lost it."""
     collection = database.find(identity.collection)
-    if collection is None or collection.metadata.get("run") != identity.uid:
-        what = "was deleted" if collection is None else "was taken over by another run"
-        message = f"Collection {identity.collection!r} {what}; this run has stopped."
-        raise Misconfigured(Reason.RUN_LOST, message)
-    return collection
+    if collection is None:
+        raise _lost(identity, "was deleted")
+    fence = hold.standing(collection)
+    if fence is not None and fence.run != identity.uid:
+        raise _lost(identity, "was taken over by another run")
+    return collection, fence
+
+
+def _lost(identity: RunIdentity, what: str) -> Misconfigured:
+    message = f"Collection {identity.collection!r} {what}; this run has stopped."
+    return Misconfigured(Reason.RUN_LOST, message)
 
 
 def _measured_configs(tools: Toolbox) -> Configs:

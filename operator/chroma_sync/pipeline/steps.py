@@ -16,7 +16,7 @@ from chroma_sync.pipeline.embed import Model, Vectors
 from chroma_sync.pipeline.errors import RevisionGone, Temporary, Unusable
 from chroma_sync.pipeline.existing import load_orphans, load_target
 from chroma_sync.pipeline.index.chroma import Collection
-from chroma_sync.pipeline.index.claim import begun_revision, check_ownership, claimed
+from chroma_sync.pipeline.index.claim import Hold, begun_revision
 from chroma_sync.pipeline.index.existing_vectors import ExistingVectors
 from chroma_sync.pipeline.index.golden import golden_metadata
 from chroma_sync.pipeline.indexing import Indexing, check_refused
@@ -24,7 +24,7 @@ from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.listing import meet_all
 from chroma_sync.pipeline.previous import reusable_previous, settled_golden
 from chroma_sync.pipeline.progress import Progress
-from chroma_sync.pipeline.run import Run, done, resume, revision_of, start
+from chroma_sync.pipeline.run import Run, done, hold_of, resume, revision_of, start
 from chroma_sync.pipeline.seal import Seal
 from chroma_sync.pipeline.shards import WHOLE, Shard, accept, sealed
 from chroma_sync.pipeline.stream import Stream
@@ -74,7 +74,7 @@ def work(tools: Toolbox, shard: Shard = WHOLE) -> None:
             this = resume(tools, shard)
             _work(tools, this, ledger, _open(tools, this))
         else:
-            _tell_revision(tools, collection)
+            _tell_revision(tools, hold_of(tools), collection)
         tools.progress.seal = str(sealed(ledger))
 
 
@@ -95,14 +95,16 @@ def finish(tools: Toolbox) -> None:
 def _plan(tools: Toolbox, this: Run, gone: str | None = None) -> None:
     """A revision that the run began with is kept, unless it is the one that is `gone`."""
     identity, existing = this.identity, tools.database.find(this.identity.collection)
-    begun = begun_revision(existing.metadata, identity.uid) if existing is not None else None
+    begun = None
+    if existing is not None:
+        begun = begun_revision(this.hold, existing.metadata, identity.uid)
     revision = begun if begun and begun != gone else tools.connector.resolve()
     if existing is not None:
-        check_ownership(existing, this.claim)
+        this.hold.check(existing, this.claim)
     golden = golden_metadata(settled_golden(this, tools.space, existing))
-    name = identity.collection
-    collection = claimed(tools.database, name, this.claim, revision, golden, gone)
-    _tell_revision(tools, collection)
+    claim, name = this.claim, identity.collection
+    collection = this.hold.claimed(tools.database, name, claim, revision, golden, gone)
+    _tell_revision(tools, this.hold, collection)
 
 
 def _work(tools: Toolbox, this: Run, ledger: Ledger, golden: Vectors) -> None:
@@ -118,14 +120,16 @@ def _open(tools: Toolbox, this: Run) -> Vectors:
     """Open the revision that plan has chosen. When it is gone it is planned again: nothing is
     finished yet, and finish brings in what shards have brought from another revision. Returns the
     golden vectors of the collection, with which the model agrees."""
+    if this.lacks_plan():
+        _plan(tools, this)
     collection = this.planned()
-    revision = _tell_revision(tools, collection)
+    revision = _tell_revision(tools, this.hold, collection)
     golden = settled_golden(this, tools.space, collection)
     try:
         tools.connector.prepare(revision)
     except RevisionGone:
         _plan(tools, this, gone=revision)
-        tools.connector.prepare(_tell_revision(tools, this.own()))
+        tools.connector.prepare(_tell_revision(tools, this.hold, this.own()))
     return golden
 
 
@@ -135,7 +139,7 @@ def _finish(tools: Toolbox, this: Run, ledger: Ledger) -> Collection:
     only what has a verdict goes."""
     collection = this.own()
     settled_golden(this, tools.space, collection)
-    if ledger.revision != _tell_revision(tools, collection):
+    if ledger.revision != _tell_revision(tools, this.hold, collection):
         message = f"Collection {collection.name!r} was planned again meanwhile, by another pod."
         raise Temporary(Reason.RUN_LOST, message)
     _look_again(tools, this, ledger, collection)
@@ -217,14 +221,14 @@ def _embed_threads(model: Model, pods: int) -> int:
     return max(1, min(_EMBED_THREADS_MAX, ours))
 
 
-def _tell_revision(tools: Toolbox, collection: Collection) -> str:
-    tools.progress.revision = revision = revision_of(collection)
+def _tell_revision(tools: Toolbox, hold: Hold, collection: Collection) -> str:
+    tools.progress.revision = revision = revision_of(hold, collection)
     return revision
 
 
 def _tell(tools: Toolbox, collection: Collection) -> None:
     """What a finished run has come to."""
-    _tell_revision(tools, collection)
+    _tell_revision(tools, hold_of(tools), collection)
     tools.progress.collection = CollectionStatus(
         name=collection.name, id=collection.id, records=collection.count()
     )

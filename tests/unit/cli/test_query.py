@@ -101,6 +101,7 @@ def test_copies_of_a_text_take_no_places(collection: Collection) -> None:
     [
         ({"topic": "bread"}, ""),
         ({"run": "1", "finished_ingest": True}, ""),
+        ({"shared": True, "run.0123456789abcdef": "{}"}, ""),
         ({"run": "1"}, "Collection 'shop' is not finished: documents are missing"),
         (
             {"run": "1", "finished_ingest": True, "updating_to": "abc"},

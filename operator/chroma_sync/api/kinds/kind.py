@@ -46,8 +46,10 @@ class Kind(ApiModel):
     # Whether several pods can share the documents of one run: each falls to one by its listed key,
     # and the listing must tell its version.
     divisible: ClassVar[bool] = True
-    # Whether the Source names the collection of runs that name none.
-    names_collection: ClassVar[bool] = False
+    # Whether runs bring their documents into a collection that other Sources may share, and that is
+    # never marked as finished. The Source of such a kind names that of runs that name none
+    # (`default_collection`); those of all others have their collections for themselves.
+    shares_collection: ClassVar[bool] = False
 
     @abstractmethod
     def address(self) -> str:
@@ -61,7 +63,11 @@ class Kind(ApiModel):
         """The Secrets that a pod may see."""
         return {}
 
-    def problem(self, run: Any, target_policy: str | None) -> str | None:
+    def default_collection(self) -> str | None:
+        """The collection of runs that name none, of a kind that shares collections."""
+        return None
+
+    def problem(self, run: Any) -> str | None:
         """What keeps an Invocation from running over this Source, and what to do; None when it
         fits. `run` is the Invocation's member of this kind."""
         return None

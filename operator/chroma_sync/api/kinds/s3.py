@@ -34,7 +34,7 @@ class S3Source(Kind):
     article: ClassVar = "an"
     connector: ClassVar = "chroma_sync.pipeline.fetch.s3"
     address_field: ClassVar = "bucketName"
-    names_collection: ClassVar = True
+    shares_collection: ClassVar = True
 
     bucket_name: Annotated[
         str,
@@ -97,15 +97,13 @@ class S3Source(Kind):
         if self.queue_url is not None:
             yield "queueUrl", self.queue_url
 
-    def problem(self, run: S3Run | None, target_policy: str | None) -> str | None:
+    def default_collection(self) -> str:
+        return self.collection_name
+
+    def problem(self, run: S3Run | None) -> str | None:
         if run is None:
             return (
                 "spec.s3: is missing: a run over an s3 Source needs it. Set objectKey or all: true."
-            )
-        if target_policy == "Create":
-            return (
-                "spec.targetPolicy: is Create, but runs over an s3 Source always update. Leave it "
-                "out."
             )
         if run.object_key is not None and not run.object_key.startswith(self.path_prefix or ""):
             return (

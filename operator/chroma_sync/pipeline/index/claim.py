@@ -1,4 +1,5 @@
-"""Whose a collection is, and what it remembers about how it was made.
+"""Whose a collection is, and what it remembers about how it was made. A run of a kind that shares
+collections holds one in another way (see `index.shared`).
 
 A collection is claimed by creating it. Only plan and finish write its metadata. Chroma has no
 compare-and-set: two runs that claim at the very same moment are told apart by the `run` that stands
@@ -9,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final, Protocol
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Collection, Database, Metadata, text_metadata
 from chroma_sync.pipeline.index.golden import golden_vectors, kept_golden
 from chroma_sync.pipeline.index.records import Scalar
+
+SHARED: Final = "shared"
+"""Stands on a collection that belongs to no Source: several may bring documents into it."""
 
 ATTEMPT = "attempt"
 """Who finishes: of two pods of one run, such as one that a lost node still lets live, only the one
@@ -59,6 +64,120 @@ class Claim:
         }
 
 
+@dataclass(frozen=True)
+class Fence:
+    """What stands on a collection of the run that holds it: what it brings in, the hashes on its
+    records, and which of its pods finishes (empty: none does yet)."""
+
+    run: str
+    revision: str
+    document_config: str
+    embedding_config: str
+    attempt: str = ""
+
+
+class Hold(Protocol):
+    """How one run holds its collection. One is made for each step of it."""
+
+    def check(self, collection: Collection, claim: Claim) -> None:
+        """Refuse a collection that the run must not write to. Raises `Misconfigured`."""
+
+    def fence(self, metadata: Metadata) -> Fence | None:
+        """What stands there of the run that holds the collection, if any does."""
+
+    def is_done(self, metadata: Metadata) -> bool:
+        """Whether the run has brought everything in, and said so."""
+
+    def must_have_golden(self, metadata: Metadata, embedding_config: str) -> bool:
+        """Whether a collection that lacks its golden vectors has lost them."""
+
+    def claimed(
+        self,
+        database: Database,
+        name: str,
+        claim: Claim,
+        revision: str,
+        golden: Metadata,
+        gone: str | None,
+    ) -> Collection:
+        """Create the collection, or take it up as it stands, and say what the run brings in. A
+        retry of the same run keeps the revision that it began with, unless that is the one that is
+        `gone`; if all is done already nothing is said. `golden`: what the collection keeps of its
+        model (see `index.golden`). Raises what `check` raises."""
+
+    def standing(self, collection: Collection) -> Fence | None:
+        """The same as `fence`, after that of this run was written again if another's write has
+        undone it. None when it is not there and this step has never seen it."""
+
+    def begin_attempt(self, collection: Collection, attempt: str) -> None:
+        """Say which pod finishes, after `standing`."""
+
+    def mark_finished(self, collection: Collection, at: str) -> None:
+        """Say that all is done, after `standing`. `at`: the time, as RFC 3339 writes it."""
+
+
+class OwnHold:
+    """A collection that belongs to one Source, and that one run holds at a time."""
+
+    def __init__(self, run: str) -> None:
+        self._run = run
+
+    def check(self, collection: Collection, claim: Claim) -> None:
+        check_ownership(collection, claim)
+
+    def fence(self, metadata: Metadata) -> Fence:
+        return Fence(
+            text_metadata(metadata, "run"),
+            run_revision(metadata),
+            text_metadata(metadata, "document_config"),
+            text_metadata(metadata, "embedding_config"),
+            text_metadata(metadata, ATTEMPT),
+        )
+
+    def is_done(self, metadata: Metadata) -> bool:
+        return _is_finished_by(metadata, self._run)
+
+    def must_have_golden(self, metadata: Metadata, embedding_config: str) -> bool:
+        # One of an earlier release has none: all its records are written anew.
+        return metadata.get("embedding_config") == embedding_config
+
+    def claimed(
+        self,
+        database: Database,
+        name: str,
+        claim: Claim,
+        revision: str,
+        golden: Metadata,
+        gone: str | None,
+    ) -> Collection:
+        collection = database.find(name)
+        if collection is None:
+            collection = database.create(name, {**claim.metadata(revision), **golden})
+        check_ownership(collection, claim)
+        if not _is_finished_by(collection.metadata, claim.run):
+            begun = begun_revision(self, collection.metadata, claim.run)
+            wanted = begun if begun and begun != gone else revision
+            kept = _begun(collection.metadata, claim, wanted, golden)
+            if collection.metadata != kept:
+                collection.replace_metadata(kept)
+        return collection
+
+    def standing(self, collection: Collection) -> Fence:
+        return self.fence(collection.metadata)
+
+    def begin_attempt(self, collection: Collection, attempt: str) -> None:
+        collection.replace_metadata({**collection.metadata, ATTEMPT: attempt})
+
+    def mark_finished(self, collection: Collection, at: str) -> None:
+        collection.replace_metadata(_finished(collection.metadata, self._run, at))
+
+
+def begun_revision(hold: Hold, metadata: Metadata, run: str) -> str | None:
+    """The revision that this very run began with, when it stands on the collection."""
+    fence = hold.fence(metadata)
+    return fence.revision or None if fence is not None and fence.run == run else None
+
+
 def is_same_source(metadata: Metadata, owner: CollectionOwner) -> bool:
     """Whether a collection was made by this Source, from the address it has now."""
     theirs = (metadata.get("source"), metadata.get("source_type"), metadata.get("source_address"))
@@ -80,15 +199,16 @@ def is_unfinished(metadata: Metadata) -> bool:
     return bool(text_metadata(metadata, "run")) and not is_finished(metadata)
 
 
-def is_finished_by(collection: Collection, run: str) -> bool:
+def _is_finished_by(metadata: Metadata, run: str) -> bool:
     """Whether this very run has set the finished mark."""
-    metadata = collection.metadata
     return is_finished(metadata) and metadata.get("finished_by") == run
 
 
 def _made_by(metadata: Metadata, owner: CollectionOwner) -> str:
     """By whom a collection was made that is not of this Source as it is now."""
     source = text_metadata(metadata, "source")
+    if metadata.get(SHARED):
+        return "is shared by Sources that each have a part of its records"
     if source != owner.source:
         return f"belongs to Source {source}" if source else "was not made by a Source"
     before, now = text_metadata(metadata, "source_address"), owner.address
@@ -106,7 +226,7 @@ def check_ownership(collection: Collection, claim: Claim) -> None:
             f"Collection {collection.name!r} {_made_by(metadata, claim.owner)}. It was left "
             "untouched. Choose another spec.targetCollectionName.",
         )
-    if is_finished(metadata) and not (claim.update or is_finished_by(collection, claim.run)):
+    if is_finished(metadata) and not (claim.update or _is_finished_by(metadata, claim.run)):
         raise Misconfigured(
             Reason.COLLECTION_ALREADY_INGESTED,
             f"Collection {collection.name!r} was finished by an earlier run and was left "
@@ -134,44 +254,12 @@ def _begun(existing: Metadata, claim: Claim, revision: str, golden: Metadata) ->
     return {**existing, **claim.metadata(before), **golden, "updating_to": revision}
 
 
-def claimed(
-    database: Database,
-    name: str,
-    claim: Claim,
-    revision: str,
-    golden: Metadata,
-    gone: str | None = None,
-) -> Collection:
-    """Create the collection, or take up one of the same Source: an unfinished one, or, with
-    `claim.update`, a finished one too. `golden`: what it keeps of its model (see `index.golden`).
-
-    A retry of the same run keeps the revision that it began with, which then stands in the
-    collection's metadata, unless that is the one that is `gone`. Raises `Misconfigured` when the
-    collection is another's or finished."""
-    collection = database.find(name)
-    if collection is None:
-        collection = database.create(name, {**claim.metadata(revision), **golden})
-    check_ownership(collection, claim)
-    if not is_finished_by(collection, claim.run):
-        begun = begun_revision(collection.metadata, claim.run)
-        wanted = begun if begun and begun != gone else revision
-        kept = _begun(collection.metadata, claim, wanted, golden)
-        if collection.metadata != kept:
-            collection.replace_metadata(kept)
-    return collection
-
-
-def begun_revision(metadata: Metadata, run: str) -> str | None:
-    """The revision that this very run began with, when it stands on the collection."""
-    return run_revision(metadata) or None if metadata.get("run") == run else None
-
-
 def run_revision(metadata: Metadata) -> str:
     """The revision that the run which holds a collection brings in; empty when none is told."""
     return text_metadata(metadata, "updating_to") or text_metadata(metadata, "revision")
 
 
-def finished(metadata: Metadata, run: str, at: str) -> Metadata:
+def _finished(metadata: Metadata, run: str, at: str) -> Metadata:
     """The collection's metadata once a run is done. `at`: the time, as RFC 3339 writes it."""
     passing = ("updating_to", ATTEMPT)
     kept = {key: value for key, value in metadata.items() if key not in passing}
