@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "operator")]
 from cluster.kit import installation, servers  # noqa: E402 - found only with the path above
 from cluster.kit.cluster import Cluster, kubectl_proxy  # noqa: E402
 
-PYTEST = [str(Path(sys.executable).parent / "pytest")]
+PYTEST = [str(Path(sys.executable).parent / "pytest"), "--durations=15"]
 ALL = ["tests/cluster", "--ignore=tests/cluster/selftest"]
 SIDE_BY_SIDE = [*ALL, "-m", "not disturbs", "-n", "4"]  # conftest.py says which go together
 ALONE = [*ALL, "-m", "disturbs"]
