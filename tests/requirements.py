@@ -19,8 +19,8 @@ OPTIONS = [
 FILES = {
     "images/operator/requirements.txt": ("operator",),
     "images/worker/requirements.txt": ("worker",),
-    "tests/fakes/requirements.txt": ("worker", "laptop"),
-    "tests/requirements.txt": ("operator", "worker", "laptop", "dev"),
+    "tests/fakes/requirements.txt": ("worker", "laptop", "fakes"),
+    "tests/requirements.txt": ("operator", "worker", "laptop", "fakes", "dev"),
 }
 
 for file, extras in FILES.items():

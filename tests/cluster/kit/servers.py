@@ -1,4 +1,4 @@
-"""The servers that runs need, as pods of the fakes image: Chroma, TEI's protocol, a Git host."""
+"""The servers that runs need, as pods of the fakes image: Chroma, a TEI, a Git host, and S3."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 SLOW_MODEL = "acme/slow"
 SLOW_TEI_URL = f"http://slow-tei.{NAMESPACE}.svc:8080"
 REPOSITORY = "acme/shop"
+# S3 and SQS, by moto. Tests put objects there.
+S3_PORT = 5000
+S3_URL = f"http://s3.{NAMESPACE}.svc:{S3_PORT}"
 # A GitHub with an authority of its own, and a private repository with a history.
 GITHUB_URL = f"https://github.{NAMESPACE}.svc:{github.HTTPS_PORT}"
 PRIVATE = "acme/private"
@@ -46,6 +49,7 @@ _SERVERS: dict[str, tuple[int, str]] = {
         f"test -d /data/{REPOSITORY} || python -m fakes.repository /data/{REPOSITORY};"
         " python -m fakes.git_host /data 8418",
     ),
+    "s3": (S3_PORT, f"python -m moto.server --host 0.0.0.0 --port {S3_PORT}"),
     "github": (
         github.HTTPS_PORT,
         f"test -d /data/{PRIVATE} || python -m fakes.history /data/{PRIVATE};"

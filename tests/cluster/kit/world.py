@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
 import chromadb
 import httpx
 import numpy as np
@@ -165,6 +166,24 @@ class World:
     def records(self, name: str) -> Records:
         """Everything in a collection."""
         return read_records(self.collection(name))
+
+    # S3
+
+    @contextmanager
+    def s3(self) -> Iterator[Any]:
+        """A client of boto3's own."""
+        with port_forward(servers.NAMESPACE, "s3", servers.S3_PORT) as url:
+            client = boto3.client(
+                "s3",
+                region_name="us-east-1",
+                endpoint_url=url,
+                aws_access_key_id="tests",
+                aws_secret_access_key="tests",
+            )
+            try:
+                yield client
+            finally:
+                client.close()
 
     # TEI
 
