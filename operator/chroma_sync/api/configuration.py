@@ -7,6 +7,7 @@ run uses that copy, so a Source that is edited in mid-run changes the next run o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
@@ -80,7 +81,9 @@ class EmbeddingConfiguration(ApiModel):
 
 class RunIdentity(RunMembers):
     """Which Invocation a step works for, and into which collection. `previous_collection` is the
-    one that the Source has finished last: its vectors are taken over where the text is the same."""
+    one that the Source has finished last: its vectors are taken over where the text is the same.
+    `admitted` is when the run was, in milliseconds since 1970: it tells which of two runs of a
+    Source is the newer one."""
 
     uid: Annotated[str, Field(max_length=64)]
     name: _Name
@@ -88,6 +91,7 @@ class RunIdentity(RunMembers):
     target_policy: Literal["Create", "Update"] = "Create"
     previous_collection: _ChromaName | None = None
     allow_mass_delete: bool = False
+    admitted: int = 0
 
 
 class Configuration(SourceMembers):
@@ -167,8 +171,14 @@ def query_text(prompt: str, text: str) -> str:
     return f"Instruct: {prompt}\nQuery:{text}" if prompt else text
 
 
-def resolve(source: Source, settings: Settings, invocation: Invocation | None) -> Configuration:
-    """Put together what one step needs. Raises `ModelNotServedError`."""
+def resolve(
+    source: Source,
+    settings: Settings,
+    invocation: Invocation | None,
+    now: datetime | None = None,
+) -> Configuration:
+    """Put together what one step needs. `now`: of a run, when it is admitted. Raises
+    `ModelNotServedError`."""
     spec = source.spec
     endpoint = endpoint_for(spec.embedding.dense.model, settings.endpoints)
     document_prompt, query_prompt = _prompts(source)
@@ -186,7 +196,7 @@ def resolve(source: Source, settings: Settings, invocation: Invocation | None) -
         chunking=spec.chunking,
         job_template=spec.job_template,
         max_delete_percent=spec.max_delete_percent,
-        run=_identity(source, invocation) if invocation is not None else None,
+        run=_identity(source, invocation, now) if invocation is not None else None,
         **members(SourceMembers, spec),
     )
 
@@ -215,7 +225,7 @@ def target_collection(source: SourceSpec, invocation: InvocationSpec) -> str:
     return invocation.target_collection_name or origin_of(source).default_collection() or ""
 
 
-def _identity(source: Source, invocation: Invocation) -> RunIdentity:
+def _identity(source: Source, invocation: Invocation, now: datetime | None) -> RunIdentity:
     spec, last = invocation.spec, source.status.last_finished_collection
     shares = origin_of(source.spec).shares_collection
     return RunIdentity(
@@ -225,5 +235,6 @@ def _identity(source: Source, invocation: Invocation) -> RunIdentity:
         target_policy="Update" if shares else spec.target_policy or "Create",
         previous_collection=last.name if last else None,
         allow_mass_delete=spec.allow_mass_delete,
+        admitted=int(now.timestamp() * 1000) if now is not None else 0,
         **members(RunMembers, spec),
     )

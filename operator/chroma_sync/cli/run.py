@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -304,7 +305,7 @@ def _configuration(
         endpoints=[Endpoint(model=source.spec.embedding.dense.model, url=url)],
     )
     try:
-        return resolve(source, settings, invocation)
+        return resolve(source, settings, invocation, datetime.now(UTC))
     except ModelNotServedError as error:
         raise Misconfigured(Reason.MODEL_NOT_SERVED, str(error)) from None
 

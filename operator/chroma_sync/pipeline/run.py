@@ -150,10 +150,11 @@ def resume(tools: Toolbox, shard: Shard = WHOLE) -> Run:
 
 def hold_of(tools: Toolbox) -> Hold:
     """How the run of a step holds its collection."""
-    configuration, run = tools.configuration, identity_of(tools.configuration).uid
-    if configuration.origin.shares_collection:
-        return SharedHold(tools.database, owner_of(configuration), run)
-    return OwnHold(run)
+    configuration, identity = tools.configuration, identity_of(tools.configuration)
+    if not configuration.origin.shares_collection:
+        return OwnHold(identity.uid)
+    source = configuration.source
+    return SharedHold(tools.database, source, identity.uid, identity.admitted)
 
 
 def identity_of(configuration: Configuration) -> RunIdentity:

@@ -136,7 +136,7 @@ def _wait(
     if active is None or active.uid != observed.invocation.metadata.uid:
         return conditions.unfinished(Reason.PENDING, _whom_it_waits_for(observed, active, name))
     try:
-        configuration = resolve(source, observed.installation, observed.invocation)
+        configuration = resolve(source, observed.installation, observed.invocation, now)
     except ModelNotServedError as error:
         return conditions.unfinished(Reason.SOURCE_NOT_READY, str(error))
     image = observed.installation.worker_image

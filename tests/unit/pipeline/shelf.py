@@ -75,6 +75,7 @@ class Shelves:
     def __init__(self, folder: Path) -> None:
         self.database = Database.embedded(folder / "chroma", "default_database")
         self._folder = folder
+        self._admitted: list[str] = []  # runs, in their order
 
     def tools(
         self,
@@ -92,8 +93,12 @@ class Shelves:
         """What one step of a run over a shelf works with."""
         scratch = self._folder / str(uuid.uuid4())
         scratch.mkdir()
+        run = run or str(uuid.uuid4())
+        if run not in self._admitted:
+            self._admitted.append(run)
         identity = RunIdentity(
-            uid=run or str(uuid.uuid4()),
+            uid=run,
+            admitted=self._admitted.index(run) + 1,
             name="run",
             collection=collection,
             target_policy="Update",

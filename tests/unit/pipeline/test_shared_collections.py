@@ -191,6 +191,10 @@ def test_what_anothers_write_undoes_is_written_again(shelves: Shelves) -> None:
         undo(shelves, before)
         new.own()
         assert shelves.metadata() == stood
+        # A step that has just begun knows nothing but when its run was admitted.
+        undo(shelves, before)
+        assert resume(shelves.tools({}, A, run="new")).lacks_plan()
+        new.own()
     assert isinstance(failure(old.own), Misconfigured)
     new.mark_finished()
     assert done(shelves.tools({}, A, run="new")) is not None

@@ -5,22 +5,23 @@ Each Source has a key of the collection's metadata, its fence, where its last ru
 brings in and which of its pods finishes. Chroma replaces a collection's metadata as a whole and has
 no compare-and-set: of two runs that write at the same moment one loses what it wrote, so that its
 fence is missing, or an older one has come back. Neither tells of another run of its Source. Fences
-hold the time at which they were written, and only a newer one stops a run; otherwise it writes its
-own again, each time that it looks. All else that stands there is the same whoever writes it.
+have an order, by when their runs were admitted, and only a newer one stops a run; otherwise it
+writes its own again, each time that it looks. All else that stands there is the same whoever writes
+it.
 
 A fence stays when its run is done, until the next run of the Source. Were it taken away, a pod that
 a lost node still lets live would find nothing, write its own again and delete by an old list. It
 also tells a second pod of a run that there is nothing left to do. A hosted Chroma takes few keys:
 of more than `FENCES_MAX` Sources the oldest fences go, first those of runs that are done.
 
-What remains is a window of milliseconds, and a pod that was away while the fence of its Source's
-next run was lost or went for want of room: it goes on until that run looks again, or for good.
+What remains is a pod of an older run that a lost node still lets live, and that looks just when the
+fence of the newer one is undone: it goes on until that one looks again, or, if that is done by then
+or its fence went for want of room, to its end.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Final
@@ -28,33 +29,36 @@ from typing import Final
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Collection, Database, Metadata, text_metadata
-from chroma_sync.pipeline.index.claim import SHARED, Claim, CollectionOwner, Fence
+from chroma_sync.pipeline.index.claim import SHARED, Claim, Fence
 from chroma_sync.pipeline.index.records import Scalar, short_hash
 
 FENCES_MAX: Final = 12
 _PREFIX: Final = "run."
 _TEXTS: Final = ("run", "revision", "document_config", "embedding_config", "attempt", "source")
+_ORDERS: Final = 1000  # that a run may take before the next one's, admitted a moment later
 _WRITES_MAX: Final = 5  # of one fence, while others write theirs at the same moment
 
 
 @dataclass(frozen=True)
 class SourceFence(Fence):
-    """`written` is the time in microseconds, and later than what it is written over. `source`,
-    namespace/name, is for people."""
+    """Of two fences of a Source the one with the higher `order` is the newer one: each is above
+    what it is written over. `source`, namespace/name, is for people."""
 
     source: str = ""
-    written: int = 0
+    order: int = 0
     is_done: bool = False
 
 
 class SharedHold:
-    """See `claim.Hold`. It remembers what it has written, or found newer of its run, last."""
+    """See `claim.Hold`. `admitted` is when the run was, in milliseconds. It remembers what it has
+    written, or found newer of its run, last."""
 
-    def __init__(self, database: Database, owner: CollectionOwner, run: str) -> None:
+    def __init__(self, database: Database, source: str, run: str, admitted: int) -> None:
         self._database = database
-        self._source = owner.source
+        self._source = source
         self._run = run
-        self._key = f"{_PREFIX}{short_hash(owner.source)}"
+        self._least = admitted * _ORDERS
+        self._key = f"{_PREFIX}{short_hash(source)}"
         self._last: SourceFence | None = None
 
     def check(self, collection: Collection, claim: Claim) -> None:
@@ -108,10 +112,12 @@ class SharedHold:
 
     def standing(self, collection: Collection) -> SourceFence | None:
         found, last = self.fence(collection.metadata), self._last
-        if last is not None and (found is None or found.written < last.written):
-            self._put(collection, last)
+        least = self._least if last is None else last.order
+        if found is None or found.order < least:
+            if last is not None:
+                self._put(collection, last)
             return last
-        if found is not None and found.run == self._run:
+        if found.run == self._run:
             self._last = found
         return found
 
@@ -128,8 +134,8 @@ class SharedHold:
 
     def _write(self, collection: Collection, fence: SourceFence) -> None:
         before = self.fence(collection.metadata)
-        least = before.written + 1 if before is not None else 0
-        self._last = replace(fence, written=max(time.time_ns() // 1000, least))
+        above = before.order + 1 if before is not None else 0
+        self._last = replace(fence, order=max(self._least, fence.order, above))
         self._put(collection, self._last)
 
     def _put(self, collection: Collection, fence: SourceFence) -> None:
@@ -142,7 +148,7 @@ class SharedHold:
             if found is None or found.id != collection.id:
                 return
             stands = self.fence(found.metadata)
-            if stands is not None and stands.written >= fence.written:
+            if stands is not None and stands.order >= fence.order:
                 return
             now = found
 
@@ -160,7 +166,7 @@ def _made(claim: Claim) -> dict[str, Scalar]:
 def _with(metadata: Metadata, key: str, fence: SourceFence) -> Metadata:
     """The metadata with this fence, and with no more than there is room for."""
     others = {k: f for k, f in _fences(metadata) if k != key}
-    newest = sorted(others, key=lambda k: (others[k].is_done, -others[k].written))
+    newest = sorted(others, key=lambda k: (others[k].is_done, -others[k].order))
     gone = newest[FENCES_MAX - 1 :]
     kept = {k: value for k, value in metadata.items() if k not in gone}
     return {**kept, key: json.dumps(asdict(fence))}
@@ -177,6 +183,6 @@ def _parsed(value: object) -> SourceFence | None:
     try:
         said = json.loads(value) if isinstance(value, str) else {}
         texts = {key: str(said[key]) for key in _TEXTS}
-        return SourceFence(**texts, written=int(said["written"]), is_done=bool(said["is_done"]))
+        return SourceFence(**texts, order=int(said["order"]), is_done=bool(said["is_done"]))
     except (ValueError, TypeError, LookupError):
         return None
