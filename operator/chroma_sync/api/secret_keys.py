@@ -24,3 +24,6 @@ class SecretKey(StrEnum):
     USERNAME = "username"
     PRIVATE_KEY = "privateKey"
     CA = "ca.crt"
+    ACCESS_KEY_ID = "accessKeyId"
+    SECRET_ACCESS_KEY = "secretAccessKey"  # noqa: S105 - the name of a key
+    SESSION_TOKEN = "sessionToken"  # noqa: S105 - the name of a key

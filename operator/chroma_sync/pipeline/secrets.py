@@ -37,6 +37,9 @@ _NO_TEXT: Final = {
     SecretKey.USERNAME: Reason.CREDENTIALS_REJECTED,
     SecretKey.PRIVATE_KEY: Reason.APP_KEY_INVALID,
     SecretKey.CA: Reason.CERTIFICATE_NOT_TRUSTED,
+    SecretKey.ACCESS_KEY_ID: Reason.CREDENTIALS_REJECTED,
+    SecretKey.SECRET_ACCESS_KEY: Reason.CREDENTIALS_REJECTED,
+    SecretKey.SESSION_TOKEN: Reason.CREDENTIALS_REJECTED,
 }
 
 _CLAIMS_MAX: Final = 65_536  # characters; no server takes a header of that size

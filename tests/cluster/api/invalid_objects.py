@@ -126,6 +126,13 @@ _LONG: Final = (
         set={"spec.s3.objectKey": "ü" * 513},
     ),
     Case(
+        "path prefix of too many bytes",
+        "s3",
+        "spec.s3.pathPrefix",
+        "must have at most 1024 bytes",
+        set={"spec.s3.pathPrefix": "ü" * 513},
+    ),
+    Case(
         "too many metadata keys",
         "s3 run",
         "spec.s3.metadata",

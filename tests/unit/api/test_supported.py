@@ -31,7 +31,12 @@ def spec(base: str, changes: dict[str, Any]) -> SourceSpec | InvocationSpec:
         ("github", {"spec.jobTemplate": {"parallelism": 3, "scratchSize": "1Gi"}}, []),
         ("github", {"spec.suspend": True, "spec.concurrencyPolicy": "Queue"}, []),
         ("github", {"spec.deletionPolicy": "Retain", "spec.github.includeVendored": True}, []),
-        ("s3", {}, ["spec.s3"]),
+        ("s3", {"spec.s3.insecure": True, "spec.s3.pathPrefix": "a/"}, []),
+        (
+            "s3",
+            {"spec.s3.autoSync": "direct", "spec.s3.queueUrl": "https://sqs.example.com/q"},
+            ["spec.s3.autoSync", "spec.s3.queueUrl"],
+        ),
         ("web", {"spec.deletionPolicy": "Delete"}, ["spec.web", "spec.deletionPolicy"]),
         ("github", {"spec.embedding.sparse": {}}, ["spec.embedding.sparse"]),
         (
@@ -64,7 +69,8 @@ def spec(base: str, changes: dict[str, Any]) -> SourceSpec | InvocationSpec:
         ("run", {"spec.github.refIdentifier": {"sha": "0" * 40}}, []),
         ("run", {"spec.targetPolicy": "Update"}, []),
         ("run", {"spec.github.refIdentifier": {"tag": "v1"}}, []),
-        ("s3 run", {}, ["spec.s3"]),
+        ("s3 run", {}, []),
+        ("s3 run", {"spec.s3": {"all": True}}, []),
     ],
 )
 def test_what_is_not_served_is_named(base: str, changes: dict[str, Any], paths: list[str]) -> None:

@@ -43,7 +43,7 @@ REFUSED = {
         "github": GITHUB,
         "chroma": {"url": "http://evil.test:8000"},
     },
-    "spec.s3.endpointUrl: the host evil.test": {"s3": {**S3, "endpointUrl": "http://evil.test"}},
+    "spec.s3.endpointUrl: the host evil.test": {"s3": {**S3, "endpointUrl": "https://evil.test"}},
     "spec.s3.queueUrl: the host evil.test": {
         "s3": {**S3, "autoSync": "direct", "queueUrl": "http://evil.test/1/q"}
     },

@@ -56,7 +56,7 @@ def test_what_a_run_waits_for(src: Any, reason: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "reason", "words"),
     [
-        ({"s3": {"all": True}}, "NotImplemented", "spec.s3"),
+        ({"s3": {"objectKey": "a", "customId": "b"}}, "NotImplemented", "spec.s3.customId"),
         ({"targetCollectionName": None}, "InvalidForSource", "targetCollectionName"),
     ],
 )

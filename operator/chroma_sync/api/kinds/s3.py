@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, JsonValue
 
-from chroma_sync.api.kinds.kind import ADDRESS_KEPT, Kind
+from chroma_sync.api.kinds.kind import ADDRESS_KEPT, Kind, SecretMount
 from chroma_sync.api.meta import (
     ApiModel,
     CollectionName,
@@ -18,13 +18,28 @@ from chroma_sync.api.meta import (
     at_most_bytes,
     never_changes,
     shape,
+    shape_not,
 )
 from chroma_sync.api.record_keys import USER_KEYS_MAX
+from chroma_sync.api.secret_keys import SecretKey, SecretUse
 
 # The hosted product's quotas.
 _KEY_BYTES_MAX: Final = 36
 METADATA_VALUE_BYTES_MAX: Final = 8_182
 _RESERVED: Final = ("chroma_", "chroma:")
+
+# A key of an object, or how keys begin. A server that keeps objects as files may take `..` for the
+# folder above, which lies outside of the prefix.
+_Key = Annotated[
+    str,
+    Field(min_length=1, max_length=1024),
+    at_most_bytes(1024),
+    shape_not(
+        r"(^|/)[.][.]?(/|$)",
+        "must not hold ./ or ../: name the object by its whole key, without a / before it, such as "
+        "handbook/leave.pdf",
+    ),
+]
 
 
 class S3Source(Kind):
@@ -35,6 +50,12 @@ class S3Source(Kind):
     connector: ClassVar = "chroma_sync.pipeline.fetch.s3"
     address_field: ClassVar = "bucketName"
     shares_collection: ClassVar = True
+    served: ClassVar = (
+        *("bucketName", "region", "collectionName", "pathPrefix", "endpointUrl", "insecure"),
+        *("credentialsSecretRef", "roleArn", "externalId", "caSecretRef"),
+    )
+    run_served: ClassVar = ("objectKey", "all")
+    unchecked: ClassVar = frozenset({"collection_name"})
 
     bucket_name: Annotated[
         str,
@@ -48,19 +69,52 @@ class S3Source(Kind):
         str,
         Field(min_length=1, max_length=64),
         shape("[a-z0-9-]+", "must be the name of a region, such as eu-central-1"),
-    ] = Field(description="Region of the bucket. Example: eu-central-1.")
+    ] = Field(
+        description="Region of the bucket. If AWS says that it is in another one, that is used. "
+        "Example: eu-central-1."
+    )
     collection_name: CollectionName = Field(
         description="The Chroma collection of runs that name none, 3 to 128 characters."
     )
     credentials_secret_ref: SecretReference | None = Field(
         default=None,
         description="Secret with the keys accessKeyId, secretAccessKey and, if there is one, "
-        "sessionToken. Left out: the access of jobTemplate.serviceAccountName.",
+        "sessionToken. Left out: the access of jobTemplate.serviceAccountName; on a laptop, that "
+        "of the AWS settings there.",
     )
-    path_prefix: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
+    role_arn: (
+        Annotated[
+            str,
+            Field(min_length=20, max_length=2048),
+            shape(
+                r"arn:[a-z0-9-]+:iam::[A-Za-z0-9-]*:role/[A-Za-z0-9+=,.@_/-]+",
+                "must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/reader",
+            ),
+        ]
+        | None
+    ) = Field(
         default=None,
-        description="Only objects whose key begins with this are read. Left out: all. Example: "
-        "handbook/.",
+        description="An IAM role that is assumed to read the bucket. Example: "
+        "arn:aws:iam::123456789012:role/reader.",
+    )
+    external_id: (
+        Annotated[
+            str,
+            Field(min_length=2, max_length=1224),
+            shape(
+                r"[A-Za-z0-9_+=,.@:/-]+",
+                "must hold letters, digits and _+=,.@:/- only, as an external id of IAM does",
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="The external id that the role's trust policy asks for. Example: team-a.",
+    )
+    path_prefix: _Key | None = Field(
+        default=None,
+        description="Only objects whose key begins with this are read, at most 1024 bytes. Left "
+        "out: all. Example: handbook/.",
     )
     auto_sync: Literal["none", "direct", "metadata"] = Field(
         default="none",
@@ -76,10 +130,35 @@ class S3Source(Kind):
         description="Address of a server that speaks S3's protocol. Left out: AWS. Example: "
         "https://minio.example.com:9000.",
     )
+    insecure: bool = Field(
+        default=False,
+        description="Allow an endpointUrl of plain http, where anyone on the way can read the "
+        "documents. Default: false.",
+    )
+    ca_secret_ref: SecretReference | None = Field(
+        default=None,
+        description="Secret whose key ca.crt holds the certificates (PEM) to trust the server by. "
+        "Left out: those of the image.",
+    )
 
     rules: ClassVar = (
         never_changes("bucketName", f"bucketName {ADDRESS_KEPT}", required=True),
         never_changes("endpointUrl", f"endpointUrl {ADDRESS_KEPT}"),
+        Rule(
+            "endpointUrl",
+            "endpointUrl must be https: over plain http anyone on the way can read the documents; "
+            "insecure: true allows it",
+            "!has(self.endpointUrl) || !self.endpointUrl.startsWith('http://') || self.insecure",
+            lambda s3: (
+                s3.endpoint_url is None or not s3.endpoint_url.startswith("http://") or s3.insecure
+            ),
+        ),
+        Rule(
+            "externalId",
+            "externalId needs roleArn: the role whose trust policy asks for it",
+            "!has(self.externalId) || has(self.roleArn)",
+            lambda s3: s3.external_id is None or s3.role_arn is not None,
+        ),
         Rule(
             "queueUrl",
             "queueUrl must be set when autoSync is direct or metadata, and only then",
@@ -100,6 +179,13 @@ class S3Source(Kind):
     def default_collection(self) -> str:
         return self.collection_name
 
+    def secrets(self) -> Mapping[SecretUse, SecretMount | None]:
+        keys = (SecretKey.ACCESS_KEY_ID, SecretKey.SECRET_ACCESS_KEY, SecretKey.SESSION_TOKEN)
+        return {
+            SecretUse.SOURCE: SecretMount.of(self.credentials_secret_ref, *keys),
+            SecretUse.SOURCE_CA: SecretMount.of(self.ca_secret_ref, SecretKey.CA),
+        }
+
     def problem(self, run: S3Run | None) -> str | None:
         if run is None:
             return (
@@ -116,12 +202,10 @@ class S3Source(Kind):
 class S3Run(ApiModel):
     """What a run over an s3 Source reads."""
 
-    object_key: Annotated[str, Field(min_length=1, max_length=1024), at_most_bytes(1024)] | None = (
-        Field(
-            default=None,
-            description="The full key of one object, inside the Source's pathPrefix, of at most "
-            "1024 bytes. Example: handbook/leave.pdf.",
-        )
+    object_key: _Key | None = Field(
+        default=None,
+        description="The full key of one object, inside the Source's pathPrefix, of at most 1024 "
+        "bytes. Example: handbook/leave.pdf.",
     )
     all: bool = Field(default=False, description="Read every object under the Source's pathPrefix.")
     custom_id: Annotated[str, Field(min_length=1, max_length=120), at_most_bytes(120)] | None = (

@@ -1,0 +1,147 @@
+"""A bucket as a source: all objects under a prefix, or one of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final, TypeVar
+
+from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.fetch.connector import Kept, Means, Opened, Outcome, Ref, Skipped
+from chroma_sync.pipeline.fetch.s3.boto import Bucket, Listed
+from chroma_sync.pipeline.fetch.s3.download import Download, TooLarge
+from chroma_sync.pipeline.fetch.s3.failures import explained, of_object
+from chroma_sync.pipeline.fetch.s3.place import Refused
+from chroma_sync.pipeline.fetch.scope import OneKey, Prefix, Scope
+
+T = TypeVar("T")
+# A small object takes 50 ms or so from far away, and little of anything else.
+LANES: Final = 16
+OBJECT_MAX: Final = 200 * 1024 * 1024  # bytes; the hosted product's limit
+# So many objects that are denied before any can be read are not to blame for it.
+_DENIED_MAX: Final = 20
+# Objects of other storage classes may have to be restored first: only opening tells.
+_MAY_BE_ARCHIVED: Final = frozenset({DocumentReason.ARCHIVED})
+_DENIED: Final = frozenset({DocumentReason.ACCESS_DENIED, DocumentReason.KMS_DENIED})
+
+
+class S3Connector:
+    """The objects whose keys begin with `prefix`, or the one with this `key`.
+
+    Their version is the ETag, which the listing, HEAD and GET all give; ids of versions no listing
+    of the present state has."""
+
+    def __init__(self, bucket: Bucket, prefix: str, key: str | None, means: Means) -> None:
+        self._bucket = bucket
+        self._prefix = prefix
+        self._key = key
+        self._stop = means.stop
+        self._retries = means.retries
+        self._any_listed = True
+        self._lock = threading.Lock()
+        self._any_read = False
+        self._denied = 0
+
+    def resolve(self) -> str:
+        """A bucket has no revisions: what stands in it now is read."""
+        return ""
+
+    def check(self) -> None:
+        self._asked(partial(self._bucket.page, self._prefix, limit=1))
+
+    def prepare(self, revision: str) -> None:
+        """Nothing has to be brought here first."""
+
+    def refs(self) -> Generator[Ref, None, None]:
+        if self._key is not None:
+            yield _ref(self._asked(partial(self._bucket.head, self._key), self._key))
+            return
+        self._any_listed = False
+        for listed in self._listing():
+            # Whatever a server lists beside them: the prefix is a wall.
+            if listed.key.startswith(self._prefix):
+                self._any_listed = True
+                yield _ref(listed)
+
+    def scope(self) -> Scope:
+        return Prefix(self._prefix) if self._key is None else OneKey(self._key)
+
+    def notes(self) -> Sequence[str]:
+        if self._any_listed:
+            return []
+        where = f"whose key begins with {self._prefix!r}" if self._prefix else "in the bucket"
+        return [f"{self._bucket.place.shown}: there is no object {where}: check spec.s3.pathPrefix"]
+
+    def open(self, ref: Ref, known: str | None) -> Outcome:
+        download = Download(self._bucket, ref.key, OBJECT_MAX, self._stop)
+        return self._retries.call(lambda: self._read(ref, download))
+
+    def close(self) -> None:
+        """No child processes."""
+
+    def _listing(self) -> Iterator[Listed]:
+        token = None
+        while True:
+            page = self._asked(partial(self._bucket.page, self._prefix, token))
+            yield from page.objects
+            token = page.token
+            if token is None:
+                return
+            self._stop.check()
+
+    def _asked(self, action: Callable[[], T], key: str | None = None) -> T:
+        """Ask the server, again and again if need be. Raises `StepError`."""
+
+        def once() -> T:
+            try:
+                return action()
+            except Refused as refused:
+                raise explained(refused, self._bucket.place, key) from None
+
+        return self._retries.call(once)
+
+    def _read(self, ref: Ref, download: Download) -> Outcome:
+        try:
+            data = download.run()
+        except TooLarge:
+            return Skipped(DocumentReason.TOO_LARGE)
+        except Refused as refused:
+            return self._not_read(ref, refused)
+        with self._lock:
+            self._any_read = True
+        # What stands now is read: it may have been changed since it was listed.
+        return Opened(replace(ref, version=download.etag, size=len(data)), data)
+
+    def _not_read(self, ref: Ref, refused: Refused) -> Outcome:
+        """An object that the server does not give. Raises `StepError` when that is not for the
+        object's sake."""
+        reason = of_object(refused)
+        if reason is None:
+            raise explained(refused, self._bucket.place)
+        if reason not in _DENIED:
+            return Skipped(reason)
+        with self._lock:
+            self._denied += 1
+            all_denied = not self._any_read and self._denied >= _DENIED_MAX
+        error = explained(refused, self._bucket.place)
+        if all_denied or self._key is not None:
+            raise error
+        return Kept(reason, str(error))
+
+
+def _ref(listed: Listed) -> Ref:
+    """An object as the pipeline knows it."""
+    doubted = _MAY_BE_ARCHIVED if listed.storage_class else frozenset[DocumentReason]()
+    return Ref(listed.key, listed.etag, listed.size, _verdict(listed), doubted=doubted)
+
+
+def _verdict(listed: Listed) -> DocumentReason | None:
+    """Why an object is not even opened. Keys that end with `/` stand for folders, and are empty."""
+    if listed.size == 0:
+        return DocumentReason.EMPTY
+    # A server that keeps objects as files may take these parts for other folders.
+    if any(part in (".", "..") for part in listed.key.split("/")):
+        return DocumentReason.INVALID_NAME
+    return DocumentReason.TOO_LARGE if listed.size > OBJECT_MAX else None
