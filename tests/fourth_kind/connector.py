@@ -23,6 +23,8 @@ def connect(asked: DictionarySource, run: DictionaryRun | None, means: Means) ->
 class Dictionary:
     """Documents in memory. Its revision is the hash of all of them."""
 
+    lanes = 1
+
     def __init__(self, texts: Mapping[str, bytes], scope: Scope) -> None:
         self._texts = texts
         self._scope = scope

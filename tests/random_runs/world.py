@@ -39,6 +39,8 @@ Hook = Callable[[Any, str, Callable[[], Any]], Any]
 class TreeConnector:
     """A source whose documents stand in dictionaries. Its revisions are their numbers."""
 
+    lanes = 3
+
     def __init__(self, states: tuple[Tree, ...], state: int, is_late: bool) -> None:
         self._states = states
         self._state = state

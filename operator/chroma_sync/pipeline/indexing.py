@@ -77,9 +77,11 @@ class Indexing:
         self._document_prompt = document_prompt
         self._scratch = scratch
         self._chunks: BoundedQueue[Item] = BoundedQueue(CHUNKS_BOUND, stop)
-        self._records: BoundedQueue[ReadyRecord] = BoundedQueue(RECORDS_BOUND, stop)
+        self._records: BoundedQueue[ReadyRecord] = BoundedQueue(
+            RECORDS_BOUND, stop, writers=embed_threads
+        )
         self._texts: KnownTexts[Item] = KnownTexts(scratch / "texts.sqlite")
-        self._embed_threads = self._embedders_left = embed_threads
+        self._embed_threads = embed_threads
         self._lock = threading.Lock()
 
     def workers(self) -> Sequence[Callable[[], None]]:
@@ -117,10 +119,8 @@ class Indexing:
             while len(batch) < limit and (item := self._chunks.get(within=0)) is not None:
                 batch.append(item)
             self._embed_batch(batch)
-        with self._lock:
-            self._embedders_left -= 1
-            if self._embedders_left == 0:
-                self._records.close()
+        # The last one of them: what the chunk stage reuses it sends before it ends their queue.
+        self._records.close()
 
     def _embed_batch(self, batch: list[Item]) -> None:
         """Embed some chunks. A chunk that the server refuses fails its document; the others of the

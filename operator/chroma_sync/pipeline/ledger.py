@@ -128,9 +128,10 @@ class Ledger:
                 yield Document(_decoded(ref), sha.hex(), state or "", known, bool(is_whole))
 
     def complete(self, document: Document, ref: Ref) -> bool:
-        """Take in what opening has told of a late document. False, and nothing is taken in, when
-        its final key was met before. Whether it stands is known still where its key and its state
-        are those that it was known by."""
+        """Take in what opening has told: the key and version of a late document, or the version of
+        one that was changed since it was listed. False, and nothing is taken in, when its final key
+        was met before. Whether it stands is known still where its key and its state are those that
+        it was known by."""
         found, state = Document.of(ref), document.ref.state(ref.version or "")
         same = (found.key_sha, state) == (document.key_sha, document.state)
         row = (_sha(found), state, _encoded(ref), same, _sha(document))

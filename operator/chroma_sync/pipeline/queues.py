@@ -57,11 +57,15 @@ def stoppable_sleep(stop: StopSignal) -> Callable[[float], None]:
 
 class BoundedQueue(Generic[T]):
     """A queue of at most `size` between two stages: so many items, or items that `weigh` so much
-    together. One item always fits. Blocked calls raise `Stopped` when the run stops. `close` tells
-    the readers that nothing more comes."""
+    together. One item always fits. Blocked calls raise `Stopped` when the run stops. When each of
+    its `writers` has called `close`, the readers are told that nothing more comes."""
 
     def __init__(
-        self, size: int, stop: StopSignal, weigh: Callable[[T], int] = lambda _: 1
+        self,
+        size: int,
+        stop: StopSignal,
+        weigh: Callable[[T], int] = lambda _: 1,
+        writers: int = 1,
     ) -> None:
         self._items: deque[T] = deque()
         self._weight = 0
@@ -69,7 +73,7 @@ class BoundedQueue(Generic[T]):
         self._size = size
         self._stop = stop
         self._changed = threading.Condition()
-        self._closed = False
+        self._writers = writers
 
     def put(self, item: T) -> None:
         """Add an item; wait while the queue is full."""
@@ -81,16 +85,16 @@ class BoundedQueue(Generic[T]):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Nothing more comes. Called by the last writer."""
+        """Nothing more comes of one of the writers."""
         with self._changed:
-            self._closed = True
+            self._writers -= 1
             self._changed.notify_all()
 
     def get(self, within: float | None = None) -> T | None:
         """Take an item; wait while the queue is empty, at most so many seconds. None when none
         came, or none comes any more."""
         with self._changed:
-            self._wait_for(lambda: bool(self._items) or self._closed, within)
+            self._wait_for(lambda: bool(self._items) or not self._writers, within)
             if not self._items:
                 return None
             item = self._items.popleft()

@@ -1,5 +1,5 @@
-"""The stream: fetch, extract and chunk, each in a thread of its own, joined by bounded queues, and
-an end that takes the chunks.
+"""The stream: fetch, extract and chunk, joined by bounded queues, and an end that takes the chunks.
+Each has a thread of its own, and fetch one for each document that its source lets it open at once.
 
     fetch --documents--> extract --texts--> chunk --chunks--> end
 
@@ -77,18 +77,24 @@ class Stream:
         self._s = stages
         self._end = end
         self._stop = stop
+        self._lanes = stages.connector.lanes
+        self._to_open: BoundedQueue[Document] = BoundedQueue(self._lanes, stop)
         self._documents: BoundedQueue[Document] = BoundedQueue(
-            DOCUMENTS_BOUND, stop, lambda document: max(len(document.data), _DOCUMENT_MIN)
+            DOCUMENTS_BOUND,
+            stop,
+            lambda document: max(len(document.data), _DOCUMENT_MIN),
+            writers=self._lanes,
         )
         self._extracted: BoundedQueue[Document] = BoundedQueue(
             TEXTS_BOUND, stop, lambda document: max(len(document.text.data), _DOCUMENT_MIN)
         )
-        self._asking = threading.Lock()  # fetch and extract ask what stood
+        self._asking = threading.Lock()  # fetch and extract ask what stood, one at a time
 
     def run(self) -> None:
         """Let all documents of the ledger flow through that have no verdict yet. Raises the first
         error of any stage; `Stopped` when the run was stopped from outside."""
-        stages = [self._fetch, self._extract, self._chunk, *self._end.workers()]
+        fetch = [self._choose, *[self._fetch] * self._lanes]
+        stages = [*fetch, self._extract, self._chunk, *self._end.workers()]
         threads = [threading.Thread(target=self._guarded, args=(stage,)) for stage in stages]
         with closing(self._end):
             for thread in threads:
@@ -109,7 +115,7 @@ class Stream:
 
     # fetch
 
-    def _fetch(self) -> None:
+    def _choose(self) -> None:
         for document in self._s.ledger.open_documents():
             self._stop.check()
             if document.ref.skip is not None:
@@ -117,7 +123,12 @@ class Stream:
             elif document.is_whole and not document.is_late:
                 self._unchanged(document)
             else:
-                self._open(document)
+                self._to_open.put(document)
+        self._to_open.close()
+
+    def _fetch(self) -> None:
+        while (document := self._to_open.get()) is not None:
+            self._open(document)
         self._documents.close()
 
     def _open(self, document: Document) -> None:
@@ -139,15 +150,19 @@ class Stream:
                 self._skip(document, reason)
             case Kept(reason, message):
                 is_kept = self._not_read(document, reason, message, in_doubt=True)
-                self._s.ledger.unread += document.is_late and not is_kept
+                if document.is_late and not is_kept:
+                    with self._asking:
+                        self._s.ledger.unread += 1
 
     def _completed(self, document: Document, ref: Ref) -> DocumentReason | None:
         """Take in what opening has told. Returns why that is no document of this run, if so."""
         if ref.version is None:
             raise RuntimeError(f"{document.key!r} was opened, and still has no version")
         if not document.is_late:
-            if (ref.key, ref.version) != (document.ref.key, document.ref.version):
-                raise RuntimeError(f"{document.key!r} was listed by another key or version")
+            if ref.key != document.key:
+                raise RuntimeError(f"{document.key!r} was listed by another key")
+            if ref.version != document.version:  # changed since it was listed
+                self._s.ledger.complete(document, ref)
             return None
         if not self._s.connector.scope().covers(ref.key):
             return DocumentReason.OUT_OF_SCOPE
@@ -155,7 +170,8 @@ class Stream:
         if not self._s.ledger.complete(document, ref):
             return DocumentReason.DUPLICATE
         if is_renamed and self._s.target is not None:
-            load_document(self._s.ledger, self._s.target, self._s.configs, document)
+            with self._asking:
+                load_document(self._s.ledger, self._s.target, self._s.configs, document)
         return None
 
     def _unchanged(self, document: Document) -> None:

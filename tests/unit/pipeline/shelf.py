@@ -38,6 +38,7 @@ class Shelf:
     answers: Mapping[str, Outcome] = field(default_factory=dict)
     speaks_for: Scope = EVERYTHING
     opened: list[str] = field(default_factory=list)
+    lanes: int = 2
 
     def resolve(self) -> str:
         """Nothing fixes the state."""

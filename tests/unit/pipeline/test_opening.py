@@ -35,6 +35,8 @@ class LateConnector:
     """Documents by their keys, of which the listing gives no more. An outcome stands for itself; a
     text may stand under another key than it was listed by. `opened` has what was known of each."""
 
+    lanes = 1
+
     def __init__(self, documents: dict[str, str | Outcome], moved: dict[str, str]) -> None:
         self.documents = documents
         self.moved = moved
@@ -265,11 +267,28 @@ class _StoppedError(Exception):
     pass
 
 
-def test_a_listed_version_is_final(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    refs = [Ref("a", "1", 3)]
+def _listed_as(monkeypatch: pytest.MonkeyPatch, *refs: Ref) -> None:
     monkeypatch.setattr(LateConnector, "refs", lambda _: (ref for ref in refs))
-    with pytest.raises(RuntimeError, match="'a' was listed by another key or version"):
-        run({"a": "one"})
+
+
+def test_a_listed_key_is_final(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    _listed_as(monkeypatch, Ref("a", "1", 3))
+    with pytest.raises(RuntimeError, match="'a' was listed by another key"):
+        run({"a": "one"}, a="b")
+
+
+def test_one_that_was_changed_since_it_was_listed_stands_as_it_was_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _listed_as(monkeypatch, Ref("a", "1", 3))
+    counts = run({"a": "one"})
+    assert counts == {"discovered": 1, "indexed": 1}
+    assert run.texts() == {"a": "one"}
+    # The next list has the version that was read.
+    version = hashlib.sha256(b"one").hexdigest()
+    _listed_as(monkeypatch, Ref("a", version, 3))
+    assert run({"a": "one"}) == {"discovered": 1, "unchanged": 1}
+    assert run.connector.opened == {}
 
 
 def test_what_is_opened_has_a_version(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

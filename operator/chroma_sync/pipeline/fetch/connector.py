@@ -43,8 +43,9 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A document and its bytes. `ref` is complete by now: its version is known. Where the listing
-    gave no version its key may be another than it was listed by; else key and version are those."""
+    """A document and its bytes. `ref` is complete by now: its version is known, and is another than
+    the listing gave where the document was changed since then. Where the listing gave none its key
+    may be another too."""
 
     ref: Ref
     data: bytes
@@ -88,7 +89,10 @@ class Means:
 class Connector(Protocol):
     """A place documents come from. Every method may raise `StepError`. The package of its kind has
     a function `connect`, which makes one of the kind's member of a Source's spec, that of an
-    Invocation's (or None), and `Means`."""
+    Invocation's (or None), and `Means`. `lanes` is how many documents may be opened at once: `open`
+    is called from so many threads, and nothing else meanwhile."""
+
+    lanes: int
 
     def resolve(self) -> str:
         """Turn what the run asks for (a branch, nothing) into a fixed revision."""

@@ -49,6 +49,8 @@ class GitConnector:
     `tag`; without any, of the default branch. `sha` may be abbreviated. `included` are those of
     `GENERATED` and `VENDORED` that are read all the same."""
 
+    lanes = 1  # one process hands the blobs out
+
     def __init__(
         self,
         remote: Remote,

@@ -33,6 +33,8 @@ class S3Connector:
     Their version is the ETag, which the listing, HEAD and GET all give; ids of versions no listing
     of the present state has."""
 
+    lanes = LANES
+
     def __init__(self, bucket: Bucket, prefix: str, key: str | None, means: Means) -> None:
         self._bucket = bucket
         self._prefix = prefix
