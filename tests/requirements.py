@@ -18,9 +18,9 @@ OPTIONS = [
 ]
 FILES = {
     "images/operator/requirements.txt": ("operator",),
-    "images/worker/requirements.txt": ("worker",),
+    "images/worker/requirements.txt": ("worker", "documents"),
     "tests/fakes/requirements.txt": ("worker", "laptop", "fakes"),
-    "tests/requirements.txt": ("operator", "worker", "laptop", "fakes", "dev"),
+    "tests/requirements.txt": ("operator", "worker", "documents", "laptop", "fakes", "dev"),
 }
 
 for file, extras in FILES.items():

@@ -78,7 +78,7 @@ class Reason(StrEnum):
 class DocumentReason(StrEnum):
     """Why one document was skipped or failed. The same bytes would give the same again."""
 
-    EMPTY = "Empty"  # no bytes
+    EMPTY = "Empty"  # no bytes, or no text in it
     BINARY = "Binary"  # not a text
     NOT_UTF8 = "NotUtf8"  # a text in another encoding
     NAME_NOT_UTF8 = "NameNotUtf8"  # its name is in another encoding
@@ -96,6 +96,10 @@ class DocumentReason(StrEnum):
     VENDORED = "Vendored"  # copied from elsewhere, as .gitattributes, its name or its text says
     ENCODED_DATA = "EncodedData"  # mostly base64, hexadecimal digits or paths of drawings
     MALFORMED = "Malformed"  # not what its name says it is, such as a notebook that is no JSON
+    NOT_INSTALLED = "NotInstalled"  # what reads it, or the data for its language, is not installed
+    ENCRYPTED = "Encrypted"  # it opens with a password only
+    DRM_PROTECTED = "DrmProtected"  # only a licensed reader opens it
+    TOO_MANY_PAGES = "TooManyPages"  # more pages than are read
     EXTRACTION_TIMED_OUT = "ExtractionTimedOut"  # its text takes too long to get at
     EXTRACTION_OUT_OF_MEMORY = "ExtractionOutOfMemory"  # its text takes too much memory to get at
     EXTRACTION_CRASHED = "ExtractionCrashed"  # what reads it breaks off

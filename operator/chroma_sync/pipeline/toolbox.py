@@ -65,7 +65,7 @@ class Toolbox:
 
     def extractor(self) -> Extractor:
         """An extractor, which a stop ends."""
-        return Extractor(check=self.stop.check)
+        return Extractor(check=self.stop.check, documents=self.configuration.origin.has_documents)
 
     def chunker(self) -> Chunker:
         """A chunker as the run wants it, which a stop ends."""

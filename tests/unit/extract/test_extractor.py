@@ -84,15 +84,15 @@ def test_a_text_that_is_too_large(small: Extractor, monkeypatch: pytest.MonkeyPa
     assert (error.reason, error.is_final) == (DocumentReason.EXTRACTED_TOO_LARGE, True)
 
 
-def hostile(name: str) -> extractor.Format:
+def hostile(name: str) -> extractor.Family:
     """Notebooks, read by a function that does what hostile ones may do."""
     function = f"unit.children.hostile:{name}"
-    return replace(extractor.FORMATS[0], function=function)
+    return replace(extractor.NOTEBOOKS, function=function)
 
 
 @pytest.mark.parametrize("name", ["crash_over_all_but_small", "nonsense_to_all_but_small"])
 def test_what_breaks_off_or_answers_nonsense(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extractor, "FORMATS", (hostile(name),))
+    monkeypatch.setattr(extractor, "FAMILIES", (hostile(name),))
     with Extractor() as made, pytest.raises(NotExtracted) as caught:
         made.extract("a.ipynb", GOOD)
     reason = DocumentReason.EXTRACTION_CRASHED
@@ -103,14 +103,14 @@ def test_what_breaks_off_or_answers_nonsense(name: str, monkeypatch: pytest.Monk
 def test_where_no_document_can_be_read_none_is_to_blame(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extractor, "FORMATS", (hostile(name),))
+    monkeypatch.setattr(extractor, "FAMILIES", (hostile(name),))
     limits = Limits(cpu_seconds=0.3, memory_bytes=100 * MIB)
     with Extractor(limits) as made, pytest.raises(NotRunning, match="not even an empty one"):
         made.extract("a.ipynb", GOOD)
 
 
 def test_a_machine_in_trouble_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extractor, "FORMATS", (hostile("sleep"),))
+    monkeypatch.setattr(extractor, "FAMILIES", (hostile("sleep"),))
     with Extractor(Limits(wall_seconds=0.2)) as made, pytest.raises(NotRunning):
         made.extract("a.ipynb", GOOD)
 

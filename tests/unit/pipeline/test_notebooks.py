@@ -148,9 +148,9 @@ def test_what_stands_stays_when_this_pod_can_t_read_it(
     """The bytes alone don't tell that: elsewhere memory or time may suffice."""
     before = rows(run({"a.ipynb": GOOD, "gone.ipynb": GOOD}))
     function = "unit.children.hostile:crash_over_all_but_small"
-    hostile = replace(extractor.FORMATS[0], function=function)
+    hostile = replace(extractor.NOTEBOOKS, function=function)
     with monkeypatch.context() as patch:
-        patch.setattr(extractor, "FORMATS", (hostile,))
+        patch.setattr(extractor, "FAMILIES", (hostile,))
         changed = {"a.ipynb": notebook(code("y")), "new.ipynb": GOOD, "gone.ipynb": b"{" * 30}
         tools = run(changed, policy="Update")
     done = tools.progress.result().documents

@@ -68,6 +68,7 @@ class GithubSource(Kind):
             *("include_generated", "include_vendored"),
         }
     )
+    has_documents: ClassVar = False
 
     repository: Annotated[
         str,

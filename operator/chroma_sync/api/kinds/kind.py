@@ -46,6 +46,8 @@ class Kind(ApiModel):
     # Whether several pods can share the documents of one run: each falls to one by its listed key,
     # and the listing must tell its version.
     divisible: ClassVar[bool] = True
+    # Whether PDF, Office files, pictures and pages are documents there, and not files like others.
+    has_documents: ClassVar[bool] = True
     # Whether runs bring their documents into a collection that other Sources may share, and that is
     # never marked as finished. The Source of such a kind names that of runs that name none
     # (`default_collection`); those of all others have their collections for themselves.

@@ -1,5 +1,5 @@
 """The program of a bounded process: `python -m chroma_sync.pipeline.children._serve MODULE FUNCTION
-CPU_SECONDS MEMORY_BYTES FILE_BYTES`.
+CPU_SECONDS MEMORY_BYTES FILE_BYTES MAPS_FILES`.
 
 Standard input is a socket to who asks (see `protocol.py`). The process ends when the other side
 closes it, and by `SIGPROF` when an answer has taken `CPU_SECONDS`.
@@ -15,6 +15,7 @@ import socket
 import sys
 from collections.abc import Callable
 
+from chroma_sync.pipeline.children.no_network import forbid_network
 from chroma_sync.pipeline.children.protocol import ANSWER, EXIT_OUT_OF_MEMORY, QUESTION, receive
 
 
@@ -55,13 +56,21 @@ def _connection() -> socket.socket:
     return connection
 
 
-def main(module: str, name: str, cpu_seconds: float, memory_bytes: int, file_bytes: int) -> None:
+def main(
+    module: str,
+    name: str,
+    cpu_seconds: float,
+    memory_bytes: int,
+    file_bytes: int,
+    maps_files: bool,
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who asks, who closes us
     function = getattr(importlib.import_module(module), name)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, file_bytes)
     if sys.platform == "linux":  # other systems know the limit but do not allow it to be set
-        _limit(resource.RLIMIT_AS, memory_bytes)
+        _limit(resource.RLIMIT_DATA if maps_files else resource.RLIMIT_AS, memory_bytes)
+    forbid_network()
     connection = _connection()
     try:
         _serve(connection, function, cpu_seconds)
@@ -72,4 +81,6 @@ def main(module: str, name: str, cpu_seconds: float, memory_bytes: int, file_byt
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]))
+    module, name, cpu_seconds, memory_bytes, file_bytes, maps_files = sys.argv[1:]
+    bounds = float(cpu_seconds), int(memory_bytes), int(file_bytes)
+    main(module, name, *bounds, maps_files=maps_files == "True")

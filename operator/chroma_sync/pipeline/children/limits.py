@@ -14,12 +14,15 @@ from chroma_sync.pipeline.errors import Temporary
 class Limits:
     """What one question may take: CPU time and address space. `wall_seconds` is a net below them,
     for a process that gets no CPU time; only a machine in trouble lets a question fall so far. No
-    file that it writes may be larger than `file_bytes`."""
+    file that it writes may be larger than `file_bytes`. `maps_files`: what it maps of files, large
+    libraries and the like, does not count as its memory; nor does what the programs count that it
+    starts, which have the same bound each."""
 
     cpu_seconds: float = 10
     wall_seconds: float = 300
     memory_bytes: int = field(default_factory=memory_share)
     file_bytes: int = 0
+    maps_files: bool = False
 
 
 class What(StrEnum):

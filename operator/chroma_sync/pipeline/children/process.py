@@ -24,6 +24,7 @@ _START_SECONDS: Final = 60.0
 _END_SECONDS: Final = 2.0
 _LOOK_MILLISECONDS: Final = 50
 _STDERR_BYTES: Final = 2000
+_ADDRESS_SPACE, _ALLOCATED = 0, 5  # in /proc/PID/statm
 
 
 class BoundedProcess:
@@ -77,7 +78,7 @@ class BoundedProcess:
         try:
             self._send(deadline, head, data)
             while not self._answer.poll(_LOOK_MILLISECONDS):
-                largest = max(largest, _memory_of(self.pid))
+                largest = max(largest, _memory_of(self.pid, self._limits))
                 self._check()
                 if not self.lives():  # and a process that it has started holds the socket open
                     raise ConnectionError
@@ -165,23 +166,24 @@ class BoundedProcess:
 
 
 def _command(function: str, limits: Limits) -> list[str]:
-    bounds = limits.cpu_seconds, limits.memory_bytes, limits.file_bytes
+    bounds = limits.cpu_seconds, limits.memory_bytes, limits.file_bytes, limits.maps_files
     program = [sys.executable, "-P", "-m", "chroma_sync.pipeline.children._serve"]
     return [*program, *function.split(":"), *map(str, bounds)]
 
 
 def _environment(home: str) -> dict[str, str]:
     """What the process needs to import what we can import, and nothing else: no secrets."""
-    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
     path = os.pathsep.join(str(Path(p).absolute()) for p in sys.path if p)
     return kept | {"PYTHONPATH": path, "HOME": home, "TMPDIR": home}
 
 
-def _memory_of(pid: int) -> int:
-    """The size of a process's address space in bytes, which is what its bound counts; 0 where the
-    system does not tell (and has no such bound either)."""
+def _memory_of(pid: int, limits: Limits) -> int:
+    """How much of a process's memory its bound counts, in bytes; 0 where the system does not tell
+    (and has no such bound either)."""
+    field = _ALLOCATED if limits.maps_files else _ADDRESS_SPACE
     try:
-        pages = Path(f"/proc/{pid}/statm").read_text().split()[0]
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[field]
     except (OSError, IndexError):
         return 0
     return int(pages) * resource.getpagesize()

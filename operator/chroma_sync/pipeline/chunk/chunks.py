@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from chroma_sync.pipeline.chunk.cuts import Cuts
-from chroma_sync.pipeline.text import NOTHING, Part, Text
+from chroma_sync.pipeline.text import NOTHING, SECTION, Part, Text
 
 # Part of every record's `document_state`: bump it whenever the same file may come out in other
 # chunks, also after a new release of the grammars. tests/unit/chunk/test_golden.py notices.
@@ -81,6 +81,7 @@ class Chunked:
         data, parts = self.text.data, iter(self.text.parts)
         part = Part(0, 0, None, NOTHING)
         strategy: Strategy = "lines"
+        sections = _Sections(self.text)
         start = line_start = 0
         line = 1
         for n, end in enumerate(self.cuts):
@@ -93,10 +94,30 @@ class Chunked:
             columns = start - line_start, end - last_line_start
             yield Chunk(
                 *(n, text, line, columns[0], last_line, columns[1]),
-                *(strategy, part.language, part.metadata),
+                *(strategy, part.language, sections.on(part.metadata, start, text)),
             )
             if text.endswith(b"\n"):
                 line, line_start = last_line + 1, end
             else:
                 line, line_start = last_line, last_line_start
             start = end
+
+
+class _Sections:
+    """Which section of a text its chunks are of, asked in their order."""
+
+    def __init__(self, text: Text) -> None:
+        self._sections = text.sections
+        self._next = 0
+
+    def on(
+        self, metadata: Mapping[str, str | int], start: int, text: bytes
+    ) -> Mapping[str, str | int]:
+        """The metadata of the chunk that begins at `start`; blanks at its head do not count."""
+        if not self._sections:
+            return metadata
+        first = start + len(text) - len(text.lstrip())
+        while self._next < len(self._sections) and self._sections[self._next].start <= first:
+            self._next += 1
+        path = self._sections[self._next - 1].path if self._next else ""
+        return {**metadata, SECTION: path} if path else metadata

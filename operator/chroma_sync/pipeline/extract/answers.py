@@ -1,7 +1,8 @@
 """What an extractor's process answers: a text with its parts, or why there is none.
 
-One byte, and then: of a text the length of the list of parts in four bytes, the list as JSON (each
-part as its end, its language and its metadata) and the text; or else a sentence.
+One byte, and then: of a text the length of a JSON object in four bytes, that object (`parts`: each
+as its end, its language and its metadata; `sections`: each as its start and its path) and the text;
+or else the reason and a sentence, as a list in JSON.
 """
 
 from __future__ import annotations
@@ -11,12 +12,25 @@ import struct
 from typing import Any, Final
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.extract.errors import NotExtracted
+from chroma_sync.pipeline.extract.errors import NoText, NotExtracted, Refused
 from chroma_sync.pipeline.extract.languages import languages
-from chroma_sync.pipeline.text import PART_KEYS, PART_KEYS_MAX, Part, Text
+from chroma_sync.pipeline.text import PART_KEYS, PART_KEYS_MAX, Part, Section, Text
 
 _TEXT: Final = 0
-_REASONS: Final = {1: DocumentReason.MALFORMED, 2: DocumentReason.EXTRACTED_TOO_LARGE}
+_REFUSED: Final = 1
+_SKIPPED: Final = frozenset({DocumentReason.BINARY, DocumentReason.NOT_UTF8})
+# Whether the same bytes come to this anywhere.
+_FAILED: Final = {
+    DocumentReason.MALFORMED: True,
+    DocumentReason.EXTRACTED_TOO_LARGE: True,
+    DocumentReason.ENCRYPTED: True,
+    DocumentReason.DRM_PROTECTED: True,
+    DocumentReason.TOO_MANY_PAGES: True,
+    DocumentReason.NOT_INSTALLED: False,
+    DocumentReason.EXTRACTION_TIMED_OUT: False,
+    DocumentReason.EXTRACTION_OUT_OF_MEMORY: False,
+    DocumentReason.EXTRACTION_CRASHED: False,
+}
 _LENGTH: Final = struct.Struct("=BI")
 _SENTENCE_MAX: Final = 200
 _VALUE_MAX: Final = 1_000
@@ -24,39 +38,67 @@ _VALUE_MAX: Final = 1_000
 
 def pack_text(text: Text) -> bytes:
     """The answer that is a text."""
-    parts = json.dumps([(p.end, p.language, dict(p.metadata)) for p in text.parts]).encode()
-    return _LENGTH.pack(_TEXT, len(parts)) + parts + text.data
+    parts = [(p.end, p.language, dict(p.metadata)) for p in text.parts]
+    about = json.dumps({"parts": parts, "sections": text.sections}).encode()
+    return _LENGTH.pack(_TEXT, len(about)) + about + text.data
 
 
-def pack_reason(reason: DocumentReason, sentence: str) -> bytes:
+def pack_refused(error: Refused) -> bytes:
     """The answer that there is no text."""
-    (number,) = (number for number, known in _REASONS.items() if known is reason)
-    return bytes([number]) + sentence.encode()
+    return bytes([_REFUSED]) + json.dumps([error.reason.value, str(error)]).encode()
 
 
-def unpack(answer: bytes) -> Text | NotExtracted:
+def unpack(answer: bytes) -> Text | NotExtracted | NoText:
     """What was answered. The process may have been taken over by what it read: nothing is believed.
     Raises `ValueError` when it is nonsense."""
-    if answer[:1] != bytes([_TEXT]):
-        reason = _REASONS.get(answer[0]) if answer else None
-        if reason is None:
-            raise ValueError("no answer")
-        return NotExtracted(reason, answer[1:].decode()[:_SENTENCE_MAX], is_final=True)
+    try:
+        if answer[:1] == bytes([_TEXT]):
+            return _text(answer)
+        if answer[:1] == bytes([_REFUSED]):
+            return _refused(json.loads(answer[1:]))
+    except RecursionError:
+        pass
+    raise ValueError("no answer")
+
+
+def _refused(said: object) -> NotExtracted | NoText:
+    match said:
+        case [str(value), str(sentence)]:
+            reason = DocumentReason(value)
+            if reason in _SKIPPED:
+                return NoText(reason)
+            if reason in _FAILED:
+                return NotExtracted(reason, sentence[:_SENTENCE_MAX], is_final=_FAILED[reason])
+    raise ValueError("no reason")
+
+
+def _text(answer: bytes) -> Text:
     if len(answer) < _LENGTH.size:
         raise ValueError("no text")
     _, length = _LENGTH.unpack_from(answer)
     data = answer[_LENGTH.size + length :]
-    try:
-        listed = json.loads(answer[_LENGTH.size : _LENGTH.size + length])
-    except RecursionError:
-        raise ValueError("no parts") from None
     data.decode()
-    if b"\0" in data or not isinstance(listed, list):
-        raise ValueError("no text")
-    return Text(data, tuple(_parts(listed, data)))
+    match json.loads(answer[_LENGTH.size : _LENGTH.size + length]):
+        case {"parts": list(parts), "sections": list(sections)} if b"\0" not in data:
+            keys_max = PART_KEYS_MAX - bool(sections)
+            return Text(data, tuple(_parts(parts, data, keys_max)), tuple(_sections(sections)))
+    raise ValueError("no text")
 
 
-def _parts(listed: list[Any], data: bytes) -> list[Part]:
+def _sections(listed: list[Any]) -> list[Section]:
+    sections: list[Section] = []
+    for one in listed:
+        match one:
+            case [int(start), str(path)] if (
+                start >= (sections[-1].start if sections else 0) and len(path) <= _VALUE_MAX
+            ):
+                sections.append(Section(start, path))
+            case _:
+                raise ValueError("no section")
+    return sections
+
+
+def _parts(listed: list[Any], data: bytes, keys_max: int) -> list[Part]:
     known = languages()
     parts: list[Part] = []
     start = 0
@@ -65,7 +107,7 @@ def _parts(listed: list[Any], data: bytes) -> list[Part]:
             case [int(end), str() | None as language, dict(metadata)] if (
                 start < end <= len(data)
                 and (language is None or language in known)
-                and len(metadata) <= PART_KEYS_MAX
+                and len(metadata) <= keys_max
                 and all(map(_is_fit, metadata, metadata.values()))
                 and not (end < len(data) and data[end] & 0xC0 == 0x80)
             ):

@@ -47,7 +47,7 @@ def decoded(data: bytes, declared: str | None = None) -> str:
     """
     if data.startswith(_UTF16) and not data.startswith(_UTF32):
         return data.decode("utf-16")
-    codec = _codec(declared)
+    codec = codec_named(declared)
     if codec in _SEVEN_BIT and not data.startswith(codecs.BOM_UTF8):
         return data.decode(codec)
     if b"\0" not in data:
@@ -62,7 +62,7 @@ def decoded(data: bytes, declared: str | None = None) -> str:
     return data.decode(codec).removeprefix("\ufeff")
 
 
-def _codec(name: str | None) -> str | None:
+def codec_named(name: str | None) -> str | None:
     """Python's name of an encoding that is known here. `cp1252` is called `windows-1252` too, and
     `latin_1` has a dozen names."""
     if name is None:

@@ -20,3 +20,12 @@ class NotExtracted(DocumentError):
     def __init__(self, reason: DocumentReason, message: str, *, is_final: bool) -> None:
         super().__init__(reason, message)
         self.is_final = is_final
+
+
+class Refused(Exception):
+    """What an extractor raises in its own process when it can't make a text of a document. The
+    message is a sentence for a person."""
+
+    def __init__(self, reason: DocumentReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

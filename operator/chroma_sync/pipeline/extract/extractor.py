@@ -2,44 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import posixpath
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.children import BoundedFunction, Limits, OverLimit, What, controlled
 from chroma_sync.pipeline.children.memory import memory_share
 from chroma_sync.pipeline.closing import Closing
+from chroma_sync.pipeline.extract import kinds
 from chroma_sync.pipeline.extract.answers import unpack
-from chroma_sync.pipeline.extract.errors import NotExtracted
+from chroma_sync.pipeline.extract.errors import NoText, NotExtracted
 from chroma_sync.pipeline.extract.plain import decoded_text
 from chroma_sync.pipeline.text import Text
 
 ANSWER_MAX: Final = 64 * 1024 * 1024  # bytes of a text and its parts
 _SHARE: Final = 0.25  # of the container's memory: the parser has half of it
+_MIB: Final = 1024**2
 
 
 @dataclass(frozen=True)
-class Format:
-    """A kind of document that is no plain text: what its keys end with, its media types, the
-    function that extracts it (see `BoundedFunction`), and a document that is known to be good."""
+class Family:
+    """Documents that one process reads: the function that it runs (see `BoundedFunction`), what one
+    of them may take, and a question that is known to be good, as its head and its data."""
 
     name: str
-    suffixes: tuple[str, ...]
-    media_types: frozenset[str]
     function: str
-    known_good: bytes
+    limits: Limits
+    known_good: tuple[bytes, bytes]
 
 
-FORMATS: Final = (
-    Format(
-        "notebook",
-        (".ipynb",),
-        frozenset({"application/x-ipynb+json"}),
-        "chroma_sync.pipeline.extract.notebook:answer",
-        b'{"cells": []}',
-    ),
+def _head(suffix: str, **other: object) -> bytes:
+    asked: dict[str, object] = {
+        "suffix": suffix,
+        "encoding": None,
+        "languages": [],
+        "by_type": None,
+        "path": None,
+    }
+    return json.dumps(asked | other).encode()
+
+
+NOTEBOOKS: Final = Family(
+    "notebook",
+    "chroma_sync.pipeline.extract.notebook:answer",
+    Limits(memory_bytes=memory_share(_SHARE)),
+    (b"", b'{"cells": []}'),
 )
+# Thousands of pages take their time; pictures are read by a program with a clock of its own.
+DOCUMENTS: Final = Family(
+    "document",
+    "chroma_sync.pipeline.extract.documents:answer",
+    Limits(300, 7200, memory_share(_SHARE), file_bytes=512 * _MIB, maps_files=True),
+    (_head(".html"), b"<p>good</p>"),
+)
+FAMILIES: Final = (NOTEBOOKS, DOCUMENTS)
+_NOTEBOOK_SUFFIX: Final = ".ipynb"
+_NOTEBOOK_TYPE: Final = "application/x-ipynb+json"
 # Whether the same bytes come to this anywhere.
 _OVER: Final = {
     What.TIME: (DocumentReason.EXTRACTION_TIMED_OUT, False),
@@ -49,11 +72,6 @@ _OVER: Final = {
 }
 
 
-def extraction_limits() -> Limits:
-    """What the extraction of one document may take here."""
-    return Limits(memory_bytes=memory_share(_SHARE))
-
-
 class Extractor(Closing):
     """Makes texts of documents; a context manager, for one thread.
 
@@ -61,11 +79,22 @@ class Extractor(Closing):
     costs that process and not the run."""
 
     def __init__(
-        self, limits: Limits | None = None, check: Callable[[], None] = lambda: None
+        self,
+        limits: Limits | None = None,
+        check: Callable[[], None] = lambda: None,
+        *,
+        documents: bool = True,
+        ocr_languages: Sequence[str] = ("eng",),
     ) -> None:
-        """`check` is called while a document is waited for; what it raises ends the wait."""
-        limits = limits or extraction_limits()
-        self._functions = {f: BoundedFunction(f.function, limits, check) for f in FORMATS}
+        """`check` is called while a document is waited for; what it raises ends the wait.
+        Without `documents` only texts and notebooks are read; `ocr_languages` are Tesseract's names
+        of those that pictures are read in. `limits` are in the place of each family's own."""
+        self._families = {f.name: f for f in FAMILIES if documents or f.name != DOCUMENTS.name}
+        self._languages = list(ocr_languages)
+        self._functions = {
+            name: BoundedFunction(family.function, limits or family.limits, check)
+            for name, family in self._families.items()
+        }
 
     def close(self) -> None:
         """Ends the processes."""
@@ -75,34 +104,65 @@ class Extractor(Closing):
     def extract(
         self,
         key: str,
-        data: bytes,
+        body: bytes | Path,
         *,
         media_type: str | None = None,
         encoding: str | None = None,
     ) -> Text:
-        """The text of a document, which may be empty. `key` is its path; `media_type` and
-        `encoding` are what its source says of its bytes. Raises `NoText` and `NotExtracted`, and
-        `NotRunning` when that tells nothing of the document."""
-        format_ = format_of(key, media_type)
-        if format_ is None:
-            return decoded_text(key, data, encoding)
+        """The text of a document, which may be empty. `key` is its path, `body` its bytes or a file
+        of them; `media_type` and `encoding` are what its source says of them. Raises `NoText` and
+        `NotExtracted`, and `NotRunning` when that tells nothing of the document."""
+        family = self._families.get(family_of(key, media_type, _head_of(body)) or "")
+        if family is None:
+            return decoded_text(key, _bytes_of(body), encoding)
+        head = _head(
+            posixpath.splitext(key.lower())[1],
+            encoding=encoding,
+            languages=self._languages,
+            by_type=kinds.MEDIA_TYPES.get(media_type or ""),
+            path=str(body.absolute()) if isinstance(body, Path) else None,
+        )
+        data = b"" if isinstance(body, Path) else body
+        if family.name == NOTEBOOKS.name:
+            head, data = b"", _bytes_of(body)
+        ask = partial(self._asked, family)
         try:
-            with controlled(lambda: self._asked(format_, format_.known_good), format_.name):
-                found = self._asked(format_, data)
+            with controlled(lambda: ask(*family.known_good), family.name):
+                found = ask(head, data)
         except OverLimit as error:
             reason, is_final = _OVER[error.what]
-            message = f"The {format_.name} could not be read: {error.what}."
+            message = f"The {family.name} could not be read: {error.what}."
             raise NotExtracted(reason, message, is_final=is_final) from None
-        if isinstance(found, NotExtracted):
+        if not isinstance(found, Text):
             raise found
         return found
 
-    def _asked(self, format_: Format, data: bytes) -> Text | NotExtracted:
-        return self._functions[format_](b"", data, ANSWER_MAX, unpack)
+    def _asked(self, family: Family, head: bytes, data: bytes) -> Text | NotExtracted | NoText:
+        return self._functions[family.name](head, data, ANSWER_MAX, unpack)
 
 
-def format_of(key: str, media_type: str | None) -> Format | None:
-    """Which format a document has; None for plain text. A media type that is known decides."""
-    by_type = (f for f in FORMATS if media_type in f.media_types)
-    by_name = (f for f in FORMATS if key.lower().endswith(f.suffixes))
-    return next(by_type, None) or next(by_name, None)
+def family_of(key: str, media_type: str | None, head: bytes) -> str | None:
+    """The name of the family of a document; None for plain text. A media type, its first
+    bytes or its suffix may tell."""
+    suffix = posixpath.splitext(key.lower())[1]
+    if media_type == _NOTEBOOK_TYPE or (
+        suffix == _NOTEBOOK_SUFFIX and media_type not in kinds.MEDIA_TYPES
+    ):
+        return NOTEBOOKS.name
+    is_document = (
+        media_type in kinds.MEDIA_TYPES
+        or kinds.family(head) is not None
+        or suffix in kinds.SUFFIXES
+    )
+    return DOCUMENTS.name if is_document else None
+
+
+def _head_of(body: bytes | Path) -> bytes:
+    if isinstance(body, Path):
+        with body.open("rb") as file:
+            return file.read(kinds.HEAD_BYTES)
+    return body[: kinds.HEAD_BYTES]
+
+
+def _bytes_of(body: bytes | Path) -> bytes:
+    return body.read_bytes() if isinstance(body, Path) else body

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from chroma_sync.api.reasons import DocumentReason
-from chroma_sync.pipeline.extract.answers import pack_reason, pack_text
+from chroma_sync.pipeline.extract.answers import pack_refused, pack_text
+from chroma_sync.pipeline.extract.errors import Refused
 from chroma_sync.pipeline.extract.languages import language_named, line_comment
 from chroma_sync.pipeline.text import CELL_NUMBER, Part, Text
 
@@ -26,18 +27,12 @@ _PICTURE: Final = re.compile(r"(data:[\w.+-]{1,60}/[\w.+-]{1,60};base64,)[A-Za-z
 _NAME_OF_OBJECT: Final = re.compile(r"\[?<.*>\]?", re.DOTALL)
 
 
-class _Unusable(Exception):
-    def __init__(self, message: str, reason: DocumentReason = DocumentReason.MALFORMED) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
 def answer(_head: bytes, data: bytes) -> bytes:
     """The answer to a question of the extractor (see `answers.py`)."""
     try:
         return pack_text(notebook_text(data))
-    except _Unusable as error:
-        return pack_reason(error.reason, str(error))
+    except Refused as error:
+        return pack_refused(error)
 
 
 def notebook_text(data: bytes) -> Text:
@@ -46,11 +41,11 @@ def notebook_text(data: bytes) -> Text:
     try:
         notebook = json.loads(data, parse_int=lambda digits: int(digits[:_DIGITS_MAX]))
     except RecursionError:
-        raise _Unusable("It is nested too deeply for a notebook.") from None
+        raise Refused(DocumentReason.MALFORMED, "It is nested too deeply for a notebook.") from None
     except ValueError:
-        raise _Unusable("It is no notebook: it is not JSON.") from None
+        raise Refused(DocumentReason.MALFORMED, "It is no notebook: it is not JSON.") from None
     if not isinstance(notebook, dict):
-        raise _Unusable("It is no notebook: it is no JSON object.")
+        raise Refused(DocumentReason.MALFORMED, "It is no notebook: it is no JSON object.")
     parts: list[Part] = []
     texts: list[bytes] = []
     start = 0
@@ -68,11 +63,11 @@ def _cells(notebook: dict[str, Any]) -> Iterator[tuple[int, str | None, str]]:
     language = _kernel_language(notebook)
     for number, cell in enumerate(_listed(notebook), 1):
         if not isinstance(cell, dict):
-            raise _Unusable(f"Cell {number} is no JSON object.")
+            raise Refused(DocumentReason.MALFORMED, f"Cell {number} is no JSON object.")
         kind = cell.get("cell_type")
         source = _joined(cell.get("source", cell.get("input", "")))  # `input` in version 3
         if source is None:
-            raise _Unusable(f"The source of cell {number} is no text.")
+            raise Refused(DocumentReason.MALFORMED, f"The source of cell {number} is no text.")
         if not source.strip():
             continue
         if kind == "code":
@@ -94,10 +89,10 @@ def _listed(notebook: dict[str, Any]) -> Sequence[Any]:
         lists = [sheet.get("cells") if isinstance(sheet, dict) else None for sheet in sheets]
         cells = None if None in lists else [c for cs in lists if isinstance(cs, list) for c in cs]
     if not isinstance(cells, list):
-        raise _Unusable("It is no notebook: it has no list of cells.")
+        raise Refused(DocumentReason.MALFORMED, "It is no notebook: it has no list of cells.")
     if len(cells) > CELLS_MAX:
         message = f"It has {len(cells)} cells; a notebook is read up to {CELLS_MAX}."
-        raise _Unusable(message, DocumentReason.EXTRACTED_TOO_LARGE)
+        raise Refused(DocumentReason.EXTRACTED_TOO_LARGE, message)
     return cells
 
 

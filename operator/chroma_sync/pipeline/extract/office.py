@@ -1,0 +1,64 @@
+"""Documents of old Office (.doc, .ppt, .rtf): LibreOffice turns them into new ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.extract import docx, ole, pptx, programs
+from chroma_sync.pipeline.extract.errors import Refused
+from chroma_sync.pipeline.extract.source import Source
+from chroma_sync.pipeline.text import Text
+
+_NEEDS: Final = (
+    "Reading this kind needs LibreOffice (Debian: libreoffice-writer-nogui, "
+    "libreoffice-impress-nogui)."
+)
+_CPU_SECONDS: Final = 120
+_RESTART: Final = 81  # it has made a profile and wants to be started again
+_TRIES: Final = 3
+
+
+def word(source: Source) -> Text:
+    """The text of an old Word document, or of one in Rich Text Format."""
+    return docx.text(Source(_converted(source, "docx")))
+
+
+def slides(source: Source) -> Text:
+    """The text of an old presentation."""
+    return pptx.text(Source(_converted(source, "pptx")))
+
+
+def _converted(source: Source, to: str) -> bytes:
+    data = source.data
+    if ole.is_encrypted(data, ole.streams(data)):
+        raise Refused(DocumentReason.ENCRYPTED, "It opens with a password only.")
+    program = programs.find("soffice", "libreoffice", needs=_NEEDS).resolve()
+    # The program itself, and not the script that starts it: one process to bound.
+    program = inner if (inner := program.with_name("soffice.bin")).exists() else program
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        (home / "document").write_bytes(data)
+        command = [
+            *(str(program), f"-env:UserInstallation={(home / 'profile').as_uri()}"),
+            *("--headless", "--norestore", "--nologo", "--nolockcheck"),
+            *("--convert-to", to, "--outdir", str(home / "out"), str(home / "document")),
+        ]
+        environment = {
+            "HOME": folder,
+            "TMPDIR": folder,
+            "PATH": os.defpath,
+            "MALLOC_ARENA_MAX": "1",
+        }
+        for _ in range(_TRIES):
+            code, _ = programs.run(command, cpu_seconds=_CPU_SECONDS, environment=environment)
+            if code != _RESTART:
+                break
+        made = home / "out" / f"document.{to}"
+        if not made.exists():  # it says so by no exit code
+            message = "LibreOffice can't read it: it is damaged, or no such document."
+            raise Refused(DocumentReason.MALFORMED, message)
+        return made.read_bytes()
