@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-random test-e2e test-cluster cluster-up cluster-down cluster-status \
-        generate check-generated requirements lint bench bench-chunk bench-incremental \
-        bench-document bench-large bench-noise bench-retrieval clean
+        generate check-generated requirements programs lint bench bench-chunk bench-incremental \
+        bench-document bench-documents bench-large bench-noise bench-retrieval clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -29,7 +29,10 @@ demo: setup ## index parts of this checkout on this machine and ask two question
 
 test: lint check-generated test-unit test-random test-e2e demo test-cluster ## everything, from unit tests to the real cluster
 
-test-unit: setup ## unit tests alone: no cluster, two or three minutes
+programs: ## install what reads pictures and old Office files, where that is allowed
+	@$(PYTHON) tests/programs.py
+
+test-unit: setup programs ## unit tests alone: no cluster, two or three minutes
 	$(BIN)/pytest tests/unit -n auto
 
 test-random: setup ## runs that are killed, doubled and disturbed; CASES=2000 for more, SEED=7 CASES=1 for one
@@ -79,6 +82,9 @@ bench-chunk: setup ## measure the chunker beside others, over the source trees o
 
 bench-document: setup ## stream one document of 100 MiB in 6.5 million chunks (Linux, root; 30 minutes, 8 GB)
 	@$(BIN)/python tests/bench/run.py document
+
+bench-documents: setup programs ## how much of what real documents show is found (a minute; CORPUS=DIR for others)
+	@CORPUS="$(CORPUS)" KEEP="$(KEEP)" $(BIN)/python tests/bench/run.py documents
 
 bench-incremental: setup ## what indexing again costs after a small change (5 minutes)
 	@$(BIN)/python tests/bench/run.py incremental

@@ -88,7 +88,7 @@ def why_not() -> str | None:
     done = subprocess.run(probe, capture_output=True, text=True, timeout=60)
     if done.returncode:
         return f"the test cluster needs namespaces of its own: {done.stderr.strip()}"
-    if shutil.which("apt-get") is None and (missing := _missing_packages()):
+    if shutil.which("apt-get") is None and (missing := missing_packages()):
         return f"the test cluster needs Debian's packages {', '.join(missing)}, or their like"
     if shutil.which("go") is None:
         return "the test cluster needs Go 1.24 or newer on PATH to build Kubernetes"
@@ -105,9 +105,9 @@ def prepare() -> None:
         base_archive()
 
 
-def install_packages() -> None:
+def install_packages(packages: dict[str, tuple[str, ...]] = PACKAGES) -> None:
     """Install the missing Debian packages without starting or enabling their services."""
-    missing = _missing_packages()
+    missing = missing_packages(packages)
     if not missing:
         return
     print(f"installing {' '.join(missing)}", flush=True)
@@ -128,10 +128,11 @@ def _apt(command: list[str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
 
 
-def _missing_packages() -> list[str]:
+def missing_packages(packages: dict[str, tuple[str, ...]] = PACKAGES) -> list[str]:
+    """Those of them whose signs are not there."""
     return [
         package
-        for package, signs in PACKAGES.items()
+        for package, signs in packages.items()
         if not all(any(_there(option) for option in sign.split("|")) for sign in signs)
     ]
 

@@ -36,7 +36,8 @@ class Family:
     known_good: tuple[bytes, bytes]
 
 
-def _head(suffix: str, **other: object) -> bytes:
+def question(suffix: str, **other: object) -> bytes:
+    """The head of a question to the process that reads documents (see `documents.answer`)."""
     asked: dict[str, object] = {
         "suffix": suffix,
         "encoding": None,
@@ -58,7 +59,7 @@ DOCUMENTS: Final = Family(
     "document",
     "chroma_sync.pipeline.extract.documents:answer",
     Limits(300, 7200, memory_share(_SHARE), file_bytes=512 * _MIB, maps_files=True),
-    (_head(".html"), b"<p>good</p>"),
+    (question(".html"), b"<p>good</p>"),
 )
 FAMILIES: Final = (NOTEBOOKS, DOCUMENTS)
 _NOTEBOOK_SUFFIX: Final = ".ipynb"
@@ -115,7 +116,7 @@ class Extractor(Closing):
         family = self._families.get(family_of(key, media_type, _head_of(body)) or "")
         if family is None:
             return decoded_text(key, _bytes_of(body), encoding)
-        head = _head(
+        head = question(
             posixpath.splitext(key.lower())[1],
             encoding=encoding,
             languages=self._languages,
