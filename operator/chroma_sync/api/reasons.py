@@ -84,6 +84,7 @@ class DocumentReason(StrEnum):
     NAME_NOT_UTF8 = "NameNotUtf8"  # its name is in another encoding
     INVALID_NAME = "InvalidName"  # no file can have its name: it has an empty part, `.` or `..`
     DUPLICATE = "Duplicate"  # the same name stands in the listing before it
+    ID_TAKEN = "IdTaken"  # its records would have the ids of another document's
     OUT_OF_SCOPE = "OutOfScope"  # its own key, known once it is read, lies outside of the run
     GONE = "Gone"  # it was listed, and was there no longer when it was to be read
     ARCHIVED = "Archived"  # it lies in an archive and must be restored before it can be read

@@ -28,9 +28,9 @@ def too_many_go(configuration: Configuration, go: int, stand: int, then: str) ->
 
 
 def delete_orphans(collection: Collection, orphans: Sequence[Orphan], progress: Progress) -> None:
-    """Delete what is left over. A document that goes loses its chunk 0, one that only lost its tail
-    does not."""
-    firsts = [(i, one.is_gone) for one in orphans for i in one.ids if is_first(i)]
+    """Delete what is left over. A document that goes loses its chunk 0, and has no other one."""
+    going = (one for one in orphans if not one.stands)
+    firsts = [(i, one.is_gone) for one in going for i in one.ids if is_first(i)]
     gone = list(collection.some([id_ for id_, is_gone in firsts if is_gone]))
     collection.delete([id_ for one in orphans for id_ in one.ids])
     names = [text_metadata(record.metadata, "document_key") for record in gone]

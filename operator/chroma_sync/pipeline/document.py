@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +22,8 @@ _NOT_CUT: Final = Chunked(_NO_TEXT, array("Q"), by_syntax=False, fallback=None)
 class Document:
     """One document, which each stage of the stream completes.
 
-    `key_sha` is the hash of its key, in hexadecimal. `state` decides "unchanged" (see `Ref.state`).
+    `key_sha` is the hash of its key, in hexadecimal. `taken_by`: whose its ids are, when they are
+    another document's. `state` decides "unchanged" (see `Ref.state`).
     Where the listing gives no version it is empty until the document is opened, or that of the
     `known` version, in which it stands in the target as it is to stand; it has what the listing
     says of the document, and not what opening adds. `is_whole`: it stands in `state`.
@@ -32,6 +34,7 @@ class Document:
     state: str
     known: str | None = None
     is_whole: bool = False
+    taken_by: str = ""
     data: bytes = b""  # once it is opened, until it is extracted
     text: Text = _NO_TEXT  # once it is extracted
     chunked: Chunked = _NOT_CUT  # once it is cut
@@ -49,6 +52,11 @@ class Document:
         is_shown = ref.skip is DocumentReason.NAME_NOT_UTF8
         key_sha = document_sha(f"\0{ref.key}" if is_shown else ref.key)
         return cls(ref, key_sha, "" if ref.version is None else ref.state(ref.version))
+
+    @property
+    def base(self) -> str:
+        """What the ids of its records begin with."""
+        return self.ref.own_id or self.key_sha
 
     @property
     def key(self) -> str:
@@ -74,10 +82,11 @@ class Document:
 @dataclass(frozen=True)
 class Item:
     """One chunk of a document that was cut, and what stands of it already. `replaces`: a record
-    stands under its id."""
+    stands under its id; `foreign_keys` are those of its metadata that are none of ours."""
 
     document: Document
     chunk: Chunk
     text_sha: str
     replaces: bool
     reusable: Reusable | None
+    foreign_keys: AbstractSet[str] = frozenset()

@@ -13,7 +13,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.chunk import Chunk
 from chroma_sync.pipeline.deletes import too_many_go
 from chroma_sync.pipeline.document import Item
-from chroma_sync.pipeline.existing import load_orphans, load_target
+from chroma_sync.pipeline.existing import load_orphans, load_taken, load_target
 from chroma_sync.pipeline.hash_set import HashSet
 from chroma_sync.pipeline.index.claim import begun_revision
 from chroma_sync.pipeline.index.existing_vectors import ExistingVectors
@@ -105,10 +105,11 @@ def forecast(tools: Toolbox) -> Forecast:
         result.notes = tools.connector.notes()
         if target is not None:
             load_target(ledger, target, run.configs)
+            load_taken(ledger, target, run.configs, tools.connector.scope())
         stages = tools.stages(ledger, target, vectors, run.configs, progress)
         Stream(stages, Counting(result, tools.scratch), tools.stop).run()
         if target is not None:
-            load_orphans(ledger, target, tools.connector.scope(), run.configs.source)
+            load_orphans(ledger, target, tools.connector.scope(), run.configs)
         result.removed = ledger.removed()
     done = progress.result()
     result.unchanged, result.kept = done.documents.unchanged, done.documents.kept

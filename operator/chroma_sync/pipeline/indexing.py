@@ -166,7 +166,7 @@ class Indexing:
         if (
             reason is DocumentReason.EMBEDDING_REJECTED
             and document.stood
-            and stands_whole(collection, document.key_sha, embedding)
+            and stands_whole(collection, document.base, embedding)
         ):
             self._s.ledger.settle(document, Verdict.KEPT)
             progress.kept(document.key, reason, message)
@@ -183,6 +183,7 @@ class Indexing:
             configs=self._s.configs,
             replaces=item.replaces,
             in_place=in_place,
+            foreign_keys=item.foreign_keys,
         )
         self._records.put(ReadyRecord(document, item.chunk.n, record))
 

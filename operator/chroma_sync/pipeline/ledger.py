@@ -7,7 +7,6 @@ alone what goes. The file grows with the source and the target, memory does not.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,27 +14,43 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
-from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.fetch import Ref
-from chroma_sync.pipeline.index.records import id_parts, is_first, record_id
+from chroma_sync.pipeline.index.records import is_first, is_hash, record_id
+from chroma_sync.pipeline.ledger_rows import (
+    base_of,
+    decoded,
+    encoded,
+    hashed_ids,
+    named_base,
+    other_key,
+    stored_base,
+    stored_id,
+    stored_ids,
+)
 from chroma_sync.pipeline.scratch import scratch_database
 
 _SCHEMA: Final = """
 CREATE TABLE document (
   n INTEGER PRIMARY KEY, -- its place in the listing
-  sha BLOB NOT NULL UNIQUE, -- of its key
+  base NOT NULL UNIQUE, -- of its record ids: a hash in bytes, or an id of its own as text
+  key_sha BLOB UNIQUE, -- of its key, where the base is another
   state TEXT, -- what decides "unchanged"; null of one that can have no records, or is not opened
   late INTEGER NOT NULL, -- until it is opened, of one whose version only that tells
   known TEXT, -- the version in which such a one stands whole
-  listed_sha BLOB, -- such a one as it was listed: its key and all
+  listed_base, -- such a one as it was listed: its key and all
   listed TEXT,
   ref TEXT NOT NULL,
   chunk_count INTEGER, -- of one that stands whole in this state
   stood INTEGER NOT NULL DEFAULT 0, -- has its chunk 0 in the target, in whatever state
+  taken_by TEXT, -- whose its ids are, if another document's
   verdict TEXT
 );
-CREATE TABLE leftover (sha BLOB, n INTEGER, PRIMARY KEY (sha, n)) WITHOUT ROWID;
+CREATE TABLE leftover (
+  base, n INTEGER,
+  owner, -- the base that its document has now, or would have
+  PRIMARY KEY (base, n)
+) WITHOUT ROWID;
 """
 _PAGE: Final = 1_000
 _STANDS: Final = "verdict IN ('indexed', 'unchanged')"
@@ -53,10 +68,10 @@ class Verdict(StrEnum):
 
 
 class Line(NamedTuple):
-    """What the ledger knows of a document: the hash of its key, its state, its verdict if it has
-    one, whether it stands whole, and whether its chunk 0 stood, as far as that was asked."""
+    """What the ledger knows of a document: its base, its state, its verdict if it has one, whether
+    it stands whole, and whether its chunk 0 stood, as far as that was asked."""
 
-    sha: bytes
+    base: str
     state: str
     verdict: Verdict | None
     is_whole: bool
@@ -65,10 +80,12 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Orphan:
-    """Some records of one document that must go. `is_gone`: the source lacks the document."""
+    """Some records of one document that must go. `is_gone`: the source lacks the document;
+    `stands`: others of its records are all that there is to be of it."""
 
     ids: list[str]
     is_gone: bool
+    stands: bool
 
 
 class Ledger:
@@ -91,22 +108,28 @@ class Ledger:
     # Meeting documents
 
     def meet(self, ref: Ref) -> bool:
-        """Take in a document of the listing. False when its key was met before."""
+        """Take in a document of the listing. False when its key, or its own id, was met before."""
         document = Document.of(ref)
         # What the listing alone skips has no records in a run from nothing, but may have some that
         # stay where that is in doubt.
         has_records = ref.skip is None or ref.skip in ref.doubted
-        is_late, encoded = document.is_late and has_records, _encoded(ref)
+        is_late, as_text = document.is_late and has_records, encoded(ref)
         row = (
-            *(_sha(document), document.state or None if has_records else None, is_late, encoded),
-            *((_sha(document), encoded) if is_late else (None, None)),
+            *(base_of(document), other_key(document), is_late, as_text),
+            document.state or None if has_records else None,
+            *((base_of(document), as_text) if is_late else (None, None)),
         )
         statement = (
-            "INSERT OR IGNORE INTO document (sha, state, late, ref, listed_sha, listed)"
-            " VALUES (?, ?, ?, ?, ?, ?)"
+            "INSERT OR IGNORE INTO document (base, key_sha, late, ref, state, listed_base, listed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
         )
         with self._writing:
             return self._db.execute(statement, row).rowcount == 1
+
+    def holder(self, ref: Ref) -> str:
+        """The key of the document that was met by the base of another."""
+        rows = self._rows("SELECT ref FROM document WHERE base = ?", (base_of(Document.of(ref)),))
+        return decoded(rows[0][0]).key if rows else ref.key
 
     def candidates(self) -> int:
         """How many documents the listing alone does not skip."""
@@ -122,10 +145,13 @@ class Ledger:
         return self._documents("verdict IS NULL AND late")
 
     def _documents(self, which: str) -> Iterator[Document]:
-        columns = "ref, sha, state, known, chunk_count IS NOT NULL"
+        columns = "ref, COALESCE(key_sha, base), state, known, chunk_count IS NOT NULL, taken_by"
         for page in self._pages(columns, which, _PAGE):
-            for ref, sha, state, known, is_whole in page:
-                yield Document(_decoded(ref), sha.hex(), state or "", known, bool(is_whole))
+            for ref, key_sha, state, known, is_whole, taken_by in page:
+                yield Document(
+                    *(decoded(ref), key_sha.hex(), state or "", known, bool(is_whole)),
+                    taken_by=taken_by or "",
+                )
 
     def complete(self, document: Document, ref: Ref) -> bool:
         """Take in what opening has told: the key and version of a late document, or the version of
@@ -133,11 +159,14 @@ class Ledger:
         was met before. Whether it stands is known still where its key and its state are those that
         it was known by."""
         found, state = Document.of(ref), document.ref.state(ref.version or "")
-        same = (found.key_sha, state) == (document.key_sha, document.state)
-        row = (_sha(found), state, _encoded(ref), same, _sha(document))
+        same = (found.base, state) == (document.base, document.state)
+        row = (
+            *(base_of(found), other_key(found), state),
+            *(encoded(ref), same, base_of(document)),
+        )
         statement = (
-            "UPDATE OR IGNORE document SET sha = ?, state = ?, ref = ?, late = 0,"
-            " chunk_count = CASE WHEN ? THEN chunk_count END WHERE sha = ?"
+            "UPDATE OR IGNORE document SET base = ?, key_sha = ?, state = ?, ref = ?, late = 0,"
+            " chunk_count = CASE WHEN ? THEN chunk_count END WHERE base = ?"
         )
         with self._writing:
             if self._db.execute(statement, row).rowcount != 1:
@@ -153,10 +182,10 @@ class Ledger:
         statement = (
             "UPDATE document SET verdict = ?, state = CASE WHEN late THEN '' ELSE state END,"
             " chunk_count = CASE WHEN NOT late THEN chunk_count END, late = 0"
-            " WHERE sha = ? AND verdict IS NULL"
+            " WHERE base = ? AND verdict IS NULL"
         )
         with self._writing:
-            done = self._db.execute(statement, (verdict.value, _sha(document)))
+            done = self._db.execute(statement, (verdict.value, base_of(document)))
         if done.rowcount != 1:
             raise RuntimeError(f"{document.key!r} was judged twice, or was never met")
 
@@ -167,35 +196,46 @@ class Ledger:
     # What stands of them in the target
 
     def states(self, size: int) -> Iterator[dict[str, str]]:
-        """The documents that may have records in a known state, in batches: the state by the hash
-        of the key."""
-        for page in self._pages("sha, state", "state IS NOT NULL AND NOT late", size):
-            yield {sha.hex(): state for sha, state in page}
+        """The documents that may have records in a known state, in batches: the state by the
+        base."""
+        for page in self._pages("base, state", "state IS NOT NULL AND NOT late", size):
+            yield {named_base(base): state for base, state in page}
 
     def load_chunk_counts(self, counts: Mapping[str, int | None]) -> None:
-        """Take in of documents, by the hash of the key, how many chunks they have when they stand
-        whole in their state, and None when they do not."""
-        rows = ((count, bytes.fromhex(key_sha)) for key_sha, count in counts.items())
-        self._do("UPDATE document SET chunk_count = ? WHERE sha = ?", rows)
+        """Take in of documents, by the base, how many chunks they have when they stand whole in
+        their state, and None when they do not."""
+        rows = ((count, stored_base(base)) for base, count in counts.items())
+        self._do("UPDATE document SET chunk_count = ? WHERE base = ?", rows)
 
     def load_known(self, documents: Iterable[Document], counts: Mapping[str, int | None]) -> None:
         """Take in of late documents the versions that are known of them, and how many chunks they
         have in these."""
-        rows = ((d.known, d.state or None, counts.get(d.key_sha), _sha(d)) for d in documents)
-        self._do("UPDATE document SET known = ?, state = ?, chunk_count = ? WHERE sha = ?", rows)
+        rows = ((d.known, d.state or None, counts.get(d.base), base_of(d)) for d in documents)
+        self._do("UPDATE document SET known = ?, state = ?, chunk_count = ? WHERE base = ?", rows)
+
+    def bases_to_write(self, size: int) -> Iterator[list[str]]:
+        """The bases of documents that have no verdict and do not stand whole, in batches."""
+        which = "verdict IS NULL AND chunk_count IS NULL AND (state IS NOT NULL OR late)"
+        for page in self._pages("base", which, size):
+            yield [named_base(base) for (base,) in page]
+
+    def load_taken(self, taken: Mapping[str, str]) -> None:
+        """Take in of documents, by the base, whose their ids are."""
+        rows = ((by, stored_base(base)) for base, by in taken.items())
+        self._do("UPDATE document SET taken_by = ? WHERE base = ?", rows)
 
     def load_first(self, ids: Iterable[Iterable[str]]) -> None:
-        """Take in, of all ids of the target, which documents have their chunk 0 there."""
-        update = "UPDATE document SET stood = 1 WHERE sha = ?"
+        """Take in, of all ids of the target, which documents have their chunk 0 there: by the hash
+        of the key, whatever base they have now."""
+        update = "UPDATE document SET stood = 1 WHERE base = ?1 OR key_sha = ?1"
         for page in ids:
-            found = (id_parts(id_) for id_ in page if is_first(id_))
-            self._do(update, ((bytes.fromhex(parts[0]),) for parts in found if parts is not None))
+            self._do(update, ((base,) for base, _ in hashed_ids(filter(is_first, page))))
         self.knows_first = True
 
     def stood(self, document: Document) -> bool:
         """Whether a document has its chunk 0 in the target, in whatever state."""
-        question = "SELECT 1 FROM document WHERE sha = ? AND stood"
-        return bool(self._rows(question, (_sha(document),)))
+        question = "SELECT 1 FROM document WHERE base = ? AND stood"
+        return bool(self._rows(question, (base_of(document),)))
 
     def whole(self) -> int:
         """How many documents stand whole."""
@@ -211,7 +251,7 @@ class Ledger:
         with self._writing:
             self._db.execute(
                 "UPDATE OR IGNORE document SET verdict = NULL, late = listed IS NOT NULL,"  # noqa: S608
-                " sha = COALESCE(listed_sha, sha), ref = COALESCE(listed, ref), known = NULL,"
+                " base = COALESCE(listed_base, base), ref = COALESCE(listed, ref), known = NULL,"
                 " state = CASE WHEN listed IS NULL THEN state END"
                 f" WHERE {_STANDS} AND chunk_count IS NULL"
             )
@@ -229,72 +269,101 @@ class Ledger:
         """All documents, a page at a time; `undecided`: those that are not whole and have no
         verdict. They may be settled meanwhile."""
         which = "chunk_count IS NULL AND verdict IS NULL" if undecided else "TRUE"
-        columns = "sha, state, verdict, chunk_count IS NOT NULL, stood"
+        columns = "base, state, verdict, chunk_count IS NOT NULL, stood"
         for page in self._pages(columns, which, _PAGE):
             yield [
-                Line(sha, state or "", verdict and Verdict(verdict), bool(is_whole), bool(stood))
-                for sha, state, verdict, is_whole, stood in page
+                Line(
+                    *(named_base(base), state or "", verdict and Verdict(verdict)),
+                    *(bool(is_whole), bool(stood)),
+                )
+                for base, state, verdict, is_whole, stood in page
             ]
 
     def take_over(self, verdicts: Iterable[tuple[Line, Verdict]]) -> None:
         """Give documents the verdicts of another pod."""
-        rows = ((verdict.value, line.sha) for line, verdict in verdicts)
-        self._do("UPDATE document SET verdict = ? WHERE sha = ?", rows)
+        rows = ((verdict.value, stored_base(line.base)) for line, verdict in verdicts)
+        self._do("UPDATE document SET verdict = ? WHERE base = ?", rows)
 
     # What must go
 
-    def load_ids(self, ids: Iterable[str]) -> None:
-        """Take in ids of the target, once all chunk counts are known. An id that is not one of ours
-        is left alone."""
+    def load_ids(self, ids: Iterable[str], *, all_ours: bool = False) -> None:
+        """Take in ids of the target, once all chunk counts are known. One that does not begin with
+        a hash is left alone, unless they are known to be `all_ours`."""
         self._do(
-            "INSERT OR IGNORE INTO leftover SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM document"
-            " WHERE sha = ?1 AND (chunk_count > ?2 OR verdict IS 'kept'))",
-            _ours(ids),
+            "INSERT OR IGNORE INTO leftover SELECT ?1, ?2, ?1 WHERE NOT EXISTS (SELECT 1 FROM"
+            " document WHERE base = ?1 AND (chunk_count > ?2 OR verdict IS 'kept'))",
+            stored_ids(ids) if all_ours else hashed_ids(ids),
         )
+
+    def load_owners(self, owners: Iterable[tuple[str, str]]) -> None:
+        """Take in of which documents these are, whatever base those have now: their ids, each with
+        the hash of the document's key. What is of a document that is kept stays."""
+        rows = (
+            (*parts, bytes.fromhex(key_sha))
+            for id_, key_sha in owners
+            if (parts := stored_id(id_)) is not None and is_hash(key_sha)
+        )
+        self._do(
+            "UPDATE leftover SET owner = COALESCE((SELECT base FROM document WHERE key_sha = ?3),"
+            " ?3) WHERE base = ?1 AND n = ?2",
+            rows,
+        )
+
+    def spare_kept(self) -> None:
+        """What is of a document that is kept stays, under whatever ids."""
+        with self._writing:
+            self._db.execute(
+                "DELETE FROM leftover WHERE owner IN"
+                " (SELECT base FROM document WHERE verdict IS 'kept')"
+            )
 
     def leftovers(self, size: int) -> Iterator[list[str]]:
         """These ids, without those of documents that stand or are kept, in batches. They may be
         spared meanwhile."""
-        last = (b"", -1)
+        last: tuple[str | bytes, int] = ("", -1)  # texts are in front of bytes
         while rows := self._rows(
-            "SELECT sha, n FROM leftover WHERE (sha, n) > (?, ?) ORDER BY sha, n LIMIT ?",
+            "SELECT base, n FROM leftover WHERE (base, n) > (?, ?) ORDER BY base, n LIMIT ?",
             (*last, size),
         ):
-            yield [record_id(sha.hex(), n) for sha, n in rows]
+            yield [record_id(named_base(base), n) for base, n in rows]
             last = rows[-1]
 
     def spare_unknown(self) -> None:
         """Of documents that were not met nothing is this run's to delete."""
         with self._writing:
-            self._db.execute("DELETE FROM leftover WHERE sha NOT IN (SELECT sha FROM document)")
+            self._db.execute("DELETE FROM leftover WHERE owner NOT IN (SELECT base FROM document)")
 
     def spare(self, ids: Iterable[str]) -> None:
         """Some of them are not this run's to delete."""
-        self._do("DELETE FROM leftover WHERE sha = ? AND n = ?", _ours(ids))
+        self._do("DELETE FROM leftover WHERE base = ? AND n = ?", stored_ids(ids))
 
     def orphans(self) -> Iterator[Orphan]:
         """What is left over, which a run from nothing would not have: documents that are gone,
-        documents that do not stand whole in their state, and old tails."""
+        documents that do not stand whole in their state, old tails, and ids that a document had
+        before."""
         rows = self._db.execute(
-            "SELECT leftover.sha, leftover.n, document.state IS NULL FROM leftover"
-            " LEFT JOIN document USING (sha) ORDER BY leftover.sha, leftover.n"
+            "SELECT leftover.base, leftover.n, leftover.owner, document.state IS NULL,"
+            " document.chunk_count IS NOT NULL FROM leftover"
+            " LEFT JOIN document ON document.base = leftover.owner"
+            " ORDER BY leftover.base, leftover.n"
         )
-        current: tuple[bytes, bool] | None = None
+        current: tuple[Any, ...] = ()
         ids: list[str] = []
-        for sha, n, is_gone in rows:
-            if current is not None and (current[0] != sha or len(ids) == _PAGE):
-                yield Orphan(ids, current[1])
+        for base, n, *of in rows:
+            if ids and (current != (base, *of) or len(ids) == _PAGE):
+                yield Orphan(ids, bool(current[-2]), bool(current[-1]))
                 ids = []
-            current = (sha, bool(is_gone))
-            ids.append(record_id(sha.hex(), n))
-        if current is not None:
-            yield Orphan(ids, current[1])
+            current = (base, *of)
+            ids.append(record_id(named_base(base), n))
+        if ids:
+            yield Orphan(ids, bool(current[-2]), bool(current[-1]))
 
     def removed(self) -> int:
         """How many documents of the target go as a whole: those that lose their chunk 0 and have a
         verdict, or are gone from the source."""
         return self._number(
-            "SELECT COUNT(*) FROM leftover LEFT JOIN document USING (sha) WHERE leftover.n = 0"
+            "SELECT COUNT(*) FROM leftover LEFT JOIN document ON document.base = leftover.owner"
+            " WHERE leftover.n = 0 AND document.chunk_count IS NULL"
             " AND (document.state IS NULL OR document.verdict IS NOT NULL)"
         )
 
@@ -325,35 +394,3 @@ class Ledger:
     def _do(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
         with self._writing:
             self._db.executemany(statement, rows)
-
-
-def _ours(ids: Iterable[str]) -> Iterator[tuple[bytes, int]]:
-    """The hash of the document's key and the chunk's number, of those ids that are ours."""
-    for id_ in ids:
-        if (parts := id_parts(id_)) is not None:
-            yield bytes.fromhex(parts[0]), parts[1]
-
-
-def _sha(document: Document) -> bytes:
-    return bytes.fromhex(document.key_sha)
-
-
-def _encoded(ref: Ref) -> str:
-    return json.dumps(
-        [
-            *(ref.key, ref.version, ref.size, ref.skip, sorted(ref.despite)),
-            *(ref.encoding, sorted(ref.doubted), ref.media_type),
-        ]
-    )
-
-
-def _decoded(text: str) -> Ref:
-    key, version, size, skip, despite, encoding, doubted, media_type = json.loads(text)
-    return Ref(
-        *(key, version, size),
-        skip=None if skip is None else DocumentReason(skip),
-        despite=frozenset(map(DocumentReason, despite)),
-        encoding=encoding,
-        doubted=frozenset(map(DocumentReason, doubted)),
-        media_type=media_type,
-    )

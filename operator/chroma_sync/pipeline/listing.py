@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.api.shown import visible
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.ledger import Ledger
 from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.shards import Shard
@@ -26,6 +28,15 @@ def meet_all(tools: Toolbox, shard: Shard, ledger: Ledger, progress: Progress) -
                 raise RuntimeError("a kind whose listing tells no versions is not divisible")
             progress.discovered()
             if not ledger.meet(ref):
-                progress.skipped(ref.key, DocumentReason.DUPLICATE)
+                _refuse(ref, ledger.holder(ref), progress)
     tools.progress.note(tools.connector.notes())
     ledger.revision = tools.progress.revision or ""
+
+
+def _refuse(ref: Ref, holder: str, progress: Progress) -> None:
+    """A document has come that has the key of another one, or its id."""
+    if holder == ref.key:
+        progress.skipped(ref.key, DocumentReason.DUPLICATE)
+    else:
+        message = f"{visible(holder)!r} has the id {ref.own_id!r} too. Give one of them another."
+        progress.failed(ref.key, DocumentReason.ID_TAKEN, message)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from chroma_sync.api.record_keys import Value
 from chroma_sync.pipeline.chunk import Chunk
 from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.embed import Vector
@@ -9,7 +12,6 @@ from chroma_sync.pipeline.index.records import (
     GAVE_UP_AT,
     Configs,
     Record,
-    Scalar,
     document_state,
     record_id,
     sha256_hex,
@@ -32,20 +34,22 @@ def make_record(
     configs: Configs,
     replaces: bool,
     in_place: bool,
+    foreign_keys: Iterable[str] = (),
 ) -> Record:
-    """Put one record together. `replaces`: an older record may stand under this id; `in_place`: one
-    with this text and vector does."""
-    key_sha = document.key_sha
+    """Put one record together. `replaces`: an older record may stand under this id, and has
+    `foreign_keys` beside ours; `in_place`: one with this text and vector does."""
+    base, own_id = document.base, document.ref.own_id
     gave_up = document.chunked.fallback is not None
     is_last = chunk.n == len(document.chunked) - 1
-    state = document_state(key_sha, document.state, configs, gave_up=gave_up, is_last=is_last)
-    metadata: dict[str, Scalar | None] = {}
+    state = document_state(base, document.state, configs, gave_up=gave_up, is_last=is_last)
+    metadata: dict[str, Value | None] = {}
     if replaces:
-        metadata |= dict.fromkeys((*_SOMETIMES, *_FORMER))
+        metadata |= dict.fromkeys((*_SOMETIMES, *_FORMER, *foreign_keys))
     metadata |= {
+        **{key: value for key, value in document.ref.metadata.items() if value is not None},
         **chunk.metadata,
         "document_key": document.key,
-        "document_key_sha256": key_sha,
+        "document_key_sha256": document.key_sha,
         "version_key": document.version,
         "version_key_sha256": sha256_hex(document.version.encode()),
         "chunk_strategy": chunk.strategy,
@@ -62,7 +66,9 @@ def make_record(
         metadata[GAVE_UP_AT] = configs.parser_bytes
     if chunk.language is not None:
         metadata["language"] = chunk.language
+    if own_id is not None:
+        metadata["custom_id"] = own_id
     if windows > 1:
         metadata["embedding_windows"] = windows
-    id_, text = record_id(key_sha, chunk.n), chunk.text.decode("utf-8")
+    id_, text = record_id(base, chunk.n), chunk.text.decode("utf-8")
     return Record(id_, text, metadata, vector, in_place)

@@ -216,4 +216,5 @@ def _measured_configs(tools: Toolbox) -> Configs:
     return Configs(
         *(records, vectors, tools.configuration.source),
         *(limits.cpu_seconds, limits.memory_bytes),
+        shares=tools.configuration.origin.shares_collection,
     )

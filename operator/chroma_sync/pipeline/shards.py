@@ -3,12 +3,14 @@ takes over what the others have judged."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.fetch import Ref
+from chroma_sync.pipeline.index.records import is_hash
 from chroma_sync.pipeline.ledger import Ledger, Line, Verdict
 from chroma_sync.pipeline.seal import Seal, Tally
 
@@ -30,7 +32,7 @@ WHOLE: Final = Shard(0, 1)
 
 def shard_of(ref: Ref, count: int) -> int:
     """The one of `count` shards that a document falls to. It never depends on the listing."""
-    return _shard(bytes.fromhex(Document.of(ref).key_sha), count)
+    return _shard(Document.of(ref).base, count)
 
 
 def sealed(ledger: Ledger) -> Seal:
@@ -61,8 +63,8 @@ def accept(
     for page in ledger.lines(undecided=True):
         for line in page:
             if line.stood:
-                n = _shard(line.sha, len(seals))
-                stood[n] = stood[n].plus(line.sha, line.state)
+                n = _shard(line.base, len(seals))
+                stood[n] = _plus(stood[n], line)
     all_kept = [n for n, seal in agreed.items() if seal.kept == stood[n]]
     for page in ledger.lines(undecided=True):
         ledger.take_over(_taken_over(page, seals, agreed.keys(), all_kept))
@@ -76,7 +78,7 @@ def _taken_over(
     all_kept: Sequence[int],
 ) -> Iterator[tuple[Line, Verdict]]:
     for line in page:
-        n = _shard(line.sha, len(seals))
+        n = _shard(line.base, len(seals))
         seal = seals[n]
         if seal is None or n not in agreed:
             continue
@@ -90,7 +92,7 @@ def _agreeing(ledger: Ledger, seals: Sequence[Seal | None]) -> dict[int, Seal]:
     found = [Seal() for _ in seals]
     for page in ledger.lines():
         for line in page:
-            n = _shard(line.sha, len(seals))
+            n = _shard(line.base, len(seals))
             found[n] = _with(found[n], line, stands=line.is_whole, kept=False)
     return {
         n: seal
@@ -99,12 +101,20 @@ def _agreeing(ledger: Ledger, seals: Sequence[Seal | None]) -> dict[int, Seal]:
     }
 
 
-def _shard(sha: bytes, count: int) -> int:
-    return int.from_bytes(sha[:4]) % count
+def _shard(base: str, count: int) -> int:
+    return int.from_bytes(_digest(base)[:4]) % count
+
+
+def _digest(base: str) -> bytes:
+    return bytes.fromhex(base) if is_hash(base) else hashlib.sha256(base.encode()).digest()
+
+
+def _plus(tally: Tally, line: Line) -> Tally:
+    return tally.plus(_digest(line.base), line.state)
 
 
 def _with(seal: Seal, line: Line, *, stands: bool, kept: bool) -> Seal:
-    seal = replace(seal, met=seal.met.plus(line.sha, line.state))
+    seal = replace(seal, met=_plus(seal.met, line))
     if stands:
-        return replace(seal, stand=seal.stand.plus(line.sha, line.state))
-    return replace(seal, kept=seal.kept.plus(line.sha, line.state)) if kept else seal
+        return replace(seal, stand=_plus(seal.stand, line))
+    return replace(seal, kept=_plus(seal.kept, line)) if kept else seal

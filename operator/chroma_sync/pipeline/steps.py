@@ -6,6 +6,7 @@ looks at what stands, and only what is missing is done.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from chroma_sync.api.invocation import CollectionStatus
@@ -14,7 +15,7 @@ from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.deletes import delete_orphans, too_many_go
 from chroma_sync.pipeline.embed import Model, Vectors
 from chroma_sync.pipeline.errors import RevisionGone, Temporary, Unusable
-from chroma_sync.pipeline.existing import load_orphans, load_target
+from chroma_sync.pipeline.existing import firsts, load_orphans, load_taken, load_target
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.claim import Hold, begun_revision
 from chroma_sync.pipeline.index.existing_vectors import ExistingVectors
@@ -112,6 +113,7 @@ def _work(tools: Toolbox, this: Run, ledger: Ledger, golden: Vectors) -> None:
     with this.watched(tools.stop):
         meet_all(tools, this.shard, ledger, tools.progress)
         load_target(ledger, collection, this.configs)
+        load_taken(ledger, collection, this.configs, tools.connector.scope())
         previous = reusable_previous(this, golden)
         _bring_in(tools, this, collection, ledger, tools.progress, previous)
 
@@ -143,7 +145,7 @@ def _finish(tools: Toolbox, this: Run, ledger: Ledger) -> Collection:
         message = f"Collection {collection.name!r} was planned again meanwhile, by another pod."
         raise Temporary(Reason.RUN_LOST, message)
     _look_again(tools, this, ledger, collection)
-    load_orphans(ledger, collection, tools.connector.scope(), this.configs.source)
+    load_orphans(ledger, collection, tools.connector.scope(), this.configs)
     if ledger.unread:
         tools.progress.note([_UNREAD.format(count=ledger.unread)])
     if why := too_many_go(tools.configuration, ledger.removed(), ledger.stand(), _ENDED):
@@ -164,8 +166,10 @@ def _look_again(tools: Toolbox, this: Run, ledger: Ledger, collection: Collectio
     load_target(ledger, collection, this.configs)
     ledger.reopen_lost()
     if seals := tools.configuration.seals:
-        accept(ledger, [Seal.parse(seal) for seal in seals], collection.ids)
+        there = partial(firsts, collection, this.configs)
+        accept(ledger, [Seal.parse(seal) for seal in seals], there)
         check_refused(ledger)
+    load_taken(ledger, collection, this.configs, tools.connector.scope())
     again = Progress()
     with this.watched(tools.stop):
         _bring_in(tools, this, collection, ledger, again)

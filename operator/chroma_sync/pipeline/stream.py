@@ -38,6 +38,10 @@ TEXTS_BOUND = 8 * 1024 * 1024  # bytes of texts not yet chunked
 _DOCUMENT_MIN = 64 * 1024  # what the smallest one counts, for all that comes with it
 CHUNKS_BOUND = 256  # chunks that are looked up at once, and that wait for the end
 _DOUBTED = "It would be skipped, but what could say otherwise is not known: what stands stays."
+_TAKEN = (
+    "has the ids that the records of this one would have. Give it another id (customId), or bring "
+    "it into another collection."
+)
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,8 @@ class Stream:
             self._stop.check()
             if document.ref.skip is not None:
                 self._skip(document, document.ref.skip)
+            elif document.taken_by:
+                self._refuse(document, document.taken_by)
             elif document.is_whole and not document.is_late:
                 self._unchanged(document)
             else:
@@ -177,6 +183,11 @@ class Stream:
     def _unchanged(self, document: Document) -> None:
         self._s.ledger.settle(document, Verdict.UNCHANGED)
         self._s.progress.unchanged(document.key)
+
+    def _refuse(self, document: Document, taken_by: str) -> None:
+        """A document can't have its ids. What stands of it under others stays."""
+        message = f"{taken_by} {_TAKEN}"
+        self._not_read(document, DocumentReason.ID_TAKEN, message, in_doubt=True)
 
     def _skip(self, document: Document, reason: DocumentReason) -> None:
         ledger, progress = self._s.ledger, self._s.progress
@@ -262,14 +273,16 @@ class Stream:
         self._s.progress.chunks("produced", len(document.chunked))
 
     def _looked_up(self, window: list[tuple[Document, Chunk]]) -> Iterator[Item]:
-        ids = [record_id(document.key_sha, chunk.n) for document, chunk in window]
+        ids = [record_id(document.base, chunk.n) for document, chunk in window]
         text_shas = [sha256_hex(chunk.text) for _, chunk in window]
         found = self._s.vectors.find(dict(zip(ids, text_shas, strict=True)))
         for (document, chunk), id_, text_sha in zip(window, ids, text_shas, strict=True):
-            replaces = id_ in found.old
+            foreign_keys = found.old.get(id_)
+            replaces = foreign_keys is not None
             if chunk.n == 0:
                 document.stood = replaces
-            yield Item(document, chunk, text_sha, replaces, found.get(id_, text_sha))
+            reusable = found.get(id_, text_sha)
+            yield Item(document, chunk, text_sha, replaces, reusable, foreign_keys or frozenset())
 
 
 def _first_last(items: Iterator[Item]) -> Iterator[Item]:

@@ -78,11 +78,11 @@ class Writer:
         if not document.stood:
             _queue(item, ready)
             return ready
-        chunked, key_sha = document.chunked, document.key_sha
-        held.hold(key_sha, item.n, item.record)
+        chunked, base = document.chunked, document.base
+        held.hold(base, item.n, item.record)
         document.held += 1
         if document.held == len(chunked):
-            for n, record in held.taken(key_sha, lambda n: chunked.text_of(n).decode()):
+            for n, record in held.taken(base, lambda n: chunked.text_of(n).decode()):
                 _queue(ReadyRecord(document, n, record), ready)
                 if len(ready) >= self._limit:
                     ready = self._write(ready)

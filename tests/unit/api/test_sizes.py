@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from chroma_sync.api.configuration import Configuration, document, read
 from chroma_sync.api.contract import REASON_MAX
 from chroma_sync.api.invocation import InvocationSpec, InvocationStatus
-from chroma_sync.api.kinds.s3 import METADATA_VALUE_BYTES_MAX
 from chroma_sync.api.kinds.union import KINDS
 from chroma_sync.api.meta import VALIDATIONS
+from chroma_sync.api.record_keys import VALUE_BYTES_MAX
 from unit.reconcile.build import begun
 
 Schema = dict[str, Any]
@@ -41,7 +41,7 @@ class Largest:
 
     def of(self, schema: Schema, key: int = KEY) -> int:
         if not schema:
-            return METADATA_VALUE_BYTES_MAX
+            return VALUE_BYTES_MAX
         if "$ref" in schema:
             return self.of(self.models[schema["$ref"].rpartition("/")[2]])
         if "anyOf" in schema:

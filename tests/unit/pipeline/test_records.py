@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from chroma_sync.api.kinds.s3 import S3Run
-from chroma_sync.api.record_keys import OWN_KEYS_MAX, RECORD_KEYS_MAX, USER_KEYS_MAX
+from chroma_sync.api.record_keys import (
+    OWN_KEYS_MAX,
+    RECORD_KEYS,
+    RECORD_KEYS_MAX,
+    USER_KEYS_MAX,
+    metadata_problem,
+)
 from chroma_sync.pipeline.children import Limits
 from chroma_sync.pipeline.chunk import Chunker, ChunkingConfig
 from chroma_sync.pipeline.document import Document
@@ -19,14 +25,14 @@ from chroma_sync.pipeline.make_record import make_record
 from chroma_sync.pipeline.text import PART_KEYS, PART_KEYS_MAX
 
 # Part of the API, and written once what they are for is served.
-LATER = {"custom_id", "sparse_embedding"}
+LATER = {"sparse_embedding"}
 CONFIGS = Configs(document="d", embedding="e", source="s", parser_seconds=1.0, parser_bytes=1)
 
 
 def record_of(*, replaces: bool) -> Record:
     """Of a text that gives a record all keys that it may have."""
     data = b"x = 1\n" * 20
-    document = Document.of(Ref("a.py", "v", len(data)))
+    document = Document.of(Ref("a.py", "v", len(data), own_id="loaf"))
     with Chunker(ChunkingConfig("tree_sitter", 100, None), Limits(memory_bytes=1)) as chunker:
         document.chunked = chunker.chunk(as_text("a.py", data))
     return make_record(
@@ -45,6 +51,13 @@ def test_a_record_and_the_keys_of_users_stay_within_the_quota() -> None:
     assert OWN_KEYS_MAX + USER_KEYS_MAX == RECORD_KEYS_MAX == 32
     bound = S3Run.model_json_schema()["properties"]["metadata"]["anyOf"][0]["maxProperties"]
     assert bound == USER_KEYS_MAX == 12
+
+
+def test_users_have_other_keys() -> None:
+    written = record_of(replaces=True).metadata.keys()
+    assert written | LATER | PART_KEYS <= RECORD_KEYS
+    for key in written:
+        assert "is a key that records have already" in (metadata_problem("here", {key: 1}) or "")
 
 
 def test_what_an_older_record_had_goes() -> None:

@@ -55,7 +55,7 @@ def outcome(tools: Toolbox, collection: Collection, path: Path) -> tuple[set[str
             ledger.meet(entry)
         configs = start(tools).configs
         load_target(ledger, collection, configs)
-        load_orphans(ledger, collection, EVERYTHING, configs.source)
+        load_orphans(ledger, collection, EVERYTHING, configs)
         whole = {one.key for one in ledger.open_documents() if one.is_whole}
         return whole, {i for orphan in ledger.orphans() for i in orphan.ids}
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
@@ -20,13 +19,8 @@ from chroma_sync.api.meta import (
     shape,
     shape_not,
 )
-from chroma_sync.api.record_keys import USER_KEYS_MAX
+from chroma_sync.api.record_keys import USER_KEYS_MAX, metadata_problem
 from chroma_sync.api.secret_keys import SecretKey, SecretUse
-
-# The hosted product's quotas.
-_KEY_BYTES_MAX: Final = 36
-METADATA_VALUE_BYTES_MAX: Final = 8_182
-_RESERVED: Final = ("chroma_", "chroma:")
 
 # A key of an object, or how keys begin. A server that keeps objects as files may take `..` for the
 # folder above, which lies outside of the prefix.
@@ -196,7 +190,7 @@ class S3Source(Kind):
                 "spec.s3.objectKey: does not begin with the pathPrefix of the Source. Give the "
                 "whole key."
             )
-        return _metadata_problem(run.metadata or {})
+        return metadata_problem("spec.s3.metadata", run.metadata or {})
 
 
 class S3Run(ApiModel):
@@ -237,26 +231,3 @@ class S3Run(ApiModel):
             lambda s3: s3.custom_id is None or s3.object_key is not None,
         ),
     )
-
-
-def _metadata_problem(metadata: dict[str, Any]) -> str | None:
-    for key, value in metadata.items():
-        where = f"spec.s3.metadata[{key[:_KEY_BYTES_MAX]}]"
-        if not 0 < len(key.encode()) <= _KEY_BYTES_MAX or key.startswith(_RESERVED):
-            return (
-                f"{where}: a key must have 1 to {_KEY_BYTES_MAX} bytes and must not begin with "
-                f"{' or '.join(_RESERVED)}. Choose another one."
-            )
-        values = value if isinstance(value, list) else [value]
-        types = {type(item) for item in values}
-        if len(types) != 1 or not types <= {str, int, float, bool}:
-            return (
-                f"{where}: must be a string, number or boolean, or a list of values of one of "
-                "these types. Change or remove it."
-            )
-        if len(json.dumps(value, ensure_ascii=False).encode()) > METADATA_VALUE_BYTES_MAX:
-            return (
-                f"{where}: a value must have at most {METADATA_VALUE_BYTES_MAX} bytes as JSON. "
-                "Shorten it."
-            )
-    return None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.api.record_keys import Value
 from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from chroma_sync.pipeline.fetch.scope import Scope
 from chroma_sync.pipeline.queues import StopSignal
@@ -24,6 +27,9 @@ class Ref:
     text that do not count, as someone says so; `encoding` is the name of the one that the text is
     said to be in. `doubted` are verdicts that may be wrong, as what could overrule them is unknown:
     what stands of the document stays then. `media_type` is what its source says that it is.
+    `own_id` is an id of the document's own: its record ids begin with it, and not with the hash of
+    its key. Only where Sources share a collection. `metadata` goes onto each of its records (see
+    `api.record_keys.metadata_problem`); null stands for no value.
     """
 
     key: str
@@ -34,11 +40,22 @@ class Ref:
     encoding: str | None = None
     doubted: frozenset[DocumentReason] = frozenset()
     media_type: str | None = None
+    own_id: str | None = None
+    metadata: Mapping[str, Value | None] = field(default_factory=dict)
 
     def state(self, version: str) -> str:
         """What decides "unchanged": the bytes, and how they are taken, which they don't tell."""
-        said = (self.encoding, self.media_type)
+        said = (self.encoding, self.media_type, self._on_records())
         return " ".join((version, *sorted(self.despite), *(one for one in said if one is not None)))
+
+    def _on_records(self) -> str | None:
+        """What stands on the records beside the text: a short hash, None of nothing. An id of a
+        document's own does not tell its key."""
+        if self.own_id is None and not self.metadata:
+            return None
+        values = {key: value for key, value in self.metadata.items() if value is not None}
+        said = json.dumps([self.own_id and self.key, values], sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ _METADATA_READ = 1_000  # what larger pages leave in the heap stays there
 
 Metadata = dict[str, Any]
 NO_BOUNDS: Mapping[str, int] = {}
+NO_VALUES: Mapping[str, str] = {}
 
 
 class Call(Protocol):
@@ -239,11 +240,20 @@ class Collection:
             is_narrow = len(left) == before
 
     def ids_where(
-        self, key: str, values: Sequence[str], at_least: Mapping[str, int] = NO_BOUNDS
+        self,
+        key: str,
+        values: Sequence[str],
+        at_least: Mapping[str, int] = NO_BOUNDS,
+        equal: Mapping[str, str] = NO_VALUES,
     ) -> Iterator[str]:
-        """The ids of the records that have one of some values in their metadata, and numbers that
-        are `at_least` these. Don't delete meanwhile."""
-        asked = [{key: {"$in": list(values)}}, *({k: {"$gte": n}} for k, n in at_least.items())]
+        """The ids of the records that have one of some values in their metadata, numbers that are
+        `at_least` these, and texts that are `equal` to these. Don't delete any of them meanwhile.
+        """
+        asked: list[dict[str, Any]] = [
+            {key: {"$in": list(values)}},
+            *({k: {"$gte": n}} for k, n in at_least.items()),
+            *({k: text} for k, text in equal.items()),
+        ]
         if values:
             where = {"$and": asked} if len(asked) > 1 else asked[0]
             for page in self._pages(self._ids_read, where=where, include=[]):

@@ -4,12 +4,14 @@ again: of whatever document, for a vector belongs to its text."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import Final
 
 from chroma_sync.api.reasons import Reason
+from chroma_sync.api.record_keys import RECORD_KEYS
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Collection, Stored, text_metadata
 from chroma_sync.pipeline.index.records import Vector, record_id
@@ -30,9 +32,10 @@ class Reusable:
 @dataclass(frozen=True)
 class Found:
     """What stands of some chunks, each named by the id that its record will have and the hash of
-    its text. `old` are the ids that have a record in the target, of whatever text."""
+    its text. `old` are the ids that have a record in the target, of whatever text, each with those
+    keys of its metadata that are none of ours."""
 
-    old: set[str] = field(default_factory=set)
+    old: dict[str, AbstractSet[str]] = field(default_factory=dict)
     in_place: dict[str, Stored] = field(default_factory=dict)  # by id
     by_text: dict[str, Stored] = field(default_factory=dict)
 
@@ -71,7 +74,7 @@ class ExistingVectors:
         found = Found()
         if self._target is not None:
             for stored in self._target.some(list(texts), vectors=self._vectors):
-                found.old.add(stored.id)
+                found.old[stored.id] = stored.metadata.keys() - RECORD_KEYS
                 if self._is_of(stored, texts[stored.id]):
                     found.in_place[stored.id] = found.by_text[texts[stored.id]] = stored
         # Most documents keep their names, and most chunks their numbers.
@@ -111,16 +114,17 @@ class ExistingVectors:
         return is_alike and metadata.get("content_sha256") == text_sha
 
 
-def stands_whole(collection: Collection, key_sha: str, embedding_config: str) -> bool:
-    """Whether the records of a document begin with a whole one: all chunks of one version and one
-    cut, with vectors that can be compared. More may stand beyond, an old tail. A run that broke off
-    may have overwritten all but chunk 0, which goes last."""
-    records = _from_first(collection, key_sha)
+def stands_whole(collection: Collection, base: str, embedding_config: str) -> bool:
+    """Whether the records of a document under one base begin with a whole one: all chunks of one
+    version and one cut, with vectors that can be compared. More may stand beyond, an old tail. A
+    run that broke off may have overwritten all but chunk 0, which goes last."""
+    records = _from_first(collection, base)
     first = next(records, None)
     if first is None or first.metadata.get("embedding_config") != embedding_config:
         return False
     last = next((record for record in records if _state(record) != _state(first)), None)
     if last is None:
+        key_sha = text_metadata(first.metadata, "document_key_sha256")
         return _has_alone(collection, "document_key_sha256", key_sha, first.id)
     # The last chunk has a state of its own, and of its own alone.
     same = ("version_key", "embedding_config")
@@ -129,10 +133,10 @@ def stands_whole(collection: Collection, key_sha: str, embedding_config: str) ->
     )
 
 
-def _from_first(collection: Collection, key_sha: str) -> Iterator[Stored]:
+def _from_first(collection: Collection, base: str) -> Iterator[Stored]:
     """The records of a document from chunk 0 to the last before a gap."""
     for start in count(0, _PAGE):
-        ids = [record_id(key_sha, n) for n in range(start, start + _PAGE)]
+        ids = [record_id(base, n) for n in range(start, start + _PAGE)]
         page = {stored.id: stored for stored in collection.some(ids)}
         for id_ in ids:
             if id_ not in page:
@@ -145,5 +149,8 @@ def _state(record: Stored) -> str:
 
 
 def _has_alone(collection: Collection, key: str, value: str, id_: str) -> bool:
-    """Whether a value stands on this one record and on no other."""
-    return list(islice(collection.ids_where(key, [value]), 2)) == [id_]
+    """Whether a value stands on this one record, and on no other with the same base. Another Source
+    may have a document of the same key, and this one the same under the base that it had before."""
+    base = id_.rpartition("-")[0]
+    ids = (i for i in collection.ids_where(key, [value]) if i.rpartition("-")[0] == base)
+    return list(islice(ids, 2)) == [id_]

@@ -23,7 +23,7 @@ _PAGE: Final = 300
 
 
 class HeldRecords:
-    """Records by the hash of their document's key and their number. Used by one thread."""
+    """Records by the base of their document's ids and their number. Used by one thread."""
 
     def __init__(self, path: Path) -> None:
         self._db = scratch_database(path, _SCHEMA)
@@ -32,27 +32,25 @@ class HeldRecords:
         """Close the file."""
         self._db.close()
 
-    def hold(self, key_sha: str, n: int, record: Record) -> None:
+    def hold(self, base: str, n: int, record: Record) -> None:
         """Keep a record, but for its text, which its document has."""
         vector = record.vector.astype(np.float32).tobytes()
-        row = (key_sha, n, json.dumps(dict(record.metadata)), vector, record.in_place)
+        row = (base, n, json.dumps(dict(record.metadata)), vector, record.in_place)
         self._db.execute("INSERT INTO held VALUES (?, ?, ?, ?, ?)", row)
 
-    def taken(self, key_sha: str, text_of: Callable[[int], str]) -> Iterator[tuple[int, Record]]:
+    def taken(self, base: str, text_of: Callable[[int], str]) -> Iterator[tuple[int, Record]]:
         """Give all records of a document back, the last one first. `text_of` gives the text of its
         chunk of a number."""
         while rows := self._db.execute(
             "SELECT n, metadata, vector, in_place FROM held WHERE document = ?"
             " ORDER BY n DESC LIMIT ?",
-            (key_sha, _PAGE),
+            (base, _PAGE),
         ).fetchall():
             for n, metadata, vector, in_place in rows:
                 numbers = np.frombuffer(vector, np.float32)
                 metadata = json.loads(metadata)
                 yield (
                     n,
-                    Record(record_id(key_sha, n), text_of(n), metadata, numbers, bool(in_place)),
+                    Record(record_id(base, n), text_of(n), metadata, numbers, bool(in_place)),
                 )
-            self._db.execute(
-                "DELETE FROM held WHERE document = ? AND n >= ?", (key_sha, rows[-1][0])
-            )
+            self._db.execute("DELETE FROM held WHERE document = ? AND n >= ?", (base, rows[-1][0]))

@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from chroma_sync.api.record_keys import Scalar as Scalar
+from chroma_sync.api.record_keys import Value
+
 Vector = np.ndarray[Any, np.dtype[np.float32]]
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
-Scalar = str | int | float | bool
 
 # On a document that gave up its syntax: the memory in bytes that its parse could take.
 GAVE_UP_AT = "syntax_gave_up_at_bytes"
-_ID = re.compile(r"([0-9a-f]{64})-(0|[1-9][0-9]{0,9})")
+_ID = re.compile(r"(.+)-(0|[1-9][0-9]{0,9})", re.DOTALL)
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +28,15 @@ class Configs:
     records, it stands on the collection and in each `document_state`; `embedding` stands on every
     record and decides only whether its vector may be taken over. And what a parse may take here, in
     CPU time and memory: that shapes only the records of a document that gave up its syntax.
-    `source`, namespace/name, stands on every record: only that Source's runs may delete it."""
+    `source`, namespace/name, stands on every record: only that Source's runs may delete it.
+    `shares`: other Sources may have records in the same collection."""
 
     document: str
     embedding: str
     source: str
     parser_seconds: float
     parser_bytes: int
+    shares: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Record:
 
     id: str
     text: str
-    metadata: Mapping[str, Scalar | None]
+    metadata: Mapping[str, Value | None]
     vector: Vector
     in_place: bool
 
@@ -52,7 +57,8 @@ def sha256_hex(data: bytes) -> str:
 
 
 def document_sha(key: str) -> str:
-    """What a document's record ids begin with."""
+    """The hash of a document's key. Its record ids begin with it, unless it has an id of its own:
+    what they begin with is its base."""
     return sha256_hex(key.encode())
 
 
@@ -61,13 +67,18 @@ def short_hash(*parts: str) -> str:
     return sha256_hex("\x00".join(parts).encode())[:16]
 
 
-def record_id(key_sha: str, n: int) -> str:
+def record_id(base: str, n: int) -> str:
     """The id of chunk `n` of a document."""
-    return f"{key_sha}-{n}"
+    return f"{base}-{n}"
+
+
+def is_hash(base: str) -> bool:
+    """Whether a base is the hash of a key. An id of a document's own may be anything."""
+    return _HASH.fullmatch(base) is not None
 
 
 def id_parts(id_: str) -> tuple[str, int] | None:
-    """The hash of the document's key and the chunk's number. None when the id is none of ours."""
+    """The document's base and the chunk's number. None when the id can't be one of ours."""
     ours = _ID.fullmatch(id_)
     return None if ours is None else (ours[1], int(ours[2]))
 
@@ -78,7 +89,7 @@ def is_first(id_: str) -> bool:
 
 
 def document_state(
-    key_sha: str, version: str, configs: Configs, *, gave_up: bool, is_last: bool
+    base: str, version: str, configs: Configs, *, gave_up: bool, is_last: bool
 ) -> str:
     """What stands on the records of one document in one version, configuration and way to cut it,
     and on no others in any collection. So a server can be asked which records of many documents are
@@ -90,4 +101,4 @@ def document_state(
     same time, and no more memory than it then had (`GAVE_UP_AT`).
     """
     way = f"gave up after {configs.parser_seconds:g} s" if gave_up else ""
-    return short_hash(key_sha, version, configs.document, way, "last" if is_last else "")
+    return short_hash(base, version, configs.document, way, "last" if is_last else "")

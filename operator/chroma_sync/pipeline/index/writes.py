@@ -17,7 +17,8 @@ from chroma_sync.pipeline.index.records import Record, record_id
 # Of a piece, before JSON escapes anything. A server takes 40 MiB, a proxy before it may take less.
 PIECE_BYTES: Final = 8 * 1024 * 1024
 _BEYOND: Final = 9_999_999_999
-_SCOPE_KEYS: Final = ("source", "document_key")  # what finish looks at before it deletes
+# What finish looks at before it deletes.
+_SCOPE_KEYS: Final = ("source", "document_key", "document_key_sha256")
 _CONTROL_TEXT: Final = "A test whether the server takes writes. It goes when the run is finished."
 
 
@@ -91,10 +92,9 @@ class Writes:
 def control_beside(record: Record) -> Record:
     """A record that no server has a reason to refuse, for when none has passed yet. It stands
     beyond the last chunk of the same document, as an old tail does, so finish deletes it."""
-    key_sha, _, _ = record.id.rpartition("-")
-    scope = {key: value for key, value in record.metadata.items() if key in _SCOPE_KEYS}
-    metadata = {"document_key_sha256": key_sha, **scope}
-    return Record(record_id(key_sha, _BEYOND), _CONTROL_TEXT, metadata, record.vector, False)
+    base, _, _ = record.id.rpartition("-")
+    metadata = {key: value for key, value in record.metadata.items() if key in _SCOPE_KEYS}
+    return Record(record_id(base, _BEYOND), _CONTROL_TEXT, metadata, record.vector, False)
 
 
 def weight(record: Record) -> int:
