@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chroma_sync.api.configuration import Configuration
+from chroma_sync.pipeline.fetch import OneKey, Scope
 from chroma_sync.pipeline.index.chroma import Collection, text_metadata
 from chroma_sync.pipeline.index.records import is_first
 from chroma_sync.pipeline.ledger import Orphan
@@ -12,12 +13,13 @@ from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.run import identity_of
 
 
-def too_many_go(configuration: Configuration, go: int, stand: int, then: str) -> str:
+def too_many_go(configuration: Configuration, scope: Scope, go: int, stand: int, then: str) -> str:
     """Why a run must not remove so many of the documents that stand; empty when it may. A source
-    that lists little, for whatever reason, must not empty a collection. `then`: what became of it,
-    or would."""
+    that lists little, for whatever reason, must not empty a collection; a run over one document may
+    find that it is gone. `then`: what became of it, or would."""
     identity, limit = identity_of(configuration), configuration.max_delete_percent
-    if identity.allow_mass_delete or go * 100 <= stand * limit:
+    is_one = isinstance(scope, OneKey)
+    if is_one or identity.allow_mass_delete or go * 100 <= stand * limit:
         return ""
     return (
         f"This run would remove {go} of the {stand} documents in collection "

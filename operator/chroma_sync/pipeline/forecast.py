@@ -115,7 +115,8 @@ def forecast(tools: Toolbox) -> Forecast:
     result.unchanged, result.kept = done.documents.unchanged, done.documents.kept
     result.skipped, result.failed = Counter(done.skipped), progress.failed_by_reason()
     stand = result.added + result.changed + result.unchanged + result.kept + result.removed
-    result.refused = too_many_go(tools.configuration, result.removed, stand, _WOULD_END)
+    scope, removed = tools.connector.scope(), result.removed
+    result.refused = too_many_go(tools.configuration, scope, removed, stand, _WOULD_END)
     return result
 
 

@@ -145,10 +145,12 @@ def _finish(tools: Toolbox, this: Run, ledger: Ledger) -> Collection:
         message = f"Collection {collection.name!r} was planned again meanwhile, by another pod."
         raise Temporary(Reason.RUN_LOST, message)
     _look_again(tools, this, ledger, collection)
-    load_orphans(ledger, collection, tools.connector.scope(), this.configs)
+    scope = tools.connector.scope()
+    load_orphans(ledger, collection, scope, this.configs)
     if ledger.unread:
         tools.progress.note([_UNREAD.format(count=ledger.unread)])
-    if why := too_many_go(tools.configuration, ledger.removed(), ledger.stand(), _ENDED):
+    go, stand = ledger.removed(), ledger.stand()
+    if why := too_many_go(tools.configuration, scope, go, stand, _ENDED):
         raise Unusable(Reason.WOULD_REMOVE_TOO_MUCH, why)
     tools.space.check()
     # Paging has ended: from here on it is safe to delete.

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from chroma_sync.api.reasons import Reason
+from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.embed import Vectors
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
 from chroma_sync.pipeline.fetch import OneKey, Prefix
+from chroma_sync.pipeline.forecast import forecast
 from chroma_sync.pipeline.index import shared
 from chroma_sync.pipeline.index.chroma import Collection, Metadata
 from chroma_sync.pipeline.run import Run, done, resume, start
@@ -80,6 +81,20 @@ def test_a_run_over_one_document_leaves_all_others(shelves: Shelves) -> None:
     assert shelves.texts() == {"a/x": CAKE, "a/y": OVEN, "b": CAKE}
     steps.run(shelves.tools(Shelf({"a/x": CAKE}, speaks_for=Prefix("a/")), A))
     assert shelves.texts() == {"a/x": CAKE, "b": CAKE}
+
+
+def test_a_run_over_one_document_may_find_that_it_is_gone(shelves: Shelves) -> None:
+    steps.run(shelves.tools({"a": BREAD, "b": OVEN}, A))
+    one = Shelf({"a": BREAD}, speaks_for=OneKey("a"))
+    one.more = {"a": {"skip": DocumentReason.GONE}}
+    tools = shelves.tools(one, A)
+    assert forecast(tools).refused == ""
+    steps.run(tools)
+    assert shelves.texts() == {"b": OVEN}
+    # Whoever lists them is held by the limit.
+    nothing = shelves.tools({}, A)
+    assert forecast(nothing).refused
+    assert failure(lambda: steps.run(nothing)).reason is Reason.WOULD_REMOVE_TOO_MUCH
 
 
 def test_who_is_refused(shelves: Shelves) -> None:
