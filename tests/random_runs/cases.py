@@ -26,6 +26,9 @@ AT_ANY_TIME: Final = (
 )
 # What a stranger does. Finish looks at each document once: after that it would not notice.
 BEFORE_FINISH: Final = ("records deleted", "records overwritten")
+# What else may happen where Sources share a collection: a run of another one lives through all of
+# its work just then, or writes what stood in the collection's metadata before the last write to it.
+OF_NEIGHBOURS: Final = ("neighbour", "undone")
 # A run that more documents than these are refused to ends. It takes fewer here: cases are small.
 REFUSED_MAX: Final = 4
 
@@ -67,12 +70,14 @@ class Round:
 @dataclass(frozen=True)
 class Case:
     """Some runs over a source that changes in between. `is_late`: only opening a document tells its
-    version."""
+    version. `is_shared`: another Source has documents in the same collection, and some documents
+    have ids of their own, which change with their texts."""
 
     seed: int
     states: tuple[Tree, ...]
     rounds: tuple[Round, ...]
     is_late: bool
+    is_shared: bool
 
 
 def case(seed: int) -> Case:
@@ -87,7 +92,20 @@ def case(seed: int) -> Case:
     is_late = random.random() < 0.3
     if is_late:
         rounds = [_in_one_pod(round_) for round_ in rounds]
-    return Case(seed, tuple(states), tuple(rounds), is_late)
+    # By numbers of its own: all else is the same whether it is shared or not.
+    random = Random(f"shared {seed}")
+    is_shared = random.random() < 0.25
+    if is_shared:
+        rounds = [_with_neighbours(random, round_) for round_ in rounds]
+    return Case(seed, tuple(states), tuple(rounds), is_late, is_shared)
+
+
+def _with_neighbours(random: Random, round_: Round) -> Round:
+    attempts = (
+        replace(one, faults=(*one.faults, *_faults(random, OF_NEIGHBOURS, 20)))
+        for one in round_.attempts
+    )
+    return replace(round_, attempts=tuple(attempts))
 
 
 def _first(random: Random) -> Tree:
@@ -169,6 +187,10 @@ def _in_one_pod(round_: Round) -> Round:
 def _troubles(random: Random, step: Step) -> tuple[Fault, ...]:
     kinds = AT_ANY_TIME if step in ("finish", "run") else (*AT_ANY_TIME, *BEFORE_FINISH)
     calls = 10 if step in ("plan", "finish") else 20
+    return _faults(random, kinds, calls)
+
+
+def _faults(random: Random, kinds: tuple[str, ...], calls: int) -> tuple[Fault, ...]:
     return tuple(
         Fault(random.choice(kinds), random.randint(1, calls), random.randrange(2**32))
         for _ in range(random.choice((0, 1, 1, 2)))

@@ -16,6 +16,7 @@ from chroma_sync.api.reasons import Reason
 from chroma_sync.cli.outcome import as_step_error
 from chroma_sync.pipeline import steps
 from chroma_sync.pipeline.index.records import document_sha
+from chroma_sync.pipeline.run import hold_of
 from chroma_sync.pipeline.shards import Shard
 from chroma_sync.pipeline.toolbox import Toolbox
 from random_runs.cases import (
@@ -28,7 +29,7 @@ from random_runs.cases import (
     Fault,
     Round,
 )
-from random_runs.world import OddDatabase, OddModel, World
+from random_runs.world import OURS, THEIRS, OddDatabase, OddModel, World
 
 _TARGET = "target"
 _ATTEMPTS_MAX = 6
@@ -63,6 +64,8 @@ class Player:
         self._rival: tuple[str, int] | None = None
         self._strange: set[str] = set()  # documents that strangers wrote
         self._fresh: dict[int, Records] = {}
+        self._theirs: int | None = None  # which tree the neighbour has brought in
+        self._stale: dict[str, Any] = {}  # the collection's metadata before the last write
         self._seals: dict[int, str] = {}
 
     def play(self) -> list[str]:
@@ -139,6 +142,8 @@ class Player:
             nonlocal calls
             with lock:
                 calls += 1
+                if _name == "modify":
+                    self._stale = self._metadata()
                 due = [fault for fault in faults if fault.at == calls]
                 for fault in due:
                     self._before(fault, round_, attempt, uid, handle, tools)
@@ -153,6 +158,7 @@ class Player:
             hook=hook,
             allow_mass_delete=round_.allows_mass_delete,
             is_late=self._case.is_late,
+            is_shared=self._case.is_shared,
         )
         # The first model to come is the right one.
         if self._world.exists(self._target):
@@ -189,6 +195,10 @@ class Player:
                 theirs = Round(round_.rival, 0, 1, (claimed,), True)
                 if not self._step(theirs, claimed, rival):
                     self._rival = rival, round_.rival
+            case "neighbour":
+                self._neighbour(fault)
+            case "undone" if "shared" in self._stale:
+                handle.modify(metadata=self._stale)
             case "records deleted":
                 self._world_of_strangers(fault, handle, delete=True)
             case "records overwritten":
@@ -202,11 +212,23 @@ class Player:
             if as_step_error(error) is None:
                 raise
 
+    def _neighbour(self, fault: Fault) -> None:
+        """A run of another Source into the same collection, with keys of its own."""
+        self._theirs = fault.seed % len(self._case.states)
+        steps.run(self._neighbours(self._target, self._theirs))
+
+    def _neighbours(self, collection: str, state: int) -> Toolbox:
+        tree = {f"theirs/{key}": text for key, text in self._case.states[state].items()}
+        refused = (REFUSED.encode(), UNSTORABLE.encode())
+        tree = {k: t for k, t in tree.items() if not any(word in t for word in refused)}
+        uid = f"neighbour-{uuid.uuid4()}"
+        return self._world.tools((tree,), 0, collection, uid, is_shared=True, source=THEIRS)
+
     def _world_of_strangers(self, fault: Fault, handle: Any, *, delete: bool) -> None:
         """Someone deletes records, or writes over some what stands of them at another state of the
         source, as the pod of a run does that has lost its collection."""
         random = Random(fault.seed)
-        there = sorted(handle.get(include=[])["ids"])
+        there = sorted(handle.get(include=[], where={"source": OURS})["ids"])
         if delete and there:
             handle.delete(ids=random.sample(there, random.randint(1, len(there))))
             return
@@ -214,7 +236,7 @@ class Player:
         ids = sorted(records)
         if ids:
             chosen = random.sample(ids, random.randint(1, len(ids)))
-            self._strange |= {_document(id_) for id_ in chosen}
+            self._strange |= {_document(records[id_]) for id_ in chosen}
             handle.upsert(
                 ids=chosen,
                 documents=[records[i][0] for i in chosen],
@@ -228,8 +250,8 @@ class Player:
         self, state: int, uid: str, reason: str, before: Records, *, has_twin: bool = False
     ) -> None:
         found, wanted = self._records(self._target), self._from_nothing(state)
-        metadata = self._metadata()
-        marked = metadata.get("finished_by") == uid
+        self._check_neighbour()
+        marked = self._is_marked(uid, reason)
         assert marked or reason, "it ended well and is not marked finished"
         if self._too_many_refused(state):
             assert not marked, "too many documents were refused, and it is marked finished"
@@ -241,11 +263,29 @@ class Player:
             # One pod may write pieces of what is refused after the other has set the mark. The next
             # run of the Source deletes them.
             kept |= self._refused(state)
-        found = {id_: record for id_, record in found.items() if _document(id_) not in kept}
+        found = {id_: record for id_, record in found.items() if _document(record) not in kept}
         assert found.keys() == wanted.keys(), _difference(found, wanted)
         for id_, (text, values, vector) in wanted.items():
             assert found[id_][:2] == (text, values), f"{id_}: {found[id_][:2]} != {(text, values)}"
             assert np.allclose(found[id_][2], vector, atol=1e-5), f"{id_}: another vector"
+
+    def _is_marked(self, uid: str, reason: str) -> bool:
+        metadata = self._metadata()
+        if not self._case.is_shared:
+            return bool(metadata.get("finished_by") == uid)
+        # Whoever shares the collection may undo the mark.
+        hold = hold_of(self._world.tools(self._case.states, 0, self._target, uid, is_shared=True))
+        return not reason or hold.is_done(metadata)
+
+    def _check_neighbour(self) -> None:
+        if self._theirs is None:
+            return
+        name = f"neighbour-{self._case.seed}-{self._theirs}"
+        steps.run(self._neighbours(name, self._theirs))
+        found, wanted = (self._records(n, THEIRS) for n in (self._target, name))
+        assert found.keys() == wanted.keys(), _difference(found, wanted)
+        for id_, (text, values, _) in wanted.items():
+            assert found[id_][:2] == (text, values), f"{id_}: a neighbour's record"
 
     def _check_nothing_lost(self, state: int, before: Records) -> None:
         """A run that is not finished has taken away nothing that the source still has."""
@@ -267,7 +307,7 @@ class Player:
         """The documents of which what stood before, or what strangers wrote, may stay: the model
         refuses them now."""
         refused = self._refused(state, REFUSED)
-        return refused & ({_document(id_) for id_ in before} | self._strange)
+        return refused & ({_document(record) for record in before.values()} | self._strange)
 
     def _from_nothing(self, state: int) -> Records:
         """What an undisturbed run into a new collection gives. Where too many documents are refused
@@ -278,18 +318,20 @@ class Player:
             if self._too_many_refused(state):
                 refused = self._refused(state)
                 tree = {key: text for key, text in tree.items() if document_sha(key) not in refused}
-            steps.run(self._world.tools((tree,), 0, name, str(uuid.uuid4())))
+            uid, is_shared = str(uuid.uuid4()), self._case.is_shared
+            steps.run(self._world.tools((tree,), 0, name, uid, is_shared=is_shared))
             self._fresh[state] = self._records(name)
         return self._fresh[state]
 
-    def _records(self, name: str) -> Records:
+    def _records(self, name: str, source: str = OURS) -> Records:
         from chromadb.errors import NotFoundError
 
         try:
             handle = self._world.handle(name)
         except NotFoundError:
             return {}
-        page = handle.get(include=["documents", "metadatas", "embeddings"])
+        include = ["documents", "metadatas", "embeddings"]
+        page = handle.get(include=include, where={"source": source})
         rows = zip(
             page["ids"], page["documents"], page["metadatas"], page["embeddings"], strict=True
         )
@@ -313,8 +355,8 @@ def _after(fault: Fault) -> None:
         raise httpx.ReadTimeout("the answer is lost, by the case")
 
 
-def _document(id_: str) -> str:
-    return id_.rpartition("-")[0]
+def _document(record: tuple[str, dict[str, Any], Any]) -> str:
+    return str(record[1]["document_key_sha256"])
 
 
 def _difference(found: Records, wanted: Records) -> str:

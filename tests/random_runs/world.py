@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from chroma_sync.api.configuration import (
     RunIdentity,
 )
 from chroma_sync.api.kinds.github import GithubSource
+from chroma_sync.api.kinds.s3 import S3Source
 from chroma_sync.api.source import Chunking, JobTemplate
 from chroma_sync.pipeline.embed import EmbeddingUnavailable, Vector, Vectors
 from chroma_sync.pipeline.fetch import EVERYTHING, Opened, Ref, Scope, Unchanged
@@ -30,6 +31,8 @@ from fakes.hash_model import HashModel
 from random_runs.cases import REFUSED, UNSTORABLE, Tree
 
 DIMENSION = 8
+OURS = "default/case"
+THEIRS = "default/neighbour"
 _CALLS = ("get", "upsert", "update", "delete", "modify", "count")
 
 # Told of each call of a collection: its name, and how to carry it out.
@@ -41,10 +44,13 @@ class TreeConnector:
 
     lanes = 3
 
-    def __init__(self, states: tuple[Tree, ...], state: int, is_late: bool) -> None:
+    def __init__(
+        self, states: tuple[Tree, ...], state: int, is_late: bool, has_own_ids: bool
+    ) -> None:
         self._states = states
         self._state = state
         self._is_late = is_late
+        self._has_own_ids = has_own_ids
         self._tree: Tree = {}
 
     def resolve(self) -> str:
@@ -58,7 +64,8 @@ class TreeConnector:
 
     def refs(self) -> Generator[Ref, None, None]:
         for key, text in sorted(self._tree.items()):
-            yield Ref(key, None, None) if self._is_late else _ref(key, text)
+            ref = self._ref(key, text)
+            yield replace(ref, version=None, size=None) if self._is_late else ref
 
     def scope(self) -> Scope:
         return EVERYTHING
@@ -68,15 +75,19 @@ class TreeConnector:
 
     def open(self, ref: Ref, known: str | None) -> Opened | Unchanged:
         text = self._tree[ref.key]
-        opened = _ref(ref.key, text)
+        opened = self._ref(ref.key, text)
         return Unchanged() if known == opened.version else Opened(opened, text)
 
     def close(self) -> None:
         """Nothing to give up."""
 
-
-def _ref(key: str, text: bytes) -> Ref:
-    return Ref(key, hashlib.sha256(text).hexdigest(), len(text))
+    def _ref(self, key: str, text: bytes) -> Ref:
+        digest = hashlib.sha256(text).hexdigest()
+        if not self._has_own_ids:
+            return Ref(key, digest, len(text))
+        # Of some documents, by their first word: so it comes, goes and changes with the text.
+        own_id = f"{key}-{text[0]}" if text and text[0] % 2 else None
+        return Ref(key, digest, len(text), own_id=own_id, metadata={"length": len(text)})
 
 
 class OddModel(HashModel):
@@ -154,6 +165,7 @@ class World:
     server: Any
     scratch: Path
     _made: list[str] = field(default_factory=list)
+    _admitted: list[str] = field(default_factory=list)  # runs, in their order
 
     def tools(
         self,
@@ -165,6 +177,8 @@ class World:
         hook: Hook = _undisturbed,
         allow_mass_delete: bool = True,
         is_late: bool = False,
+        is_shared: bool = False,
+        source: str = OURS,
     ) -> Toolbox:
         """What one pod of a run works with."""
         if collection not in self._made:
@@ -175,9 +189,20 @@ class World:
         database.hook = hook
         scratch = self.scratch / str(uuid.uuid4())
         scratch.mkdir()
+        if uid not in self._admitted:
+            self._admitted.append(uid)
+        configuration = _configuration(source, collection, is_shared)
+        configuration.run = RunIdentity(
+            uid=uid,
+            name="run",
+            collection=collection,
+            target_policy="Update",
+            allow_mass_delete=allow_mass_delete,
+            admitted=self._admitted.index(uid) + 1,
+        )
         return Toolbox(
-            _configuration(collection, uid, allow_mass_delete),
-            TreeConnector(states, state, is_late),
+            configuration,
+            TreeConnector(states, state, is_late, is_shared),
             database,
             OddModel(),
             scratch,
@@ -214,22 +239,15 @@ class World:
         self._made.clear()
 
 
-def _configuration(collection: str, uid: str, allow_mass_delete: bool) -> Configuration:
-    identity = {
-        "uid": uid,
-        "name": "run",
-        "collection": collection,
-        "targetPolicy": "Update",
-        "allowMassDelete": allow_mass_delete,
-    }
-    chunking = {"type": "lines", "maxSizeBytes": 40, "maxLines": 3}
+def _configuration(source: str, collection: str, is_shared: bool) -> Configuration:
+    bucket = S3Source(bucket_name="case", region="eu", collection_name=collection)
     return Configuration(
-        source="default/case",
+        source=source,
         database="default_database",
         chroma=ChromaServer(url="embedded"),
         embedding=EmbeddingConfiguration(model="hash", url="none"),
-        chunking=Chunking.model_validate(chunking),
-        github=GithubSource(repository="acme/case"),
+        chunking=Chunking(type="lines", max_size_bytes=40, max_lines=3),
+        github=None if is_shared else GithubSource(repository="acme/case"),
+        s3=bucket if is_shared else None,
         job_template=JobTemplate(),
-        run=RunIdentity.model_validate(identity),
     )
