@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.body import Body
 from chroma_sync.pipeline.chunk import Chunk, Chunked
 from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.index.existing_vectors import Reusable
@@ -35,7 +36,7 @@ class Document:
     known: str | None = None
     is_whole: bool = False
     taken_by: str = ""
-    data: bytes = b""  # once it is opened, until it is extracted
+    body: Body = b""  # once it is opened, until it is extracted
     text: Text = _NO_TEXT  # once it is extracted
     chunked: Chunked = _NOT_CUT  # once it is cut
     stood: bool = False  # chunk 0, before the run: written over only once all chunks are embedded

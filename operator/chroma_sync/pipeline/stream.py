@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.body import discard, size_of
 from chroma_sync.pipeline.chunk import Chunk, Chunker
 from chroma_sync.pipeline.document import Document, Item
 from chroma_sync.pipeline.errors import Stopped
@@ -33,9 +34,10 @@ from chroma_sync.pipeline.progress import Progress
 from chroma_sync.pipeline.queues import BoundedQueue, StopSignal
 from chroma_sync.pipeline.reading import text_of
 
-DOCUMENTS_BOUND = 8 * 1024 * 1024  # bytes of documents read and not yet extracted
+DOCUMENTS_BOUND = 8 * 1024 * 1024  # bytes of documents read and not yet extracted, in memory
 TEXTS_BOUND = 8 * 1024 * 1024  # bytes of texts not yet chunked
 _DOCUMENT_MIN = 64 * 1024  # what the smallest one counts, for all that comes with it
+_FILE_WEIGHT = DOCUMENTS_BOUND // 4  # what one in a file counts: scratch holds few large ones
 CHUNKS_BOUND = 256  # chunks that are looked up at once, and that wait for the end
 _DOUBTED = "It would be skipped, but what could say otherwise is not known: what stands stays."
 _TAKEN = (
@@ -86,7 +88,7 @@ class Stream:
         self._documents: BoundedQueue[Document] = BoundedQueue(
             DOCUMENTS_BOUND,
             stop,
-            lambda document: max(len(document.data), _DOCUMENT_MIN),
+            _weight,
             writers=self._lanes,
         )
         self._extracted: BoundedQueue[Document] = BoundedQueue(
@@ -139,16 +141,18 @@ class Stream:
 
     def _open(self, document: Document) -> None:
         match self._s.connector.open(document.ref, document.known):
-            case Opened(ref, data):
+            case Opened(ref, body):
                 if reason := self._completed(document, ref):
                     self._skip(document, reason)
                 elif document.is_whole:
                     self._unchanged(document)
                 else:
                     # What else opening has told, such as the size of one that was listed without.
-                    document.ref = replace(ref, size=len(data))
-                    document.data = data
+                    document.ref = replace(ref, size=size_of(body))
+                    document.body = body
                     self._documents.put(document)
+                    return
+                discard(body)
             case Unchanged():
                 self._completed(document, replace(document.ref, version=document.known))
                 self._unchanged(document)
@@ -228,14 +232,17 @@ class Stream:
 
     def _extract_one(self, document: Document, extractor: Extractor) -> None:
         try:
-            text = text_of(document.ref, document.data, extractor)
+            text = text_of(document.ref, document.body, extractor)
         except NotExtracted as error:
             self._not_read(document, error.reason, str(error), in_doubt=not error.is_final)
             return
+        finally:
+            discard(document.body)
+            document.body = b""
         if isinstance(text, DocumentReason):
             self._skip(document, text)
         else:
-            document.data, document.text = b"", text
+            document.text = text
             self._extracted.put(document)
 
     # chunk
@@ -295,3 +302,9 @@ def _first_last(items: Iterator[Item]) -> Iterator[Item]:
             yield item
         if n == len(item.document.chunked) - 1:
             yield first
+
+
+def _weight(document: Document) -> int:
+    """What a document that was read counts while it waits to be extracted."""
+    is_in_memory = isinstance(document.body, bytes)
+    return max(size_of(document.body), _DOCUMENT_MIN) if is_in_memory else _FILE_WEIGHT

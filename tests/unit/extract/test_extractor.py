@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.children import Limits, NotRunning
-from chroma_sync.pipeline.extract import Extractor, NotExtracted, extractor
+from chroma_sync.pipeline.extract import Extractor, NoText, NotExtracted, extractor
 from chroma_sync.pipeline.extract.answers import pack_text, unpack
 from chroma_sync.pipeline.text import Part, Text
 from unit.extract.notebooks import code, notebook
@@ -76,6 +77,20 @@ def test_a_notebook_that_takes_too_long() -> None:
             )
     reason = DocumentReason.EXTRACTION_TIMED_OUT
     assert (caught.value.reason, caught.value.is_final) == (reason, False)
+
+
+def test_a_plain_text_that_is_too_large(
+    small: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not even read."""
+    monkeypatch.setattr(extractor, "TEXT_MAX", 4)
+    assert small.extract("a.txt", b"text").data == b"text"
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"texts")
+    for body in (b"texts", file):
+        with pytest.raises(NoText) as caught:
+            small.extract("a.txt", body)
+        assert caught.value.reason is DocumentReason.TOO_LARGE
 
 
 def test_a_text_that_is_too_large(small: Extractor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def read_all(git: GitConnector, commit: str) -> str:
         step = "list"
         entries = list(git.refs())
         step = "read"
-        assert all(git.open(entry, None).data for entry in entries)
+        assert all(git.open(entry, None).body for entry in entries)
     except Exception as error:
         known = as_step_error(error)
         assert known is not None, error
@@ -84,5 +84,5 @@ def test_files_are_read_from_a_full_disk(disk: MakeDisk, tmp_path: Path) -> None
         with pytest.raises(OSError, match="No space left"), (folder / "fill").open("wb") as fill:
             while True:
                 fill.write(b"0" * 4096)
-        assert {e.key: git.open(e, None).data for e in entries} == texts
+        assert {e.key: git.open(e, None).body for e in entries} == texts
         git.close()

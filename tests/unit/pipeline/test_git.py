@@ -70,7 +70,7 @@ def test_an_abbreviated_sha_is_its_commit(
         assert git.resolve() == commit
     git.prepare(commits[0])
     (entry,) = git.refs()
-    assert git.open(entry, None).data == b"one\n"
+    assert git.open(entry, None).body == b"one\n"
     git.close()
 
 
@@ -170,8 +170,8 @@ def test_default_branch(host: tuple[str, list[str]], tmp_path: Path) -> None:
     assert sorted(entries) == ["a.py", 'odd "name"\n.txt', "sub/big.txt", "sub/link"]
     assert entries["sub/link"].skip is DocumentReason.SYMLINK
     assert entries["sub/big.txt"].skip is DocumentReason.TOO_LARGE
-    assert git.open(entries["a.py"], None).data == b"two\n"
-    assert git.open(entries['odd "name"\n.txt'], None).data == b"odd\n"
+    assert git.open(entries["a.py"], None).body == b"two\n"
+    assert git.open(entries['odd "name"\n.txt'], None).body == b"odd\n"
     git.close()
 
 
@@ -181,7 +181,7 @@ def test_branch_and_sha(host: tuple[str, list[str]], tmp_path: Path) -> None:
     git = source(f"{url}/acme/shop", tmp_path, sha=commits[0])
     git.prepare(git.resolve())
     (entry,) = git.refs()
-    assert git.open(entry, None).data == b"one\n"
+    assert git.open(entry, None).body == b"one\n"
     git.close()
 
 
@@ -318,7 +318,7 @@ def test_hostile_names(tmp_path: Path) -> None:
         git = source(url, tmp_path)
         git.prepare(commit)
         entries = {e.key: e for e in git.refs()}
-        texts = {key: git.open(e, None).data for key, e in entries.items() if e.skip is None}
+        texts = {key: git.open(e, None).body for key, e in entries.items() if e.skip is None}
         git.close()
     assert entries.pop("latin-\\xfc.txt").skip is DocumentReason.NAME_NOT_UTF8
     assert texts == {name.decode(): b"x\n" for name in HOSTILE if b"\xfc" not in name}

@@ -40,7 +40,7 @@ def opened(tmp_path: Path, stop: StopSignal) -> Iterator[GitConnector]:
 def reading(opened: GitConnector) -> Iterator[Ref]:
     """The files, of which the first is read; then git hangs."""
     entries = iter(list(opened.refs()))
-    assert opened.open(next(entries), None).data == b"x = 0\n"
+    assert opened.open(next(entries), None).body == b"x = 0\n"
     assert opened._reader is not None
     os.kill(opened._reader.pid, signal.SIGSTOP)
     return entries

@@ -92,7 +92,7 @@ def test_a_repository_of_sha256(tmp_path: Path, handler: type[Handler]) -> None:
             git.check()
             assert git.resolve() == commit
             git.prepare(commit)
-            texts = {entry.key: git.open(entry, None).data for entry in git.refs()}
+            texts = {entry.key: git.open(entry, None).body for entry in git.refs()}
             git.close()
             assert texts == {"a.py": b"new = 2\n", "b.py": b"b = 1\n"}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.body import Body, size_of, whole
 from chroma_sync.pipeline.children import BoundedFunction, Limits, OverLimit, What, controlled
 from chroma_sync.pipeline.children.memory import memory_share
 from chroma_sync.pipeline.closing import Closing
@@ -20,6 +21,7 @@ from chroma_sync.pipeline.extract.errors import NoText, NotExtracted
 from chroma_sync.pipeline.extract.plain import decoded_text
 from chroma_sync.pipeline.text import Text
 
+TEXT_MAX: Final = 100 * 1024 * 1024  # bytes of a plain text, which is read whole
 ANSWER_MAX: Final = 64 * 1024 * 1024  # bytes of a text and its parts
 _SHARE: Final = 0.25  # of the container's memory: the parser has half of it
 _MIB: Final = 1024**2
@@ -105,7 +107,7 @@ class Extractor(Closing):
     def extract(
         self,
         key: str,
-        body: bytes | Path,
+        body: Body,
         *,
         media_type: str | None = None,
         encoding: str | None = None,
@@ -115,7 +117,9 @@ class Extractor(Closing):
         `NotExtracted`, and `NotRunning` when that tells nothing of the document."""
         family = self._families.get(family_of(key, media_type, _head_of(body)) or "")
         if family is None:
-            return decoded_text(key, _bytes_of(body), encoding)
+            if size_of(body) > TEXT_MAX:
+                raise NoText(DocumentReason.TOO_LARGE)
+            return decoded_text(key, whole(body), encoding)
         head = question(
             posixpath.splitext(key.lower())[1],
             encoding=encoding,
@@ -125,7 +129,7 @@ class Extractor(Closing):
         )
         data = b"" if isinstance(body, Path) else body
         if family.name == NOTEBOOKS.name:
-            head, data = b"", _bytes_of(body)
+            head, data = b"", whole(body)
         ask = partial(self._asked, family)
         try:
             with controlled(lambda: ask(*family.known_good), family.name):
@@ -158,12 +162,8 @@ def family_of(key: str, media_type: str | None, head: bytes) -> str | None:
     return DOCUMENTS.name if is_document else None
 
 
-def _head_of(body: bytes | Path) -> bytes:
+def _head_of(body: Body) -> bytes:
     if isinstance(body, Path):
         with body.open("rb") as file:
             return file.read(kinds.HEAD_BYTES)
     return body[: kinds.HEAD_BYTES]
-
-
-def _bytes_of(body: bytes | Path) -> bytes:
-    return body.read_bytes() if isinstance(body, Path) else body

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.api.record_keys import Value
+from chroma_sync.pipeline.body import Body
 from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from chroma_sync.pipeline.fetch.scope import Scope
 from chroma_sync.pipeline.queues import StopSignal
@@ -62,10 +63,10 @@ class Ref:
 class Opened:
     """A document and its bytes. `ref` is complete by now: its version is known, and is another than
     the listing gave where the document was changed since then. Where the listing gave none its key
-    may be another too."""
+    may be another too. A body in a file is the stream's from then on, and goes with extraction."""
 
     ref: Ref
-    data: bytes
+    body: Body
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.body import Body, size_of, whole
 from chroma_sync.pipeline.fetch.connector import Ref
-from chroma_sync.pipeline.fetch.pointers import pointer
+from chroma_sync.pipeline.fetch.pointers import POINTER_BELOW, pointer
 from chroma_sync.pipeline.fetch.worth import content_verdicts
 
 
-def bytes_verdict(data: bytes) -> DocumentReason | None:
+def bytes_verdict(body: Body) -> DocumentReason | None:
     """Why a document of these bytes is skipped, whatever its text is."""
-    return pointer(data) if data else DocumentReason.EMPTY
+    size = size_of(body)
+    if size == 0:
+        return DocumentReason.EMPTY
+    return pointer(whole(body)) if size < POINTER_BELOW else None
 
 
 def text_verdict(ref: Ref, text: bytes) -> DocumentReason | None:

@@ -23,6 +23,8 @@ _ANNEX: Final = re.compile(
     rb"/annex/objects/[A-Z][0-9A-Z_]{0,40}(?:-[A-Za-z][0-9]{1,20}){0,4}--[^\n/]{1,4000}"
     rb"(?:\n/annex/[^\n]*)*\n?"
 )
+# None is larger.
+POINTER_BELOW: Final = max(_LFS_BELOW, _ANNEX_BELOW)
 
 
 def pointer(data: bytes) -> DocumentReason | None:

@@ -12,6 +12,7 @@ from chroma_sync.api.configuration import ChromaServer, Configuration, Embedding
 from chroma_sync.api.contract import SecretKey, SecretUse
 from chroma_sync.api.kinds.github import GithubSource
 from chroma_sync.api.source import Chunking, JobTemplate
+from chroma_sync.pipeline.body import whole
 from chroma_sync.pipeline.factory import make_connector
 from chroma_sync.pipeline.fetch import Connector, Opened
 from chroma_sync.pipeline.fetch.git.access import TOKEN_USER, basic_login
@@ -103,7 +104,7 @@ def read_all(reading: Connector) -> dict[str, bytes]:
     reading.prepare(reading.resolve())
     try:
         outcomes = {ref.key: reading.open(ref, None) for ref in reading.refs()}
-        return {key: one.data for key, one in outcomes.items() if isinstance(one, Opened)}
+        return {key: whole(one.body) for key, one in outcomes.items() if isinstance(one, Opened)}
     finally:
         reading.close()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from chroma_sync.api.contract import SecretKey, SecretUse
 from chroma_sync.api.kinds.s3 import S3Run, S3Source
+from chroma_sync.pipeline.body import whole
 from chroma_sync.pipeline.fetch import Means, Opened, Ref
 from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from chroma_sync.pipeline.fetch.s3 import connect
@@ -77,5 +78,5 @@ def read(connector: S3Connector) -> dict[str, bytes]:
         if ref.skip is None:
             opened = connector.open(ref, None)
             assert isinstance(opened, Opened), opened
-            found[ref.key] = opened.data
+            found[ref.key] = whole(opened.body)
     return found

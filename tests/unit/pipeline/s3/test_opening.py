@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -202,7 +205,7 @@ def test_a_connection_that_breaks_off_is_gone_on_with(front: Front, tmp_path: Pa
     reads = cut_after(front, 200_000, 100_000)
     outcome = opened(front, tmp_path)
     assert isinstance(outcome, Opened)
-    assert outcome.data == LONG
+    assert outcome.body == LONG
     first, second, third = (asked.headers for asked in reads)
     assert "range" not in first
     etag = f'"{outcome.ref.version}"'
@@ -225,7 +228,7 @@ def test_one_that_is_changed_while_it_is_read(front: Front, tmp_path: Path) -> N
     front.edit = changing
     outcome = opened(front, tmp_path)
     assert isinstance(outcome, Opened)
-    assert outcome.data == other
+    assert outcome.body == other
     assert ["range" in asked.headers for asked in reads] == [False, True, False]
 
 
@@ -259,7 +262,7 @@ def test_a_server_that_knows_no_ranges(front: Front, tmp_path: Path) -> None:
     front.script = script
     outcome = opened(front, tmp_path)
     assert isinstance(outcome, Opened)
-    assert outcome.data == LONG
+    assert outcome.body == LONG
     assert len(reads) == 2
 
 
@@ -277,7 +280,7 @@ def test_trouble_is_waited_for_and_what_was_read_is_not_read_again(
     reads = cut_after(front, 200_000, 10, 10)
     outcome = opened(front, tmp_path, retries=HostRetries(outage_seconds=60, sleep=lambda _: None))
     assert isinstance(outcome, Opened)
-    assert outcome.data == LONG
+    assert outcome.body == LONG
     ranges = [asked.headers.get("range") for asked in reads]
     assert ranges == [None, *(f"bytes={n}-" for n in (200_000, 200_010, 200_020))]
 
@@ -290,3 +293,56 @@ def test_a_stop_ends_a_download(front: Front, tmp_path: Path) -> None:
     stop.stop()
     with pytest.raises(Stopped):
         connector.open(ref, None)
+
+
+LARGE = LONG * 5  # 2,560,000 bytes
+
+
+def test_a_large_one_is_kept_in_a_file(front: Front, tmp_path: Path) -> None:
+    put(front, data=LARGE)
+    reads = cut_after(front, 2_000_000)
+    outcome = opened(front, tmp_path)
+    assert isinstance(outcome, Opened)
+    assert isinstance(outcome.body, Path)
+    assert list(tmp_path.iterdir()) == [outcome.body]
+    assert outcome.body.read_bytes() == LARGE
+    assert outcome.ref.size == len(LARGE)
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "AccessDenied", "InternalError"])
+def test_nothing_stays_of_one_that_was_not_read(front: Front, tmp_path: Path, code: str) -> None:
+    put(front, data=LARGE)
+    connector = bucket(front.url, tmp_path)
+    (ref,) = listed(connector)
+    reads = cut_after(front, 2_000_000)
+    front.script = lambda _: refusal(403, code) if reads else None
+    try:
+        assert not isinstance(connector.open(ref, None), Opened)
+    except Temporary:
+        assert code == "InternalError"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_few_large_ones_are_read_at_once(front: Front, tmp_path: Path) -> None:
+    for n in range(6):
+        put(front, f"{n}.bin", LARGE)
+    lock, now, most = threading.Lock(), 0, 0
+
+    def script(asked: Asked) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.1)
+        with lock:
+            now -= 1
+
+    connector = bucket(front.url, tmp_path)
+    refs = listed(connector)
+    front.script = script
+    with ThreadPoolExecutor(connector.lanes) as lanes:
+        outcomes = list(lanes.map(lambda ref: connector.open(ref, None), refs))
+    assert all(isinstance(outcome, Opened) for outcome in outcomes)
+    assert len(list(tmp_path.iterdir())) == 6
+    assert most == 2

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.pipeline.body import MEMORY_MAX, size_of
 from chroma_sync.pipeline.fetch.connector import Kept, Means, Opened, Outcome, Ref, Skipped
 from chroma_sync.pipeline.fetch.s3.boto import Bucket, Listed
 from chroma_sync.pipeline.fetch.s3.download import Download, TooLarge
@@ -20,6 +23,8 @@ T = TypeVar("T")
 # A small object takes 50 ms or so from far away, and little of anything else.
 LANES: Final = 16
 OBJECT_MAX: Final = 200 * 1024 * 1024  # bytes; the hosted product's limit
+_LARGE_AT_ONCE: Final = 2  # of those objects that are kept in a file
+_TICK_SECONDS: Final = 0.1
 # So many objects that are denied before any can be read are not to blame for it.
 _DENIED_MAX: Final = 20
 # Objects of other storage classes may have to be restored first: only opening tells.
@@ -41,6 +46,9 @@ class S3Connector:
         self._key = key
         self._stop = means.stop
         self._retries = means.retries
+        self._scratch = means.scratch
+        self._numbers = itertools.count()
+        self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
         self._any_listed = True
         self._lock = threading.Lock()
         self._any_read = False
@@ -77,8 +85,29 @@ class S3Connector:
         return [f"{self._bucket.place.shown}: there is no object {where}: check spec.s3.pathPrefix"]
 
     def open(self, ref: Ref, known: str | None) -> Outcome:
-        download = Download(self._bucket, ref.key, OBJECT_MAX, self._stop)
-        return self._retries.call(lambda: self._read(ref, download))
+        file = self._scratch / f"object-{next(self._numbers)}"
+        download = Download(self._bucket, ref.key, OBJECT_MAX, self._stop, file)
+        outcome: Outcome | None = None
+        try:
+            with self._turn(ref):
+                outcome = self._retries.call(partial(self._read, ref, download))
+            return outcome
+        finally:
+            if not isinstance(outcome, Opened):
+                download.discard()
+
+    @contextmanager
+    def _turn(self, ref: Ref) -> Iterator[None]:
+        """Large objects are read by few at once: so scratch holds few of them."""
+        if (ref.size or 0) <= MEMORY_MAX:
+            yield
+            return
+        while not self._large.acquire(timeout=_TICK_SECONDS):
+            self._stop.check()
+        try:
+            yield
+        finally:
+            self._large.release()
 
     def close(self) -> None:
         """No child processes."""
@@ -106,7 +135,7 @@ class S3Connector:
 
     def _read(self, ref: Ref, download: Download) -> Outcome:
         try:
-            data = download.run()
+            body = download.run()
         except TooLarge:
             return Skipped(DocumentReason.TOO_LARGE)
         except Refused as refused:
@@ -114,7 +143,7 @@ class S3Connector:
         with self._lock:
             self._any_read = True
         # What stands now is read: it may have been changed since it was listed.
-        return Opened(replace(ref, version=download.etag, size=len(data)), data)
+        return Opened(replace(ref, version=download.etag, size=size_of(body)), body)
 
     def _not_read(self, ref: Ref, refused: Refused) -> Outcome:
         """An object that the server does not give. Raises `StepError` when that is not for the

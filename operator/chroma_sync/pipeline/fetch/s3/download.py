@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from pathlib import Path
+from typing import BinaryIO, Final
 
 from chroma_sync.api.reasons import Reason
+from chroma_sync.pipeline.body import MEMORY_MAX, Body
 from chroma_sync.pipeline.errors import Temporary
 from chroma_sync.pipeline.fetch.s3.boto import Bucket
 from chroma_sync.pipeline.fetch.s3.place import Broken, Refused
@@ -24,51 +26,57 @@ class TooLarge(Exception):
 
 
 class Download:
-    """One object, of at most `limit` bytes. A try that fails may be gone on with by another."""
+    """One object, of at most `limit` bytes. A try that fails may be gone on with by another; who
+    gives up calls `discard`. `file` is where its bytes are put if they are many."""
 
-    def __init__(self, bucket: Bucket, key: str, limit: int, stop: StopSignal) -> None:
+    def __init__(self, bucket: Bucket, key: str, limit: int, stop: StopSignal, file: Path) -> None:
         self._bucket = bucket
         self._key = key
         self._limit = limit
         self._stop = stop
         self._give_up_at = time.monotonic() + _SECONDS
         self._changes = 0
-        self._data = bytearray()
+        self._received = _Received(file)
         self.etag: str | None = None
 
-    def run(self) -> bytes:
+    def run(self) -> Body:
         """The bytes of the object as it stood when its reading began: `etag` says in which version.
         Raises `TooLarge`, `Refused`, `StepError` and `Stopped`."""
         while True:
-            begun = len(self._data)
+            begun = self._received.size
             try:
                 self._read_rest()
-                return bytes(self._data)
+                return self._received.body()
             except Broken as why:
-                if len(self._data) - begun < _WORTH_IT:
+                if self._received.size - begun < _WORTH_IT:
                     message = f"{self._bucket.place.shown}: the connection broke off: {why}."
                     raise Temporary(Reason.HOST_UNREACHABLE, message) from None
             except Refused as refused:
-                if not self._data or refused.code not in _CHANGED:
+                if not self._received.size or refused.code not in _CHANGED:
                     raise
                 self._begin_anew()
 
+    def discard(self) -> None:
+        """It is not needed any more, as far as it has come."""
+        self._received.clear()
+
     def _read_rest(self) -> None:
-        stream = self._bucket.open(self._key, len(self._data), self.etag)
+        received = self._received
+        stream = self._bucket.open(self._key, received.size, self.etag)
         try:
-            if stream.start != len(self._data) or stream.etag != self.etag:
-                self._data.clear()  # it is new, or the server begins at its first byte
+            if stream.start != received.size or stream.etag != self.etag:
+                received.clear()  # it is new, or the server begins at its first byte
             self.etag = stream.etag
             if stream.size > self._limit:
                 raise TooLarge
             while part := stream.read(_PART):
                 self._check()
-                self._data += part
-                if len(self._data) > self._limit:
+                received.add(part)
+                if received.size > self._limit:
                     raise TooLarge
         finally:
             stream.close()
-        if len(self._data) != stream.size:
+        if received.size != stream.size:
             raise Broken("it brought another number of bytes than it said")
 
     def _begin_anew(self) -> None:
@@ -77,7 +85,7 @@ class Download:
         if self._changes > _CHANGES_MAX:
             message = f"{self._bucket.place.shown}: {self._key!r} changes again and again."
             raise Temporary(Reason.HOST_UNREACHABLE, message)
-        self._data.clear()
+        self._received.clear()
         self.etag = None
 
     def _check(self) -> None:
@@ -85,3 +93,40 @@ class Download:
         if time.monotonic() > self._give_up_at:
             message = f"{self._bucket.place.shown}: {self._key!r} was not read in {_SECONDS:.0f} s."
             raise Temporary(Reason.HOST_UNREACHABLE, message)
+
+
+class _Received:
+    """What has come of an object: in memory at first, in a file once it is much."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._memory = bytearray()
+        self._file: BinaryIO | None = None
+        self.size = 0
+
+    def add(self, part: bytes) -> None:
+        self.size += len(part)
+        if self._file is None and self.size > MEMORY_MAX:
+            self._file = self._path.open("wb")
+            self._file.write(self._memory)
+            self._memory.clear()
+        if self._file is None:
+            self._memory += part
+        else:
+            self._file.write(part)
+
+    def body(self) -> Body:
+        """All of it."""
+        if self._file is None:
+            return bytes(self._memory)
+        self._file.close()
+        return self._path
+
+    def clear(self) -> None:
+        """Forget it."""
+        self._memory.clear()
+        self.size = 0
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._path.unlink(missing_ok=True)
