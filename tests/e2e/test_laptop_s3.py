@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chroma_sync.pipeline.index.chroma import Database
 from e2e.kit import MODEL, chroma_sync, written
 from fakes.s3_server import KEYS, Front, fronted, owner, s3_server
 
@@ -81,6 +83,15 @@ class Bucket:
         gets = [call for call in self.front.calls() if call.startswith(f"GET /{BUCKET}/")]
         return sorted(call.removeprefix(f"GET /{BUCKET}/") for call in gets)
 
+    def records(self) -> dict[str, dict[str, Any]]:
+        """The metadata of each record, by its id."""
+        database = Database.embedded(self._folder / "chroma", "default_database")
+        with closing(database):
+            collection = database.find("handbook")
+            assert collection is not None
+            found = collection._handle.get(include=["metadatas"])
+        return dict(zip(found["ids"], found["metadatas"], strict=True))
+
     def answer(self, question: str) -> str:
         done = chroma_sync(self._folder, "query", question, "--collection", "handbook")
         assert done.returncode == 0, done.stderr
@@ -143,6 +154,23 @@ def test_one_object_beside_others(bucket: Bucket) -> None:
     assert done["documents"] == {"discovered": 1, "indexed": 1}
     assert bucket.answer("hot oven").startswith("1. public/bread.md:")
     assert "earns" not in bucket.answer("what each of us earns")
+
+
+def test_an_object_with_an_id_and_metadata_of_its_own(bucket: Bucket) -> None:
+    bread, pay = "public/bread.md", "secret/pay.md"
+    bucket.run({"objectKey": bread, "customId": "bread", "metadata": {"team": "bakers"}})
+    records = bucket.records()
+    assert list(records) == ["bread-0"]
+    assert (records["bread-0"]["team"], records["bread-0"]["custom_id"]) == ("bakers", "bread")
+    # Another object does not get the id, and what stands under it stays.
+    done = bucket.run({"objectKey": pay, "customId": "bread"})
+    assert done["documents"] == {"discovered": 1, "failed": 1}
+    assert done["failures"][0]["reason"] == "IdTaken"
+    assert bucket.records() == records
+    # Without an id of its own it stands under the hash of its key, once.
+    bucket.run({"objectKey": bread})
+    (id_,) = bucket.records()
+    assert id_ != "bread-0" and "team" not in bucket.records()[id_]
 
 
 def test_a_plan_reads_what_a_run_would(bucket: Bucket) -> None:

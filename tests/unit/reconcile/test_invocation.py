@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chroma_sync.api import supported
 from chroma_sync.api.contract import Step
 from chroma_sync.api.invocation import (
     Invocation,
@@ -56,7 +57,7 @@ def test_what_a_run_waits_for(src: Any, reason: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "reason", "words"),
     [
-        ({"s3": {"objectKey": "a", "customId": "b"}}, "NotImplemented", "spec.s3.customId"),
+        ({"s3": {"all": True}}, "InvalidForSource", "spec.s3"),
         ({"targetCollectionName": None}, "InvalidForSource", "targetCollectionName"),
     ],
 )
@@ -66,6 +67,14 @@ def test_what_is_refused(spec: dict[str, Any], reason: str, words: str) -> None:
     assert words in message(after)
     assert not any(isinstance(a, CreateJob) for a in decision.actions)
     assert after.status.completion_time is not None
+
+
+def test_a_field_that_no_code_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one is that a newer API has, and the code not yet."""
+    monkeypatch.delitem(supported._INVOCATION, "spec.allowMassDelete")
+    after, _ = pass_invocation(invocation(spec={"allowMassDelete": True}), source=ready_source())
+    assert summary(after) == ("False", "NotImplemented")
+    assert "spec.allowMassDelete" in message(after)
 
 
 def test_the_end() -> None:

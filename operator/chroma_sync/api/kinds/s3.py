@@ -48,7 +48,7 @@ class S3Source(Kind):
         *("bucketName", "region", "collectionName", "pathPrefix", "endpointUrl", "insecure"),
         *("credentialsSecretRef", "roleArn", "externalId", "caSecretRef"),
     )
-    run_served: ClassVar = ("objectKey", "all")
+    run_served: ClassVar = ("objectKey", "all", "customId", "metadata")
     unchecked: ClassVar = frozenset({"collection_name"})
 
     bucket_name: Annotated[

@@ -115,6 +115,16 @@ def test_one_object(front: Front, tmp_path: Path) -> None:
     assert front.calls() == ["HEAD /papers/a.txt", "GET /papers/a.txt"]
 
 
+def test_an_id_and_metadata_of_the_runs_own(front: Front, tmp_path: Path) -> None:
+    put(front, **{"a.txt": b"text"})
+    metadata = {"team": "people", "tags": ["a", "b"]}
+    one = {"objectKey": "a.txt", "customId": "leave", "metadata": metadata}
+    (ref,) = listed(bucket(front.url, tmp_path, run=one))
+    assert (ref.own_id, ref.metadata) == ("leave", metadata)
+    (ref,) = listed(bucket(front.url, tmp_path, run={"all": True, "metadata": metadata}))
+    assert (ref.own_id, ref.metadata) == (None, metadata)
+
+
 def test_one_object_that_is_not_there(front: Front, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"no object 'b\.txt'.*spec\.s3\.objectKey") as caught:
         listed(bucket(front.url, tmp_path, run={"objectKey": "b.txt"}))

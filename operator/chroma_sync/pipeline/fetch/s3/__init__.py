@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from chroma_sync.api.contract import SecretKey, SecretUse
 from chroma_sync.api.kinds.s3 import S3Run, S3Source
 from chroma_sync.api.meta import secret_name
 from chroma_sync.api.reasons import Reason
+from chroma_sync.api.record_keys import Value
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.fetch.connector import Means
 from chroma_sync.pipeline.fetch.s3.boto import Bucket, Clients
@@ -34,7 +37,15 @@ def connect(asked: S3Source, run: S3Run | None, means: Means) -> S3Connector:
     )
     secret = NamedSecret(means.secrets, SecretUse.SOURCE, place.secret) if place.secret else None
     bucket = Bucket(place, Clients(place, secret, _authorities(asked, means), LANES))
-    return S3Connector(bucket, prefix, key, means)
+    return S3Connector(
+        bucket,
+        prefix,
+        means,
+        key=key,
+        own_id=run.custom_id if run else None,
+        # Its types are seen to before a run begins: see `S3Source.problem`.
+        metadata=cast("Mapping[str, Value | None]", (run.metadata if run else None) or {}),
+    )
 
 
 def _authorities(asked: S3Source, means: Means) -> Path | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
 from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.api.record_keys import Value
 from chroma_sync.pipeline.body import MEMORY_MAX, size_of
 from chroma_sync.pipeline.fetch.connector import Kept, Means, Opened, Outcome, Ref, Skipped
 from chroma_sync.pipeline.fetch.s3.boto import Bucket, Listed
@@ -35,15 +36,27 @@ _DENIED: Final = frozenset({DocumentReason.ACCESS_DENIED, DocumentReason.KMS_DEN
 class S3Connector:
     """The objects whose keys begin with `prefix`, or the one with this `key`.
 
-    Their version is the ETag, which the listing, HEAD and GET all give; ids of versions no listing
+    Each gets the `metadata`, and the one object the id of its own if it has one. Their version is
+    the ETag, which the listing, HEAD and GET all give; ids of versions no listing
     of the present state has."""
 
     lanes = LANES
 
-    def __init__(self, bucket: Bucket, prefix: str, key: str | None, means: Means) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        prefix: str,
+        means: Means,
+        *,
+        key: str | None,
+        own_id: str | None,
+        metadata: Mapping[str, Value | None],
+    ) -> None:
         self._bucket = bucket
         self._prefix = prefix
         self._key = key
+        self._own_id = own_id
+        self._metadata = metadata
         self._stop = means.stop
         self._retries = means.retries
         self._scratch = means.scratch
@@ -66,14 +79,14 @@ class S3Connector:
 
     def refs(self) -> Generator[Ref, None, None]:
         if self._key is not None:
-            yield _ref(self._asked(partial(self._bucket.head, self._key), self._key))
+            yield self._ref(self._asked(partial(self._bucket.head, self._key), self._key))
             return
         self._any_listed = False
         for listed in self._listing():
             # Whatever a server lists beside them: the prefix is a wall.
             if listed.key.startswith(self._prefix):
                 self._any_listed = True
-                yield _ref(listed)
+                yield self._ref(listed)
 
     def scope(self) -> Scope:
         return Prefix(self._prefix) if self._key is None else OneKey(self._key)
@@ -122,6 +135,15 @@ class S3Connector:
                 return
             self._stop.check()
 
+    def _ref(self, listed: Listed) -> Ref:
+        """An object as the pipeline knows it."""
+        return Ref(
+            *(listed.key, listed.etag, listed.size, _verdict(listed)),
+            doubted=_MAY_BE_ARCHIVED if listed.storage_class else frozenset(),
+            own_id=self._own_id,
+            metadata=self._metadata,
+        )
+
     def _asked(self, action: Callable[[], T], key: str | None = None) -> T:
         """Ask the server, again and again if need be. Raises `StepError`."""
 
@@ -160,12 +182,6 @@ class S3Connector:
         if all_denied or self._key is not None:
             raise error
         return Kept(reason, str(error))
-
-
-def _ref(listed: Listed) -> Ref:
-    """An object as the pipeline knows it."""
-    doubted = _MAY_BE_ARCHIVED if listed.storage_class else frozenset[DocumentReason]()
-    return Ref(listed.key, listed.etag, listed.size, _verdict(listed), doubted=doubted)
 
 
 def _verdict(listed: Listed) -> DocumentReason | None:
