@@ -10,6 +10,7 @@ from typing import Final
 from chroma_sync.api.conditions import READY, SUCCEEDED, find, timestamp
 from chroma_sync.api.configuration import ModelNotServedError, resolve
 from chroma_sync.api.invocation import InvocationStatus
+from chroma_sync.api.kinds.origin import origin_of
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.source import ActiveInvocation, Source
 from chroma_sync.api.supported import invalid_for_source, not_implemented
@@ -82,9 +83,15 @@ def _cancel(
         decision.again_in(CANCEL_LOOK_AGAIN)
         message = f"{why} is being cancelled; its pods are ending."
         return conditions.unfinished(Reason.PROCESSING, message)
-    return conditions.cancelled(
-        f"{why} was cancelled. Its collection is not finished, unless the cancel came at the very "
-        "end: then its metadata say finished_ingest."
+    return conditions.cancelled(f"{why} was cancelled. {_left_behind(observed.source)}")
+
+
+def _left_behind(source: Source | None) -> str:
+    if source is not None and origin_of(source.spec).shares_collection:
+        return "What it has written by then stays; apply another Invocation to bring in the rest."
+    return (
+        "Its collection is not finished, unless the cancel came at the very end: then its metadata "
+        "say finished_ingest."
     )
 
 

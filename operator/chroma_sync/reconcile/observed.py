@@ -182,9 +182,10 @@ def _is_held(invocation: Object, status: Object) -> bool:
 
 def _collection(spec: Object, status: Object) -> str:
     """The collection that a run wrote to. Its pod, which tells of it, may be gone with its node
-    before it was looked at: then it is the one that was asked for."""
-    name = (status.get("collection") or {}).get("name")
-    return str(name or spec.get("targetCollectionName") or "")
+    before it was looked at: then it is the one that was asked for, or that its Source names."""
+    name = (status.get("collection") or {}).get("name") or spec.get("targetCollectionName")
+    run = (status.get("configuration") or {}).get("run") or {}
+    return str(name or run.get("collection") or "")
 
 
 def job_state(job: Object) -> JobState:

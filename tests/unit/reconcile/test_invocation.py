@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chroma_sync.api import supported
+from chroma_sync.api.configuration import read
 from chroma_sync.api.contract import Step
 from chroma_sync.api.invocation import (
     Invocation,
@@ -15,6 +16,7 @@ from chroma_sync.reconcile.decision import CreateJob, Delete
 from unit.reconcile.build import (
     DONE,
     INSTALLATION,
+    NOW,
     begun,
     ended,
     going,
@@ -135,6 +137,29 @@ def test_a_waiting_run_is_cancelled_at_once() -> None:
     after, decision = pass_invocation(invocation(spec={"cancel": True}), source=None)
     assert summary(after) == ("False", "Cancelled")
     assert decision.actions == []
+
+
+S3: dict[str, Any] = {
+    "github": None,
+    "s3": {"bucketName": "papers", "region": "eu-central-1", "collectionName": "shelf"},
+}
+
+
+def test_a_run_into_a_shared_collection() -> None:
+    """It always updates that of its Source, and tells workers when it was admitted."""
+    asked = invocation(spec={"targetCollectionName": None, "s3": {"all": True}})
+    src, run, _ = begun(asked, **S3)
+    configuration = read(run.status.configuration)
+    assert configuration.run is not None
+    assert (configuration.run.collection, configuration.run.target_policy) == ("shelf", "Update")
+    assert configuration.run.admitted == NOW.timestamp() * 1000
+    after, _ = pass_invocation(changed(run, cancel=True), source=src)
+    assert state(after).collection == "shelf"
+    assert "finished_ingest" not in message(after)
+    assert "What it has written by then stays" in message(after)
+    own, run, _ = begun()
+    after, _ = pass_invocation(changed(run, cancel=True), source=own)
+    assert "finished_ingest" in message(after)
 
 
 def test_the_time_to_live() -> None:
