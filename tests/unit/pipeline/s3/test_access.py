@@ -25,6 +25,12 @@ from unit.pipeline.s3.kit import Mounted, bucket, listed
 ROLE = "arn:aws:iam::123456789012:role/reader"
 
 
+def by_sts(answer: Answer) -> Answer:
+    """A refusal as STS words it."""
+    body = b"<ErrorResponse>" + answer.body.partition(b"\n")[2] + b"</ErrorResponse>"
+    return replace(answer, body=body)
+
+
 @pytest.mark.parametrize(
     ("answer", "kind", "reason", "words"),
     [
@@ -252,8 +258,7 @@ def test_a_role_is_assumed_with_the_keys(front: Front, tmp_path: Path) -> None:
 def test_a_role_that_is_refused(
     front: Front, tmp_path: Path, answer: Answer, reason: Reason, words: str
 ) -> None:
-    body = b"<ErrorResponse>" + answer.body.partition(b"\n")[2] + b"</ErrorResponse>"
-    front.script = lambda asked: replace(answer, body=body) if asked.method == "POST" else None
+    front.script = lambda asked: by_sts(answer) if asked.method == "POST" else None
     with pytest.raises(Misconfigured) as caught:
         bucket(front.url, tmp_path, roleArn=ROLE).check()
     assert caught.value.reason is reason
@@ -261,16 +266,32 @@ def test_a_role_that_is_refused(
     assert str(caught.value).startswith(f"{ROLE}: ")
 
 
+def test_a_role_that_is_refused_says_nothing_of_an_object(front: Front, tmp_path: Path) -> None:
+    owner(front.upstream).put_object(Bucket="papers", Key="a.txt", Body=b"text")
+    secrets = Mounted(KEYS)
+    connector = bucket(front.url, tmp_path, secrets=secrets, roleArn=ROLE)
+    (ref,) = listed(connector)
+    secrets.values["accessKeyId"] = "AKIANEW"  # so that the role is asked for again
+    front.script = lambda _: by_sts(refusal(403, "AccessDenied"))
+    with pytest.raises(Misconfigured) as caught:
+        connector.open(ref, None)
+    assert caught.value.reason is Reason.PERMISSION_MISSING
+    assert str(caught.value).startswith(f"{ROLE}: the role can't be assumed")
+
+
 def test_a_laptops_own_settings(
     front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIALAPTOP")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "laptops-secret")
     with fronted(front.upstream) as other:
         monkeypatch.setenv("AWS_ENDPOINT_URL", other.url)
         bucket(front.url, tmp_path, credentialsSecretRef=None).check()
         assert other.asked == []
     assert "Credential=AKIALAPTOP/" in front.asked[0].headers["authorization"]
+    front.script = lambda _: refusal(403, "AccessDenied", "You sent laptops-secret")
+    with pytest.raises(Misconfigured, match=r"You sent \*\*\*\."):
+        bucket(front.url, tmp_path, credentialsSecretRef=None).check()
 
 
 def test_the_machines_own_role_is_nobodys(

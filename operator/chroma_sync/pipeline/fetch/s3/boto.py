@@ -123,6 +123,9 @@ class Clients:
     def hide(self, text: str) -> str:
         """The text without anything secret."""
         keys = self._keys
+        if keys is None and (found := self._session.get_credentials()) is not None:
+            frozen = found.get_frozen_credentials()
+            keys = _Keys(frozen.access_key, frozen.secret_key, frozen.token)
         return keys.hide(text) if keys is not None else text
 
     def _own_keys(self) -> _Keys | None:

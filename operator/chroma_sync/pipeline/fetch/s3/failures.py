@@ -18,7 +18,13 @@ _KEY_ID: Final = frozenset(
 )
 _SIGNATURE: Final = frozenset({"SignatureDoesNotMatch", "InvalidSignature"})
 _TOKEN: Final = frozenset(
-    {"ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"}
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidToken",
+        "TokenRefreshRequired",
+        "InvalidIdentityToken",
+    }
 )
 _CLOCK: Final = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 _REGION: Final = frozenset(
@@ -41,6 +47,8 @@ _RIGHTS: Final = {
 def of_object(refused: Refused) -> DocumentReason | None:
     """What a refusal to read a listed object says of that object; None when it says something of
     the bucket, of the login or of the server."""
+    if refused.call != "GetObject":  # but one that opens the way to it, such as AssumeRole
+        return None
     if refused.code in _GONE:
         return DocumentReason.GONE
     if refused.code == _ARCHIVED:
