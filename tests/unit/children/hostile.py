@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -73,3 +74,17 @@ def surroundings(head: bytes, data: bytes) -> bytes:
     descriptors = [str(Path(f"/proc/self/fd/{n}").readlink()) for n in (1, 2)]
     names = ",".join(sorted(os.environ))
     return "\n".join([str(Path.cwd()), os.environ["HOME"], names, *descriptors]).encode()
+
+
+def call_home(head: bytes, data: bytes) -> bytes:
+    """Try to reach a port of this machine, by the names of two families and from a program."""
+    said = []
+    for address in ("127.0.0.1", "::1"):
+        try:
+            socket.create_connection((address, int(head)), timeout=5)
+            said.append("reached")
+        except OSError as error:
+            said.append(type(error).__name__)
+    code = f"import socket; socket.create_connection(('127.0.0.1', {int(head)}), timeout=5)"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+    return f"{' '.join(said)} from a program: {done.returncode}".encode()

@@ -13,11 +13,13 @@ from chroma_sync.pipeline.extract.charset import text_of
 from chroma_sync.pipeline.extract.errors import Refused
 from chroma_sync.pipeline.extract.markdown import Markdown, clean
 from chroma_sync.pipeline.extract.source import Source
+from chroma_sync.pipeline.extract.tables import cell_text, table_line
 from chroma_sync.pipeline.text import NOTHING, Text
 
 _DELIMITERS: Final = ",;\t|"
 _SAMPLE: Final = 64 * 1024  # characters
 _CELL_MAX: Final = 16 * 1024**2
+_COLUMNS_MAX: Final = 16_384  # as many as a spreadsheet has
 _SAID: Final = re.compile(r"(?i)sep=(.)\r?\n")
 
 
@@ -30,8 +32,23 @@ def text(source: Source) -> Text:
     if said is not None:
         characters = characters[said.end() :]
     delimiter = delimiter_of(characters) if said is None else said[1]
-    out.table([[clean(cell) for cell in row] for row in _rows(characters, delimiter)])
+    out.block("\n".join(_lines(_rows(characters, delimiter))))
     return out.text()
+
+
+def _lines(rows: Iterator[list[str]]) -> Iterator[str]:
+    """The lines of the table, made row by row: a file may be long."""
+    is_first = True
+    for row in rows:
+        if len(row) > _COLUMNS_MAX:
+            message = f"It has a row of {len(row)} cells; {_COLUMNS_MAX} are read."
+            raise Refused(DocumentReason.EXTRACTED_TOO_LARGE, message)
+        cells = [cell_text(clean(cell)) for cell in row]
+        if any(cells):
+            yield table_line(cells)
+            if is_first:
+                yield table_line(["---"] * len(cells))
+            is_first = False
 
 
 def _rows(characters: str, delimiter: str) -> Iterator[list[str]]:

@@ -99,6 +99,11 @@ class Extractor(Closing):
             for name, family in self._families.items()
         }
 
+    @property
+    def documents(self) -> BoundedFunction:
+        """What reads documents that are neither texts nor notebooks."""
+        return self._functions[DOCUMENTS.name]
+
     def close(self) -> None:
         """Ends the processes."""
         for function in self._functions.values():

@@ -8,8 +8,10 @@ from typing import Final, TypeAlias
 
 from lxml import etree, html
 
+from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.extract.charset import text_of
 from chroma_sync.pipeline.extract.docx_runs import linked, math
+from chroma_sync.pipeline.extract.errors import Refused
 from chroma_sync.pipeline.extract.html_tables import table_cells
 from chroma_sync.pipeline.extract.markdown import Markdown, clean, one_line
 from chroma_sync.pipeline.extract.source import Source
@@ -65,16 +67,20 @@ def markup(data: bytes, declared: str | None = None) -> str:
 
 
 def parsed(text: str) -> Node | None:
-    """The tree of a document; None where it has none."""
+    """The tree of a document; None where it has none. Raises `Refused`."""
     # Text of XML declares an encoding, which that of a text can't be.
     text = re.sub(r"^\s*<\?xml[^>]{0,200}\?>", "", text.lstrip("\ufeff")).replace("\0", "")
     parser = html.HTMLParser(
-        remove_comments=True, remove_pis=True, no_network=True, huge_tree=False, encoding="utf-8"
+        remove_comments=True, remove_pis=True, no_network=True, huge_tree=True, encoding="utf-8"
     )
     try:
-        return html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
+        root = html.document_fromstring(text.encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError):
         return None
+    # The parser mends all else. What it gives up for its bounds it leaves out in silence.
+    if any(error.type == etree.ErrorTypes.ERR_RESOURCE_LIMIT for error in parser.error_log):
+        raise Refused(DocumentReason.MALFORMED, "It is nested too deeply.")
+    return root
 
 
 class _Writer:
@@ -94,9 +100,11 @@ class _Writer:
         for one in node:
             if not _is_shown(one):
                 pass
-            elif _is_block(one) and depth < _DEPTH_MAX:
+            elif depth < _DEPTH_MAX and _is_block(one):
                 end()
                 self.block(one, depth + 1, lists)
+            elif depth >= _DEPTH_MAX:  # without its structure, but whole
+                line.append(_one_blank("".join(map(str, one.itertext()))))
             else:
                 line.append(self.inline(one))
             line.append(_one_blank(one.tail))
@@ -207,8 +215,10 @@ class _Writer:
         return clean_inline([self.inline(node)])
 
     def inline(self, node: Node, depth: int = 0) -> str:
-        if not _is_shown(node) or depth > _DEPTH_MAX:
+        if not _is_shown(node):
             return ""
+        if depth > _DEPTH_MAX:  # without its structure, but whole
+            return _one_blank("".join(map(str, node.itertext())))
         tag = node.tag
         if tag == "br":
             return "\n"

@@ -22,6 +22,24 @@ _RESTART: Final = 81  # it has made a profile and wants to be started again
 _TRIES: Final = 3
 
 
+def _item(path: str, name: str, value: str) -> str:
+    return (
+        f'<item oor:path="/org.openoffice.{path}"><prop oor:name="{name}" oor:op="fuse">'
+        f"<value>{value}</value></prop></item>"
+    )
+
+
+# What a document refers to is never looked at, nor is code in it run.
+_SETTINGS: Final = (
+    '<?xml version="1.0" encoding="UTF-8"?><oor:items '
+    'xmlns:oor="http://openoffice.org/2001/registry">'
+    + _item("Office.Common/Security/Scripting", "BlockUntrustedRefererLinks", "true")
+    + _item("Office.Common/Security/Scripting", "DisableMacrosExecution", "true")
+    + _item("Office.Writer/Content/Update", "Link", "0")
+    + "</oor:items>"
+)
+
+
 def word(source: Source) -> Text:
     """The text of an old Word document, or of one in Rich Text Format."""
     return docx.text(Source(_converted(source, "docx")))
@@ -42,6 +60,9 @@ def _converted(source: Source, to: str) -> bytes:
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         (home / "document").write_bytes(data)
+        settings = home / "profile" / "user" / "registrymodifications.xcu"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(_SETTINGS)
         command = [
             *(str(program), f"-env:UserInstallation={(home / 'profile').as_uri()}"),
             *("--headless", "--norestore", "--nologo", "--nolockcheck"),

@@ -13,15 +13,18 @@ from chroma_sync.pipeline.extract.errors import Refused
 from chroma_sync.pipeline.extract.markdown import Markdown, clean, one_line
 from chroma_sync.pipeline.extract.sheet_notes import Notes, notes_of
 from chroma_sync.pipeline.extract.source import Source
+from chroma_sync.pipeline.extract.zips import Package
 from chroma_sync.pipeline.text import SHEET, Text
 
 _NAME_MAX: Final = 200
+_UNPACKED_MAX: Final = 512 * 1024**2  # bytes
 _NOON_OF_CLOCKS: Final = datetime.date(1900, 1, 2)  # dates before it are mere times of day
 _ROUNDED: Final = 12  # digits, as a sheet shows at most
 
 
 def text(source: Source) -> Text:
     """The text of a spreadsheet; a sheet without any is left out."""
+    _look_at_size(source)
     try:
         book = calamine.CalamineWorkbook.from_filelike(source.file())
     except calamine.PasswordError:
@@ -39,6 +42,14 @@ def text(source: Source) -> Text:
         is_hidden = about.visible is not calamine.SheetVisibleEnum.Visible
         _write(sheet, about.name, is_hidden, notes.get(about.name, Notes()), out)
     return out.text()
+
+
+def _look_at_size(source: Source) -> None:
+    """Raises `Refused` where an archive holds more than any sheet of people."""
+    with source.file() as file:
+        if file.read(2) == b"PK" and Package(file).unpacked_size() > _UNPACKED_MAX:
+            message = f"What it unpacks to is over {_UNPACKED_MAX // 1024**2} MiB."
+            raise Refused(DocumentReason.EXTRACTED_TOO_LARGE, message)
 
 
 def _write(

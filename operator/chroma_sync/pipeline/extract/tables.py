@@ -24,8 +24,9 @@ def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
     if not used:
         return []
     header, *body = ([row[n] if n < len(row) else "" for n in used] for row in cells)
-    return [_line(header), _line(["---"] * len(used)), *map(_line, body)]
+    return [table_line(header), table_line(["---"] * len(used)), *map(table_line, body)]
 
 
-def _line(cells: Sequence[str]) -> str:
+def table_line(cells: Sequence[str]) -> str:
+    """A line of a table."""
     return f"| {' | '.join(cells)} |"
