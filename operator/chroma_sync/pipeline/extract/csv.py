@@ -6,6 +6,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
+from io import StringIO
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
@@ -53,9 +54,10 @@ def _lines(rows: Iterator[list[str]]) -> Iterator[str]:
 
 def _rows(characters: str, delimiter: str) -> Iterator[list[str]]:
     csv.field_size_limit(_CELL_MAX)
-    lines = characters.splitlines(keepends=True)
     try:
-        yield from csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        yield from csv.reader(
+            StringIO(characters, newline=""), delimiter=delimiter, skipinitialspace=True
+        )
     except (csv.Error, TypeError) as error:
         message = f"It is no table: {error}."
         raise Refused(DocumentReason.MALFORMED, message) from None
@@ -72,7 +74,9 @@ def delimiter_of(characters: str) -> str:
         if delimiter not in sample:
             continue
         try:
-            rows = [row for row in csv.reader(sample.splitlines(True), delimiter=delimiter) if row]
+            rows = [
+                row for row in csv.reader(StringIO(sample, newline=""), delimiter=delimiter) if row
+            ]
         except csv.Error:
             continue
         (width, count), *_ = Counter(map(len, rows)).most_common(1) or [(1, 0)]

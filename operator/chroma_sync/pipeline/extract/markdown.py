@@ -109,15 +109,15 @@ class Markdown:
 
     def text(self) -> Text:
         """All that was written. Use the writer no more."""
-        self._end_part()
+        self._end_part("\n")
         sections = tuple(s for s in self._sections if s.start < self._size)
         return Text(b"".join(self._done), tuple(self._parts), sections)
 
-    def _end_part(self) -> None:
+    def _end_part(self, end: str = "\n\n") -> None:
         if not self._blocks:
             self._marks = [(0, path) for _, path in self._marks[-1:]]
             return
-        blocks = [block.encode() for block in (*self._blocks, "\n")]
+        blocks = [block.encode() for block in (*self._blocks, end)]
         starts = [self._size]
         for block in blocks:
             starts.append(starts[-1] + len(block))

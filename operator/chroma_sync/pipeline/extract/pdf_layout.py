@@ -6,11 +6,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
 
-from chroma_sync.pipeline.extract.pdf_lines import Line
+from chroma_sync.pipeline.extract.pdf_lines import Cell, Line
 
 _HEADING: Final = 1.15  # times the size of the text
 _LEVELS: Final = ((1.8, 1), (1.4, 2), (0.0, 3))
@@ -19,6 +19,8 @@ _PARAGRAPH_GAP: Final = 0.75  # times the size of the letters, between the boxes
 _ITEM: Final = re.compile(r"^([•●▪■◦○‣·*–-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+(?=\S)")
 _BULLETS: Final = "•●▪■◦○‣·*–-"
 _FULL: Final = 0.75  # of a block's width: a line that is shorter ends a paragraph
+_COLUMN_LINES: Final = 4
+_COLUMN_LENGTH: Final = 28  # characters: what is longer than that is hardly the cell of a table
 _HYPHENS: Final = "-\u2010\xad"
 
 
@@ -48,7 +50,11 @@ def blocks_of(lines: Sequence[Line], size: float) -> list[Block]:
     while n < len(lines):
         end = _table_end(lines, n)
         if end - n >= 2:
-            blocks.append(Block("table", rows=_rows(lines[n:end])))
+            columns = _columns(lines[n:end])
+            for column in columns:
+                blocks += blocks_of(column, size)
+            if not columns:
+                blocks.append(Block("table", rows=_rows(lines[n:end])))
             n = end
             continue
         end = _block_end(lines, n, size)
@@ -88,29 +94,35 @@ def _is_in_column(line: Line, rows: Sequence[Line]) -> bool:
 
 
 def _rows(lines: Sequence[Line]) -> list[list[str]]:
-    """The cells of a table by its columns, which are where cells begin or end alike."""
-    spans: list[list[float]] = []
-    for left, right in sorted((c.left, c.right) for line in lines for c in line.cells):
-        if spans and left < spans[-1][1] - 0.1:
-            spans[-1][1] = max(spans[-1][1], right) if len(lines) < 3 else spans[-1][1]
-        if not spans or left >= spans[-1][1] - 0.1:
-            spans.append([left, right])
+    """The cells of a table by its columns: those of its fullest row, and what lies between."""
+    columns: list[tuple[float, float]] = []
+    for line in sorted(lines, key=lambda line: -len(line.cells)):
+        for cell in line.cells:
+            if all(cell.right <= left or cell.left >= right for left, right in columns):
+                columns.append((cell.left, cell.right))
+    columns.sort()
     rows: list[list[str]] = []
     for line in lines:
-        row = [""] * len(spans)
+        row = [""] * len(columns)
         for cell in line.cells:
-            middle = (cell.left + cell.right) / 2
-            column = min(
-                range(len(spans)),
-                key=lambda i: (
-                    0
-                    if spans[i][0] <= middle <= spans[i][1]
-                    else min(abs(middle - spans[i][0]), abs(middle - spans[i][1]))
-                ),
-            )
-            row[column] = f"{row[column]} {cell.text}".strip()
+            n = max(range(len(columns)), key=lambda n: _overlap(cell, columns[n]))
+            row[n] = f"{row[n]} {cell.text}".strip()
         rows.append(row)
     return rows
+
+
+def _overlap(cell: Cell, column: tuple[float, float]) -> float:
+    return min(cell.right, column[1]) - max(cell.left, column[0])
+
+
+def _columns(lines: Sequence[Line]) -> list[list[Line]]:
+    """The columns of a page that were written line by line; none where it is a table."""
+    if len(lines) < _COLUMN_LINES or any(len(line.cells) != 2 for line in lines):
+        return []
+    sides = [sum(len(line.cells[side].text) for line in lines) for side in range(2)]
+    if min(sides) < _COLUMN_LENGTH * len(lines):
+        return []
+    return [[replace(line, cells=[line.cells[side]]) for line in lines] for side in range(2)]
 
 
 def _block_end(lines: Sequence[Line], start: int, size: float) -> int:
@@ -155,8 +167,6 @@ def _block(lines: Sequence[Line], size: float) -> Block:
         if marker in _BULLETS or is_number:
             shown = f"{marker[:-1]}." if is_number else "-"
             return Block("item", text[match.end() :], marker=shown)
-    if len(first.cells) > 1:
-        return Block("table", rows=[[cell.text for cell in first.cells]])
     return Block("paragraph", text)
 
 

@@ -18,6 +18,7 @@ _CHARACTERS_MAX: Final = 2_000_000  # of a page
 _CELL_GAP: Final = 1.0  # times the size of the letters, between the cells of a table
 _WORD_GAP: Final = 0.18
 _SAME_LINE: Final = 0.4
+_HYPHEN: Final = 0x02  # PDFium's sign for one at the end of a line, which it joins to the next
 _SPACED: Final = 0.07  # between letters that are set apart
 _SPACED_MIN: Final = 6  # gaps: fewer prove nothing
 _RIGHT_TO_LEFT: Final = ("R", "AL")
@@ -107,13 +108,16 @@ def _runs(textpage: pdfium.PdfTextPage) -> Iterator[tuple[list[Character], bool]
             code = _joined_surrogates(handle, n, code)
             if code == 0:
                 continue
-        if code == 0x02:  # PDFium's sign for a hyphen at the end of a line
-            code = 0x2D
+        is_end = code == _HYPHEN
+        code = 0x2D if is_end else code
         raw.FPDFText_GetLooseCharBox(handle, n, ctypes.byref(box))
         size = raw.FPDFText_GetFontSize(handle, n)
         shown = _LIGATURES.get(code, chr(code))
         run.append(Character(shown, box.left, box.right, box.bottom, box.top, size))
         bold += raw.FPDFText_GetFontWeight(handle, n) >= 600
+        if is_end:
+            yield run, bold * 2 > len(run)
+            run, bold = [], 0
     if run:
         yield run, bold * 2 > len(run)
 

@@ -11,16 +11,20 @@ from chroma_sync.pipeline.extract.pdf_lines import Line
 
 _OUTERMOST: Final = 3  # lines at each end of a page
 _SHARE: Final = 0.5  # of the pages
+_OFTEN: Final = 3  # pages: as many are enough in a long document, whose chapters differ
+_STEP: Final = 4  # points: what stands higher or lower than that is another line
 _NUMBERS: Final = re.compile(r"\d+|\b[ivxlc]+\b")
+
+_Key = tuple[str, int]  # its text, but for numbers, and how high it stands
 
 
 def without_repeated(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
     """The lines of each page; what stands at the edge of many of them is kept on the first one
     only, a page's number on none."""
     counts = Counter(key for page in pages for key in {_key(line) for line in _outermost(page)})
-    least = max(2, _SHARE * sum(map(bool, pages)))
+    least = min(max(2, _SHARE * sum(map(bool, pages))), _OFTEN)
     repeated = {key for key, count in counts.items() if count >= least}
-    seen: set[str] = set()
+    seen: set[_Key] = set()
     kept: list[list[Line]] = []
     for page in pages:
         edge = set(map(id, _outermost(page)))
@@ -28,7 +32,7 @@ def without_repeated(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
         for line in page:
             key = _key(line)
             if id(line) in edge and key in repeated:
-                if key in seen or not any(c.isalpha() for c in key.replace("#", "")):
+                if key in seen or not any(c.isalpha() for c in key[0]):
                     continue
                 seen.add(key)
             lines.append(line)
@@ -41,5 +45,5 @@ def _outermost(page: Sequence[Line]) -> list[Line]:
     return [*by_height[:_OUTERMOST], *by_height[_OUTERMOST:][-_OUTERMOST:]]
 
 
-def _key(line: Line) -> str:
-    return _NUMBERS.sub("#", " ".join(line.text.lower().split()))
+def _key(line: Line) -> _Key:
+    return _NUMBERS.sub("#", " ".join(line.text.lower().split())), round(line.bottom / _STEP)
