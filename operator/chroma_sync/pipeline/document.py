@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 
 from chroma_sync.api.reasons import DocumentReason
@@ -15,6 +16,7 @@ from chroma_sync.pipeline.index.existing_vectors import Reusable
 from chroma_sync.pipeline.index.records import Record, document_sha
 from chroma_sync.pipeline.text import Text
 
+_FAILING: Final = Lock()
 _NO_TEXT: Final = Text(b"", ())
 _NOT_CUT: Final = Chunked(_NO_TEXT, array("Q"), by_syntax=False, fallback=None)
 
@@ -40,7 +42,7 @@ class Document:
     text: Text = _NO_TEXT  # once it is extracted
     chunked: Chunked = _NOT_CUT  # once it is cut
     stood: bool = False  # chunk 0, before the run: written over only once all chunks are embedded
-    failed: bool = False  # the model or Chroma has refused it
+    failed: bool = False  # the model or Chroma has refused it, or its ids are another's
     # For the writer alone.
     outstanding: int = 0  # chunks other than 0 that are not acknowledged yet
     held: int = 0  # chunks that wait for the others
@@ -53,6 +55,13 @@ class Document:
         is_shown = ref.skip is DocumentReason.NAME_NOT_UTF8
         key_sha = document_sha(f"\0{ref.key}" if is_shown else ref.key)
         return cls(ref, key_sha, "" if ref.version is None else ref.state(ref.version))
+
+    def fail(self) -> bool:
+        """Take it out of the stream: nothing more of it is written. False when that was done
+        already; whoever does it gives the verdict."""
+        with _FAILING:
+            before, self.failed = self.failed, True
+        return not before
 
     @property
     def base(self) -> str:

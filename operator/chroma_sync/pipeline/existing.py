@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from chroma_sync.api.shown import visible
 from chroma_sync.pipeline.batches import batches
 from chroma_sync.pipeline.document import Document
 from chroma_sync.pipeline.fetch import OneKey, Scope
 from chroma_sync.pipeline.index.chroma import NO_BOUNDS, NO_VALUES, Collection, text_metadata
-from chroma_sync.pipeline.index.existing_vectors import stands_whole
+from chroma_sync.pipeline.index.existing_vectors import holder, stands_whole
 from chroma_sync.pipeline.index.records import (
     GAVE_UP_AT,
     Configs,
@@ -95,7 +94,7 @@ def load_taken(ledger: Ledger, collection: Collection, configs: Configs, scope: 
         for record in collection.some(ids):
             source, key = (text_metadata(record.metadata, k) for k in ("source", "document_key"))
             if source != configs.source or not scope.covers(key):
-                taken[record.id.rpartition("-")[0]] = f"{visible(key)!r} of Source {source}"
+                taken[record.id.rpartition("-")[0]] = holder(record)
         ledger.load_taken(taken)
 
 

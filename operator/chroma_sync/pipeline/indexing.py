@@ -155,10 +155,9 @@ class Indexing:
         return live
 
     def _fail(self, document: Document, reason: DocumentReason, message: str) -> None:
+        if not document.fail():
+            return
         with self._lock:
-            if document.failed:
-                return
-            document.failed = True
             self._s.ledger.refused += 1
         progress = self._s.progress
         # What Chroma refuses it refuses in the midst of a write: what stands is not whole by then.

@@ -201,7 +201,9 @@ def _bring_in(
     previous: Collection | None = None,
 ) -> None:
     """Index the documents that have no verdict yet, but for those that stand already."""
-    vectors = ExistingVectors(collection, previous, this.configs.embedding)
+    configs = this.configs
+    shared_by = configs.source if configs.shares else None
+    vectors = ExistingVectors(collection, previous, configs.embedding, shared_by=shared_by)
     stages = tools.stages(ledger, collection, vectors, this.configs, progress)
     indexing = Indexing(
         stages,

@@ -283,7 +283,13 @@ class Stream:
         ids = [record_id(document.base, chunk.n) for document, chunk in window]
         text_shas = [sha256_hex(chunk.text) for _, chunk in window]
         found = self._s.vectors.find(dict(zip(ids, text_shas, strict=True)))
+        for (document, _), id_ in zip(window, ids, strict=True):
+            # Another Source has come first, since it was asked whose these are.
+            if id_ in found.strangers and document.fail():
+                self._refuse(document, found.strangers[id_])
         for (document, chunk), id_, text_sha in zip(window, ids, text_shas, strict=True):
+            if document.failed:
+                continue
             foreign_keys = found.old.get(id_)
             replaces = foreign_keys is not None
             if chunk.n == 0:

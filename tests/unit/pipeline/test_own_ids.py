@@ -10,7 +10,7 @@ import pytest
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline import steps
-from chroma_sync.pipeline.fetch import EVERYTHING, Kept, OneKey, Scope
+from chroma_sync.pipeline.fetch import EVERYTHING, Kept, OneKey, Outcome, Ref, Scope
 from chroma_sync.pipeline.forecast import forecast
 from chroma_sync.pipeline.index.chroma import Collection
 from chroma_sync.pipeline.index.records import Record, document_sha
@@ -137,6 +137,32 @@ def test_a_key_that_another_source_has_is_taken_too(shelves: Shelves) -> None:
     run(shelves.tools({"bread": "rye\n"}, A))
     assert shelves.records(B) == ours
     assert shelves.texts(A) == {"bread": "rye\n"}
+
+
+@pytest.mark.parametrize("stood", [False, True])
+def test_ids_that_another_source_takes_meanwhile_are_not_written_over(
+    shelves: Shelves, monkeypatch: pytest.MonkeyPatch, stood: bool
+) -> None:
+    """It comes after all was asked for, and before this one is written. What this one has under
+    another id stays."""
+    if stood:
+        run(shelves.tools(named({"bread": OVEN}, bread="bun"), A))
+    tools = shelves.tools(named({"bread": BREAD, "oven": OVEN}, bread="loaf"), A)
+    real = tools.connector.open
+
+    def opened(ref: Ref, known: str | None) -> Outcome:
+        if ref.key == "bread":
+            steps.run(shelves.tools(named({"cake": CAKE}, cake="loaf"), B))
+        return real(ref, known)
+
+    monkeypatch.setattr(tools.connector, "open", opened)
+    steps.run(tools)
+    assert failures(tools) == {"bread": "IdTaken"}
+    counts = tools.progress.result().documents
+    assert (counts.indexed, counts.failed, counts.kept) == (1, not stood, stood)
+    assert bases(shelves, B) == {"cake": {"loaf"}}
+    assert shelves.texts(B) == {"cake": CAKE}
+    assert shelves.texts(A) == {"oven": OVEN} | ({"bread": OVEN} if stood else {})
 
 
 def test_the_id_of_another_document_of_the_source_is_taken(shelves: Shelves) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 
 from chroma_sync.api.reasons import Reason
 from chroma_sync.api.record_keys import RECORD_KEYS
+from chroma_sync.api.shown import visible
 from chroma_sync.pipeline.errors import Misconfigured
 from chroma_sync.pipeline.index.chroma import Collection, Stored, text_metadata
 from chroma_sync.pipeline.index.records import Vector, record_id
@@ -33,11 +34,13 @@ class Reusable:
 class Found:
     """What stands of some chunks, each named by the id that its record will have and the hash of
     its text. `old` are the ids that have a record in the target, of whatever text, each with those
-    keys of its metadata that are none of ours."""
+    keys of its metadata that are none of ours; `strangers` are those that another Source has
+    written, each with whose it is."""
 
     old: dict[str, AbstractSet[str]] = field(default_factory=dict)
     in_place: dict[str, Stored] = field(default_factory=dict)  # by id
     by_text: dict[str, Stored] = field(default_factory=dict)
+    strangers: dict[str, str] = field(default_factory=dict)
 
     def get(self, id_: str, text_sha: str) -> Reusable | None:
         """What stands of a chunk."""
@@ -61,9 +64,13 @@ class ExistingVectors:
         embedding_config: str,
         *,
         vectors: bool = True,
+        shared_by: str | None = None,
     ) -> None:
-        # A first run has nothing to ask for.
-        self._target = target if target is not None and target.count() > 0 else None
+        """`shared_by`: the run's Source, where others may write to the target as well."""
+        # A first run has nothing to ask for, unless others write meanwhile.
+        is_empty = target is None or (shared_by is None and target.count() == 0)
+        self._target = None if is_empty else target
+        self._source = shared_by
         self._previous = previous
         self._embedding_config = embedding_config
         self._vectors = vectors
@@ -75,6 +82,8 @@ class ExistingVectors:
         if self._target is not None:
             for stored in self._target.some(list(texts), vectors=self._vectors):
                 found.old[stored.id] = stored.metadata.keys() - RECORD_KEYS
+                if self._source not in (None, stored.metadata.get("source")):
+                    found.strangers[stored.id] = holder(stored)
                 if self._is_of(stored, texts[stored.id]):
                     found.in_place[stored.id] = found.by_text[texts[stored.id]] = stored
         # Most documents keep their names, and most chunks their numbers.
@@ -112,6 +121,12 @@ class ExistingVectors:
         metadata = stored.metadata
         is_alike = metadata.get("embedding_config") == self._embedding_config
         return is_alike and metadata.get("content_sha256") == text_sha
+
+
+def holder(stored: Stored) -> str:
+    """Whose a record is, for people."""
+    key, source = (text_metadata(stored.metadata, k) for k in ("document_key", "source"))
+    return f"{visible(key)!r} of Source {source}"
 
 
 def stands_whole(collection: Collection, base: str, embedding_config: str) -> bool:
