@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit test-random test-e2e test-cluster cluster-up cluster-down cluster-status \
         generate check-generated requirements programs lint bench bench-chunk bench-incremental \
-        bench-document bench-documents bench-large bench-noise bench-retrieval clean
+        bench-document bench-documents bench-large bench-noise bench-retrieval bench-s3 clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -97,6 +97,9 @@ bench-noise: setup ## what machine-made files do to ten projects' records (netwo
 
 bench-retrieval: setup ## how well our chunks are found, beside other chunkers' (6 minutes)
 	@$(BIN)/python tests/bench/run.py retrieval
+
+bench-s3: setup ## read and list buckets, beside a bare loop of boto3 (2 minutes)
+	@$(BIN)/python tests/bench/run.py s3
 
 clean: ## remove what setup made
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache
