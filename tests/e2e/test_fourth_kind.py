@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 from e2e.kit import written
 from fakes.chroma_server import chroma_server
@@ -66,6 +67,44 @@ def test_what_is_refused_on_a_laptop(tmp_path: Path) -> None:
     none = of_fourth_kind({"dictionary": {"prefix": "z"}})
     refused = run(tmp_path, LAPTOP, "run", *written(tmp_path, none))
     assert "spec.dictionary.prefix: no document of the Source begins so" in refused.stderr
+
+
+def shelf(name: str, run_spec: dict[str, Any], **texts: str) -> list[dict[str, Any]]:
+    """A Source whose collection others share, and an Invocation that names none."""
+    source, run = of_fourth_kind(run_spec, title=name, documents=texts)
+    for one in (source, run):
+        one["metadata"]["name"] = name
+    source["spec"]["shelf"] = {**source["spec"].pop("dictionary"), "collectionName": "pool"}
+    run["spec"]["sourceRef"] = {"name": name}
+    run["spec"].pop("targetCollectionName")
+    return [source, run]
+
+
+def test_sources_that_share_a_collection_on_a_laptop(tmp_path: Path) -> None:
+    def counts(items: list[dict[str, Any]]) -> dict[str, int]:
+        done = program(tmp_path, LAPTOP, "run", *written(tmp_path, items))
+        last = json.loads(done.splitlines()[-1])
+        assert last["run"].endswith(" into pool")
+        found: dict[str, int] = last["documents"]
+        return found
+
+    bread, oven = "Flour, water and yeast.\n", "It is hot.\n"
+    assert counts(shelf("food", {}, bread=bread, cake="Sugar.\n"))["indexed"] == 2
+    assert counts(shelf("tools", {}, oven=oven)) == {"discovered": 1, "indexed": 1}
+    assert counts(shelf("food", {}, bread=bread)) == {"discovered": 1, "unchanged": 1, "removed": 1}
+    asked = ("query", "what is hot?", "--collection", "pool")
+    answer = run(tmp_path, LAPTOP, *asked)
+    assert answer.stdout.startswith("1. oven:")
+    assert answer.stderr == "", "nobody calls it unfinished"
+    clash = counts(shelf("tools", {}, oven=oven, bread="Baked.\n"))
+    assert clash == {"discovered": 2, "unchanged": 1, "failed": 1}
+    create = shelf("food", {"targetPolicy": "Create"}, bread=bread)
+    refused = run(tmp_path, LAPTOP, "run", *written(tmp_path, create))
+    assert "spec.targetPolicy: is Create, but runs over a shelf Source always" in refused.stderr
+    # One that has its collections for itself has no place there.
+    alone = of_fourth_kind({"targetCollectionName": "pool", "targetPolicy": "Update"})
+    refused = run(tmp_path, LAPTOP, "run", *written(tmp_path, alone))
+    assert "CollectionOwnedByAnother: Collection 'pool' is shared by Sources" in refused.stderr
 
 
 def test_what_the_operator_makes_of_it(tmp_path: Path) -> None:

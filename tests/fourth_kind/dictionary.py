@@ -18,7 +18,7 @@ class DictionarySource(Kind):
     member: ClassVar = "dictionary"
     connector: ClassVar = "fourth_kind.connector"
     address_field: ClassVar = "title"
-    served: ClassVar = ("title", "documents", "keySecretRef")
+    served: ClassVar[tuple[str, ...]] = ("title", "documents", "keySecretRef")
     run_served: ClassVar = ("prefix",)
     unchecked: ClassVar = frozenset({"documents"})
     divisible: ClassVar = False
@@ -43,6 +43,21 @@ class DictionarySource(Kind):
         if run is None or any(key.startswith(run.prefix) for key in self.documents):
             return None
         return "spec.dictionary.prefix: no document of the Source begins so. Choose another one."
+
+
+class SharedDictionarySource(DictionarySource):
+    """The same for collections that several Sources share."""
+
+    member: ClassVar = "shelf"
+    served: ClassVar = (*DictionarySource.served, "collectionName")
+    shares_collection: ClassVar = True
+
+    collection_name: str = Field(
+        max_length=128, description="The collection of runs that name none. Example: terms."
+    )
+
+    def default_collection(self) -> str:
+        return self.collection_name
 
 
 class DictionaryRun(ApiModel):

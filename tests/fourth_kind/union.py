@@ -11,12 +11,15 @@ from pydantic import Field
 import chroma_sync.api.kinds
 from chroma_sync.api.kinds import union as real
 from chroma_sync.api.kinds.kind import Kind
-from fourth_kind.dictionary import DictionaryRun, DictionarySource
+from fourth_kind.dictionary import DictionaryRun, DictionarySource, SharedDictionarySource
 
 
 class SourceMembers(real.SourceMembers):
     """Where data lives. Exactly one is set."""
 
+    shelf: SharedDictionarySource | None = Field(
+        default=None, description="Documents that stand in the Source, into a shared collection."
+    )
     dictionary: DictionarySource | None = Field(
         default=None, description="Documents that stand in the Source itself."
     )
@@ -25,12 +28,19 @@ class SourceMembers(real.SourceMembers):
 class RunMembers(real.RunMembers):
     """What to read of a Source."""
 
+    shelf: DictionaryRun | None = Field(
+        default=None, description="What to read; for runs over a shelf Source only."
+    )
     dictionary: DictionaryRun | None = Field(
         default=None, description="What to read; for runs over a dictionary Source only."
     )
 
 
-KINDS: Final[tuple[type[Kind], ...]] = (*real.KINDS, DictionarySource)
+KINDS: Final[tuple[type[Kind], ...]] = (
+    *real.KINDS,
+    SharedDictionarySource,
+    DictionarySource,
+)
 
 
 def install() -> None:
