@@ -12,7 +12,7 @@ from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.children import Limits, NotRunning
 from chroma_sync.pipeline.extract import Extractor, NoText, NotExtracted, extractor
 from chroma_sync.pipeline.extract.answers import pack_text, unpack
-from chroma_sync.pipeline.text import Part, Text
+from chroma_sync.pipeline.text import Part, Section, Text
 from unit.extract.notebooks import code, notebook
 
 MIB = 1024**2
@@ -137,6 +137,39 @@ PARTS = (Part(0, 4, "python", {"cell_number": 1}), Part(4, 6, None, {}))
 def test_an_answer_comes_back() -> None:
     assert unpack(pack_text(Text(TEXT, PARTS))) == Text(TEXT, PARTS)
     assert unpack(pack_text(Text(b"", ()))) == Text(b"", ())
+    with_sections = Text(TEXT, PARTS, (Section(0, "A"), Section(4, "")))
+    assert unpack(pack_text(with_sections)) == with_sections
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [(Section(4, "B"), Section(0, "A")), (Section(-1, "A"),), (Section(0, "x" * 1_001),)],
+)
+def test_an_answer_with_other_sections_is_nonsense(sections: tuple[Section, ...]) -> None:
+    with pytest.raises(ValueError):
+        unpack(pack_text(Text(TEXT, PARTS, sections)))
+
+
+def test_a_section_counts_among_the_keys_of_a_part() -> None:
+    part = Part(0, 6, None, {"page": 1, "sheet": "a"})
+    assert unpack(pack_text(Text(TEXT, (part,)))) == Text(TEXT, (part,))
+    with pytest.raises(ValueError):
+        unpack(pack_text(Text(TEXT, (part,), (Section(0, "A"),))))
+
+
+def test_a_document_may_be_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "b"
+    file.write_bytes(b"<h1>Title</h1>")
+    with Extractor() as made:
+        text = made.extract("a.html", file)
+    assert text == Text(b"# Title\n", (Part(0, 8, "markdown", {}),), (Section(0, "Title"),))
+
+
+def test_without_documents_a_page_is_code(tmp_path: Path) -> None:
+    with Extractor(documents=False) as made:
+        assert made.extract("a.html", b"<h1>Title</h1>").parts[0].language == "html"
+        with pytest.raises(NoText):
+            made.extract("a.pdf", b"%PDF-1.7\n\0")
 
 
 @pytest.mark.parametrize(

@@ -123,12 +123,11 @@ class _Writer:
         properties = child(paragraph, "pPr")
         style = self.styles.get(attribute(child(properties, "pStyle"), "val"))
         found = self.runs.paragraph(paragraph, style)
-        words = self.carried + found.text
-        self.carried = ""
+        raw, self.carried = self.carried + found.raw, ""
         if child(properties, "rPr", "del") is not None:
-            self.carried = words
+            self.carried = raw
             return
-        self._write(words, found, properties, style)
+        self._write(clean(raw), found, properties, style)
         self._beside(found)
 
     def _write(self, words: str, found: Inline, properties: Element | None, style: Style) -> None:
