@@ -80,6 +80,8 @@ def build_images() -> dict[str, str]:
         command = [*TESTBED, "image", "build", name, "--context", ".", "--file", file]
         command += ["--build-arg", f"BASE={images[base]}", "--build-arg", f"PROGRAM={program}"]
         images[variable] = must(f"building the {name}", command).strip().splitlines()[-1]
+    command = [*TESTBED, "image", "program", "versitygw"]
+    images["S3_IMAGE"] = must("making the S3 server's image", command).strip().splitlines()[-1]
     return images
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from cluster.kit.cluster import Cluster, Object, secret
@@ -17,9 +18,10 @@ MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 SLOW_MODEL = "acme/slow"
 SLOW_TEI_URL = f"http://slow-tei.{NAMESPACE}.svc:8080"
 REPOSITORY = "acme/shop"
-# S3 and SQS, by moto. Tests put objects there.
-S3_PORT = 5000
-S3_URL = f"http://s3.{NAMESPACE}.svc:{S3_PORT}"
+# S3, by moto, and by Versity's gateway, which keeps objects as files and checks what is signed.
+S3 = {"s3": 5000, "versitygw": 7070}
+S3_KEYS = {"accessKeyId": "tests", "secretAccessKey": "canary-s3-key-7c1d"}
+VERSITYGW_IMAGE = "docker.io/versity/versitygw:v1.8.0"
 # A GitHub with an authority of its own, and a private repository with a history.
 GITHUB_URL = f"https://github.{NAMESPACE}.svc:{github.HTTPS_PORT}"
 PRIVATE = "acme/private"
@@ -49,7 +51,12 @@ _SERVERS: dict[str, tuple[int, str]] = {
         f"test -d /data/{REPOSITORY} || python -m fakes.repository /data/{REPOSITORY};"
         " python -m fakes.git_host /data 8418",
     ),
-    "s3": (S3_PORT, f"python -m moto.server --host 0.0.0.0 --port {S3_PORT}"),
+    # The first name of its host is no bucket.
+    "s3": (
+        S3["s3"],
+        "S3_IGNORE_SUBDOMAIN_BUCKETNAME=true python -m moto.server"
+        f" --host 0.0.0.0 --port {S3['s3']}",
+    ),
     "github": (
         github.HTTPS_PORT,
         f"test -d /data/{PRIVATE} || python -m fakes.history /data/{PRIVATE};"
@@ -72,6 +79,8 @@ def manifests(image: str) -> list[Object]:
     ]
     for name, (port, command) in _SERVERS.items():
         objects += [_deployment(name, port, command, image), _service(name, port)]
+    port = S3["versitygw"]
+    objects += [_versitygw(port), _service("versitygw", port)]
     # The door for tests.
     return [*objects, _service("github-state", github.HTTP_PORT, app="github")]
 
@@ -79,7 +88,7 @@ def manifests(image: str) -> list[Object]:
 def start(cluster: Cluster, image: str) -> None:
     """Start the servers and wait until all answer."""
     cluster.apply(*manifests(image))
-    for name in _SERVERS:
+    for name in (*_SERVERS, "versitygw"):
         cluster.kubectl(
             *("-n", NAMESPACE, "rollout", "status", f"deployment/{name}", "--timeout=180s")
         )
@@ -102,22 +111,46 @@ def kill_main_process(cluster: Cluster, server: str) -> None:
     cluster.kubectl("-n", NAMESPACE, "exec", pod, "--", "python", "-c", _KILL, check=False)
 
 
+def s3_url(server: str) -> str:
+    """Where pods find an S3 server."""
+    return f"http://{server}.{NAMESPACE}.svc:{S3[server]}"
+
+
+def _versitygw(port: int) -> Object:
+    container = {
+        "image": os.environ.get("S3_IMAGE", VERSITYGW_IMAGE),
+        "args": ["--port", f":{port}", "posix", "/data"],
+        "env": [
+            {"name": "ROOT_ACCESS_KEY", "value": S3_KEYS["accessKeyId"]},
+            {"name": "ROOT_SECRET_KEY", "value": S3_KEYS["secretAccessKey"]},
+        ],
+    }
+    return _one_container("versitygw", port, container)
+
+
 def _deployment(name: str, port: int, command: str, image: str) -> Object:
     key = {"secretKeyRef": {"name": _TEI_SECRET, "key": "token"}}
     container: dict[str, Any] = {
-        "name": name,
         "image": image,
-        "imagePullPolicy": "IfNotPresent",
         "command": ["sh", "-c", f"{command}; exit 1"],
         "env": [{"name": "HOME", "value": "/data"}, {"name": "TEI_KEY", "valueFrom": key}],
+    }
+    return _one_container(name, port, container)
+
+
+def _one_container(name: str, port: int, container: dict[str, Any]) -> Object:
+    whole = {
+        "name": name,
+        "imagePullPolicy": "IfNotPresent",
         "ports": [{"containerPort": port}],
         "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1},
         "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        **container,
     }
     pod = {
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 1,
-        "containers": [container],
+        "containers": [whole],
         "volumes": [{"name": "data", "emptyDir": {}}],
         "securityContext": {"runAsUser": 65532, "fsGroup": 65532},
     }

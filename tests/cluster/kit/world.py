@@ -87,10 +87,11 @@ class World:
 
     def ready(self, namespace: str, name: str = "shop", seconds: int = 60) -> None:
         """Wait, as a person would, until a Source is Ready."""
-        self.cluster.kubectl(
-            *("-n", namespace, "wait", "--for=condition=Ready", f"source/{name}"),
-            f"--timeout={seconds}s",
-        )
+        wait = ("wait", "--for=condition=Ready", f"source/{name}", f"--timeout={seconds}s")
+        try:
+            self.cluster.kubectl("-n", namespace, *wait)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.describe(namespace)}") from None
 
     def ended(self, namespace: str, name: str = "run", seconds: int = RUN_SECONDS) -> Object:
         """Wait until a run has ended, in whatever way. Returns it."""
@@ -170,15 +171,15 @@ class World:
     # S3
 
     @contextmanager
-    def s3(self) -> Iterator[Any]:
+    def s3(self, server: str) -> Iterator[Any]:
         """A client of boto3's own."""
-        with port_forward(servers.NAMESPACE, "s3", servers.S3_PORT) as url:
+        with port_forward(servers.NAMESPACE, server, servers.S3[server]) as url:
             client = boto3.client(
                 "s3",
                 region_name="us-east-1",
                 endpoint_url=url,
-                aws_access_key_id="tests",
-                aws_secret_access_key="tests",
+                aws_access_key_id=servers.S3_KEYS["accessKeyId"],
+                aws_secret_access_key=servers.S3_KEYS["secretAccessKey"],
             )
             try:
                 yield client

@@ -55,6 +55,8 @@ def _run(options: argparse.Namespace, program: list[str]) -> int:
     elif options.image_command == "build":
         build_arguments = dict(item.split("=", 1) for item in options.build_arg)
         print(images.build(options.name, options.context, options.file, build_arguments))
+    elif options.image_command == "program":
+        print(toolchain.program_image(options.name))
     else:
         images.load(cluster, options.names)
     return 0
@@ -77,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--context", type=Path, required=True)
     build.add_argument("--file", type=Path, required=True)
     build.add_argument("--build-arg", action="append", default=[], type=_pair, metavar="K=V")
+    program = image_commands.add_parser("program", help="an image of one program of go/")
+    program.add_argument("name")
     load = image_commands.add_parser("load", help="load images into the cluster")
     load.add_argument("names", nargs="+", metavar="NAME", help="a name or a full reference")
     return parser

@@ -66,6 +66,8 @@ PROGRAMS = {
     ],
     "coredns": [("coredns", ".", "")],
     "pause": [("pause", ".", "")],
+    # No part of the cluster: an S3 server, for tests.
+    "versitygw": [("versitygw", "github.com/versity/versitygw/cmd/versitygw", "")],
 }
 COMPONENTS = (
     "kube-apiserver",
@@ -217,15 +219,18 @@ def link_programs(folder: Path) -> None:
 
 def system_images() -> dict[str, str]:
     """The references of the images that the cluster itself needs, made when missing."""
-    references = {}
-    for name in ("pause", "coredns"):
-        program = build(name) / name
-        tag = program.parent.name.rpartition("-")[2]
-        references[name] = f"{image_store.PREFIX}/{name}:{tag}"
-        with locked("images"):
-            if not image_store.has(references[name]):
-                image_store.add_static_image(references[name], program)
-    return references
+    return {name: program_image(name) for name in ("pause", "coredns")}
+
+
+def program_image(name: str) -> str:
+    """The reference of an image of one Go program alone, made when missing."""
+    program = build(name) / name
+    tag = program.parent.name.rpartition("-")[2]
+    reference = f"{image_store.PREFIX}/{name}:{tag}"
+    with locked("images"):
+        if not image_store.has(reference):
+            image_store.add_static_image(reference, program)
+    return reference
 
 
 def base_archive() -> Path:

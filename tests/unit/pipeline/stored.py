@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chroma_sync.pipeline.index.chroma import Database
 from chroma_sync.pipeline.toolbox import Toolbox
 
 
@@ -23,7 +24,12 @@ class Vector:
 
 def contents(tools: Toolbox, name: str = "target") -> dict[str, tuple[Any, ...]]:
     """Every record of a collection, by id: text, metadata, vector."""
-    collection = tools.database.find(name)
+    return stored_contents(tools.database, name)
+
+
+def stored_contents(database: Database, name: str) -> dict[str, tuple[Any, ...]]:
+    """The same, of a database."""
+    collection = database.find(name)
     assert collection is not None
     page = collection._handle.get(include=["documents", "metadatas", "embeddings"])
     rows = zip(page["ids"], page["documents"], page["metadatas"], page["embeddings"], strict=True)
