@@ -59,8 +59,8 @@ class _Writer:
         self.out = out
         self.depth = depth
         self.relations = package.relations(main)
-        self.styles = Styles.of(self._part("styles"))
-        self.numbering = Numbering(self._part("numbering"), self.styles)
+        self.styles = Styles(self._part("styles"))
+        self.numbering = Numbering(self._part("numbering"))
         self.runs = Runs(self.styles, self.relations)
         self.notes = {
             kind: {attribute(n, "id") or "": n for n in children(self._part(f"{kind}s"), kind)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from chroma_sync.pipeline.extract.xml import Element, attribute, child, children, descendants
@@ -28,28 +28,24 @@ class Style:
     numbering: tuple[str, int] | None = None  # the list's id, and the level
 
 
-@dataclass
 class Styles:
-    """All styles of a document by their ids."""
+    """The styles of a document by their ids, each looked at when it is first met."""
 
-    by_id: dict[str, Style] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, root: Element | None) -> Styles:
+    def __init__(self, root: Element | None) -> None:
         """Those of a part `styles.xml`."""
-        raw = {attribute(s, "styleId") or "": s for s in children(root, "style")}
-        styles = cls()
-        for id_ in raw:
-            chain = _chain(raw, id_)
-            style = Style()
-            for element in reversed(chain):
-                _take_over(style, element)
-            styles.by_id[id_] = style
-        return styles
+        self._raw = {attribute(s, "styleId") or "": s for s in children(root, "style")}
+        self._known: dict[str, Style] = {}
 
     def get(self, id_: str | None) -> Style:
         """A style; a plain one where there is none of this id."""
-        return self.by_id.get(id_ or "") or _PLAIN
+        if id_ is None or id_ not in self._raw:
+            return _PLAIN
+        if id_ not in self._known:
+            style = Style()
+            for element in reversed(_chain(self._raw, id_)):
+                _take_over(style, element)
+            self._known[id_] = style
+        return self._known[id_]
 
 
 _PLAIN: Final = Style()
@@ -111,7 +107,7 @@ class _Level:
 class Numbering:
     """The lists of a document, counted as they are met."""
 
-    def __init__(self, root: Element | None, styles: Styles) -> None:
+    def __init__(self, root: Element | None) -> None:
         self._levels: dict[str, dict[int, _Level]] = {}
         self._lists: dict[str, str] = {}  # the abstract list of each
         self._counts: dict[str, dict[int, int]] = {}

@@ -17,6 +17,7 @@ from pypdfium2 import raw
 _CHARACTERS_MAX: Final = 2_000_000  # of a page
 _CELL_GAP: Final = 1.0  # times the size of the letters, between the cells of a table
 _WORD_GAP: Final = 0.18
+_SAMPLED: Final = 8  # of so many characters one is asked whether it is bold
 _SAME_LINE: Final = 0.4
 _HYPHEN: Final = 0x02  # PDFium's sign for one at the end of a line, which it joins to the next
 _SPACED: Final = 0.07  # between letters that are set apart
@@ -34,7 +35,6 @@ class Character:
     right: float
     bottom: float
     top: float
-    size: float
 
 
 @dataclass(slots=True)
@@ -97,11 +97,14 @@ def _runs(textpage: pdfium.PdfTextPage) -> Iterator[tuple[list[Character], bool]
     run: list[Character] = []
     bold = 0
     box = raw.FS_RECTF()
+    place = ctypes.byref(box)
+    # Called for each character: looked up once.
+    code_of, box_of = raw.FPDFText_GetUnicode, raw.FPDFText_GetLooseCharBox
     for n in range(min(textpage.count_chars(), _CHARACTERS_MAX)):
-        code = raw.FPDFText_GetUnicode(handle, n)
+        code = code_of(handle, n)
         if code in (0x0A, 0x0D):
             if run:
-                yield run, bold * 2 > len(run)
+                yield run, bold * 2 * _SAMPLED > len(run)
             run, bold = [], 0
             continue
         if code in (0, 0xFFFE, 0xFFFF) or 0xD800 <= code < 0xE000:
@@ -110,16 +113,16 @@ def _runs(textpage: pdfium.PdfTextPage) -> Iterator[tuple[list[Character], bool]
                 continue
         is_end = code == _HYPHEN
         code = 0x2D if is_end else code
-        raw.FPDFText_GetLooseCharBox(handle, n, ctypes.byref(box))
-        size = raw.FPDFText_GetFontSize(handle, n)
-        shown = _LIGATURES.get(code, chr(code))
-        run.append(Character(shown, box.left, box.right, box.bottom, box.top, size))
-        bold += raw.FPDFText_GetFontWeight(handle, n) >= 600
+        box_of(handle, n, place)
+        shown = _LIGATURES.get(code) or chr(code)
+        run.append(Character(shown, box.left, box.right, box.bottom, box.top))
+        if len(run) % _SAMPLED == 1:
+            bold += raw.FPDFText_GetFontWeight(handle, n) >= 600
         if is_end:
-            yield run, bold * 2 > len(run)
+            yield run, bold * 2 * _SAMPLED > len(run)
             run, bold = [], 0
     if run:
-        yield run, bold * 2 > len(run)
+        yield run, bold * 2 * _SAMPLED > len(run)
 
 
 def _joined_surrogates(handle: object, n: int, code: int) -> int:
@@ -197,7 +200,7 @@ def _letter_spaced(characters: list[Character], height: float) -> list[Character
     respaced = shown[:1]
     for before, one in pairwise(shown):
         if one.left - before.right > between:
-            respaced.append(Character(" ", before.right, one.left, one.bottom, one.top, one.size))
+            respaced.append(Character(" ", before.right, one.left, one.bottom, one.top))
         respaced.append(one)
     return respaced
 
