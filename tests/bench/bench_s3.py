@@ -31,6 +31,7 @@ from unit.pipeline.s3.kit import bucket
 
 _OBJECTS = 3_000
 _LATENCIES = (0.0, 0.05)  # seconds
+_ROUNDS = 5
 _LISTED = (1_000, 100_000)
 _PAGE = 1_000
 
@@ -49,6 +50,7 @@ class _Bucket(ThreadingHTTPServer):
 
 class _Handler(ProxyHandler):
     server: _Bucket
+    wbufsize = 65_536  # an answer is one packet: none waits for an acknowledgement
 
     def _answer(self) -> None:
         time.sleep(self.server.latency)
@@ -147,12 +149,18 @@ def _list(count: int) -> dict[str, float]:
     return {"seconds": seconds, "cpu": cpu, "peak": peak}
 
 
+def _best(kind: str, latency: float) -> dict[str, float]:
+    """The best of some runs: what else the machine does makes others slower."""
+    rates = [child(__file__, "read", kind, str(latency)) for _ in range(_ROUNDS)]
+    return max(rates, key=lambda rate: rate["objects"])
+
+
 def main() -> None:
     """Print both tables."""
     print(f"{_OBJECTS} objects of {len(_text(0))} bytes\n")
     print(f"{'latency':>8}  {'':<12}{'objects/s':>10}{'MB/s':>8}{'CPU ms':>8}")
     for latency in _LATENCIES:
-        rates = {k: child(__file__, "read", k, str(latency)) for k in ("bare boto3", "connector")}
+        rates = {kind: _best(kind, latency) for kind in ("bare boto3", "connector")}
         for kind, rate in rates.items():
             figures = f"{rate['objects']:>10.0f}{rate['megabytes']:>8.2f}{rate['cpu']:>8.2f}"
             print(f"{latency * 1e3:>5.0f} ms  {kind:<12}{figures}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from chroma_sync.api.contract import SecretUse
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
 from chroma_sync.pipeline.fetch.host_retries import HostRetries
+from chroma_sync.pipeline.fetch.s3 import boto
 from chroma_sync.pipeline.fetch.s3.boto import Clients
 from chroma_sync.pipeline.fetch.s3.place import Place
 from chroma_sync.pipeline.secrets import NamedSecret
@@ -239,6 +241,16 @@ def test_a_role_is_assumed_with_the_keys(front: Front, tmp_path: Path) -> None:
     secrets.values["accessKeyId"] = "AKIANEW"
     connector.check()
     assert "Credential=AKIANEW/" in front.asked[3].headers["authorization"]
+
+
+def test_a_role_is_assumed_anew_before_its_keys_expire(
+    front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boto, "_RENEW_BEFORE", timedelta(hours=24))
+    connector = bucket(front.url, tmp_path, roleArn=ROLE)
+    connector.check()
+    connector.check()
+    assert [asked.method for asked in front.asked] == ["POST", "GET"] * 2
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,22 @@ class _Keys:
         return text
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A client that signs with `keys`, which `own` keys have opened. From `renew_at` on it takes
+    another one."""
+
+    own: _Keys | None
+    keys: _Keys | None
+    renew_at: datetime | None
+    client: Any
+
+    def is_good_for(self, own: _Keys | None) -> bool:
+        """Whether it is the client for these keys of now."""
+        is_fresh = self.renew_at is None or datetime.now(UTC) < self.renew_at
+        return own == self.own and is_fresh
+
+
 class Clients:
     """Clients of boto3 for one place, safe for several threads.
 
@@ -106,27 +122,32 @@ class Clients:
         )
         self._lock = threading.Lock()
         self._session: Any = None
-        self._keys: _Keys | None = None
-        self._s3: Any = None
-        self._role: tuple[_Keys | None, _Keys, datetime] | None = None
+        self._made: _Made | None = None
 
     def s3(self) -> Any:
         """The client for the keys of now."""
-        with self._lock:
-            keys = self._own_keys()
-            if self._place.role_arn is not None:
-                keys = self._role_keys(keys)
-            if self._s3 is None or keys != self._keys:
-                self._s3, self._keys = self._client("s3", keys), keys
-            return self._s3
+        own, made = self._own_keys(), self._made
+        # Without the lock, which many threads would wait for at each object.
+        if made is None or not made.is_good_for(own):
+            with self._lock:
+                made = self._made
+                if made is None or not made.is_good_for(own):
+                    made = self._made = self._make(own)
+        return made.client
 
     def hide(self, text: str) -> str:
         """The text without anything secret."""
-        keys = self._keys
+        keys = self._made.keys if self._made is not None else None
         if keys is None and (found := self._session.get_credentials()) is not None:
             frozen = found.get_frozen_credentials()
             keys = _Keys(frozen.access_key, frozen.secret_key, frozen.token)
         return keys.hide(text) if keys is not None else text
+
+    def _make(self, own: _Keys | None) -> _Made:
+        if self._place.role_arn is None:
+            return _Made(own, own, None, self._client("s3", own))
+        keys, until = self._role_keys(own)
+        return _Made(own, keys, until - _RENEW_BEFORE, self._client("s3", keys))
 
     def _own_keys(self) -> _Keys | None:
         if self._secret is None:
@@ -137,20 +158,15 @@ class Clients:
             token = self._secret.header_value(SecretKey.SESSION_TOKEN)
         return _Keys(id_, self._secret.value(SecretKey.SECRET_ACCESS_KEY), token or None)
 
-    def _role_keys(self, own: _Keys | None) -> _Keys:
-        """The keys of the role: the ones that are there while they are good for some minutes."""
-        if self._role is not None:
-            opened_by, keys, until = self._role
-            if opened_by == own and datetime.now(UTC) + _RENEW_BEFORE < until:
-                return keys
+    def _role_keys(self, own: _Keys | None) -> tuple[_Keys, datetime]:
+        """New keys of the role, and until when they are good."""
         external = {"ExternalId": self._place.external_id} if self._place.external_id else {}
         sts = self._client("sts", own)
         with translated(self._place, own.hide if own is not None else str):
             role = {"RoleArn": self._place.role_arn, "RoleSessionName": _SESSION_NAME, **external}
             given = sts.assume_role(**role)["Credentials"]
         keys = _Keys(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
-        self._role = own, keys, given["Expiration"]
-        return keys
+        return keys, given["Expiration"]
 
     def _client(self, service: str, keys: _Keys | None) -> Any:
         with translated(self._place):
