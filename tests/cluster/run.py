@@ -75,6 +75,9 @@ def build_images() -> dict[str, str]:
     for variable, (name, dockerfile) in IMAGES.items():
         command = [*TESTBED, "image", "build", name, "--context", ".", "--file", dockerfile]
         images[variable] = must(f"building the {name} image", command).strip().splitlines()[-1]
+    command = [*TESTBED, "image", "build", "worker-documents", "--context", "."]
+    command += ["--file", IMAGES["WORKER_IMAGE"][1], "--build-arg", "DOCUMENTS=yes"]
+    images["DOCUMENTS_IMAGE"] = must("building the image for documents", command).split()[-1]
     for base, (variable, program) in FOURTH_KIND.items():
         name, file = variable.lower().replace("_", "-"), "tests/fourth_kind/Dockerfile"
         command = [*TESTBED, "image", "build", name, "--context", ".", "--file", file]
