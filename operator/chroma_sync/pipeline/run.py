@@ -207,14 +207,15 @@ def _measured_configs(tools: Toolbox) -> Configs:
         *(embedding.model, embedding.document_prompt, str(dimension)),
         *(str(info.max_input_tokens), EMBEDDING_RULE_VERSION),
     )
-    chunking = chunking_config(tools.configuration)
+    chunking, origin = chunking_config(tools.configuration), tools.configuration.origin
     records = short_hash(
         *(chunking.type, str(chunking.max_size_bytes), str(chunking.max_lines)),
         *(CHUNKER_VERSION, TEXT_RULE_VERSION, vectors, tools.configuration.source),
+        *(origin.picture_languages() if origin.has_documents else ()),
     )
     limits = tools.parser_limits
     return Configs(
         *(records, vectors, tools.configuration.source),
         *(limits.cpu_seconds, limits.memory_bytes),
-        shares=tools.configuration.origin.shares_collection,
+        shares=origin.shares_collection,
     )

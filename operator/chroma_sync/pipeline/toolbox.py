@@ -65,7 +65,12 @@ class Toolbox:
 
     def extractor(self) -> Extractor:
         """An extractor, which a stop ends."""
-        return Extractor(check=self.stop.check, documents=self.configuration.origin.has_documents)
+        origin = self.configuration.origin
+        return Extractor(
+            check=self.stop.check,
+            documents=origin.has_documents,
+            ocr_languages=origin.picture_languages(),
+        )
 
     def chunker(self) -> Chunker:
         """A chunker as the run wants it, which a stop ends."""

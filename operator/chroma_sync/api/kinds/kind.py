@@ -4,7 +4,7 @@ Source's spec; how documents are read from it is the pipeline's affair."""
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -64,6 +64,11 @@ class Kind(ApiModel):
     def secrets(self) -> Mapping[SecretUse, SecretMount | None]:
         """The Secrets that a pod may see."""
         return {}
+
+    def picture_languages(self) -> Sequence[str]:
+        """The languages that pictures are read in, of a kind with documents, by Tesseract's
+        names."""
+        return ("eng",)
 
     def default_collection(self) -> str | None:
         """The collection of runs that name none, of a kind that shares collections."""

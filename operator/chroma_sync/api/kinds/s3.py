@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, JsonValue
@@ -14,6 +14,7 @@ from chroma_sync.api.meta import (
     HttpUrl,
     Rule,
     SecretReference,
+    Unique,
     at_most_bytes,
     never_changes,
     shape,
@@ -36,6 +37,14 @@ _Key = Annotated[
 ]
 
 
+# Such as eng, chi_sim or deu_latf.
+_Language = Annotated[
+    str,
+    Field(max_length=24),
+    shape("[a-z]{3}(_[a-z]+)?", "must be Tesseract's name of a language, such as eng or chi_sim"),
+]
+
+
 class S3Source(Kind):
     """A bucket of S3, or of a server that speaks its protocol."""
 
@@ -46,10 +55,11 @@ class S3Source(Kind):
     shares_collection: ClassVar = True
     served: ClassVar = (
         *("bucketName", "region", "collectionName", "pathPrefix", "endpointUrl", "insecure"),
+        "ocrLanguages",
         *("credentialsSecretRef", "roleArn", "externalId", "caSecretRef"),
     )
     run_served: ClassVar = ("objectKey", "all", "customId", "metadata")
-    unchecked: ClassVar = frozenset({"collection_name"})
+    unchecked: ClassVar = frozenset({"collection_name", "ocr_languages"})
 
     bucket_name: Annotated[
         str,
@@ -124,6 +134,14 @@ class S3Source(Kind):
         description="Address of a server that speaks S3's protocol. Left out: AWS. Example: "
         "https://minio.example.com:9000.",
     )
+    ocr_languages: Annotated[list[_Language], Unique()] = Field(
+        default=["eng"],
+        min_length=1,
+        max_length=8,
+        description="The languages of scans and pictures, the most frequent one first, by "
+        "Tesseract's names; the worker's image must have their data. Example: [deu, eng]. Default: "
+        "[eng].",
+    )
     insecure: bool = Field(
         default=False,
         description="Allow an endpointUrl of plain http, where anyone on the way can read the "
@@ -169,6 +187,9 @@ class S3Source(Kind):
             yield "endpointUrl", self.endpoint_url
         if self.queue_url is not None:
             yield "queueUrl", self.queue_url
+
+    def picture_languages(self) -> Sequence[str]:
+        return self.ocr_languages
 
     def default_collection(self) -> str:
         return self.collection_name

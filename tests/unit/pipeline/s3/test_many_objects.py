@@ -71,12 +71,12 @@ class World:
             self.fetched[key] = self.fetched.get(key, 0) + len(answer.body)
         return answer
 
-    def run(self, collection: str, name: str = "bucket") -> Result:
-        """One run. What it fetched and embedded is counted."""
+    def run(self, collection: str, **s3: Any) -> Result:
+        """One run; `s3` are more fields of the Source. What it fetched and embedded is counted."""
         self.fetched, self.model = {}, HashModel(dimension=16)
         configuration = Configuration.model_validate(
             {
-                "source": f"team/{name}",
+                "source": "team/bucket",
                 "database": "default_database",
                 "chroma": {"url": "embedded"},
                 "embedding": EmbeddingConfiguration(model="hash", url="none"),
@@ -89,6 +89,7 @@ class World:
                     "credentialsSecretRef": {"name": SECRET},
                     "endpointUrl": self.front.url,
                     "insecure": True,
+                    **s3,
                 },
                 "run": {
                     "uid": str(uuid.uuid4()),
@@ -152,9 +153,18 @@ def test_only_what_has_changed_costs_anything(front: Front, tmp_path: Path) -> N
     assert world.fetched == {key: len(data) for key, data in changed.items()} | again
     assert (second.documents.indexed, second.documents.removed) == (CHANGED, GONE)
     live = world.records("live")
-    world.run("nothing", "bucket")
+    world.run("nothing")
     assert live == world.records("nothing")
     assert texts == sum("second" in text for text, *_ in live.values())
 
     world.run("live")
+    assert world.model.texts == 0
+
+
+def test_other_languages_of_pictures_are_another_state(front: Front, tmp_path: Path) -> None:
+    world = World(front, tmp_path)
+    put(owner(front.upstream), document(0), document(3))
+    assert world.run("live").documents.indexed == 2
+    assert world.run("live", ocrLanguages=["eng"]).documents.unchanged == 2
+    assert world.run("live", ocrLanguages=["deu", "eng"]).documents.indexed == 2
     assert world.model.texts == 0
