@@ -14,6 +14,18 @@ _LOOKED_AT: Final = 64 * 1024  # bytes
 _WESTERN: Final = frozenset(
     "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüÿ€£§°©®«»–—‘’“”„…•·¿¡´º²³½\xa0šžŠŽœŒ"
 )
+# By https://encoding.spec.whatwg.org.
+_WIDER: Final = {
+    "latin_1": "cp1252",
+    "iso8859_9": "cp1254",
+    "iso8859_11": "cp874",
+    "tis_620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "big5": "big5hkscs",
+}
 _WESTERN_SHARE: Final = 0.95
 _BROKEN_MAX: Final = 0.02  # of the characters, in a text that was cut or patched
 
@@ -21,6 +33,7 @@ _BROKEN_MAX: Final = 0.02  # of the characters, in a text that was cut or patche
 def text_of(data: bytes, declared: str | None) -> str:
     """The text of some bytes: by their mark, as UTF-8, as `declared`, or as it is most likely.
     Raises `Refused`."""
+    declared = _as_browsers_do(declared)
     try:
         text = decoded(data, declared)
         if "\0" not in text:
@@ -33,6 +46,12 @@ def text_of(data: bytes, declared: str | None) -> str:
     if b"\0" in data:
         raise Refused(DocumentReason.BINARY, "It is no text.")
     return _detected(data)
+
+
+def _as_browsers_do(declared: str | None) -> str | None:
+    """The encoding that is meant by a name: most often one with more characters."""
+    codec = codec_named(declared)
+    return declared if codec is None else _WIDER.get(codec, codec)
 
 
 def _detected(data: bytes) -> str:

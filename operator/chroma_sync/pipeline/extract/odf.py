@@ -90,9 +90,10 @@ class _Writer:
         } | {"Preformatted_20_Text"}
 
     def margins(self, styles: Element | None, kind: str) -> None:
-        """Headers or footers: what stands on many pages stands here once."""
+        """The header or footer of the first page; those of the others mostly repeat it."""
         seen: set[str] = set()
-        for one in descendants(styles, kind, f"{kind}-left", f"{kind}-first"):
+        first = list(descendants(styles, f"{kind}-first"))
+        for one in first or descendants(styles, kind):
             said = one_line(" ".join(self.inline(p)[0] for p in descendants(one, "p")))
             if said not in seen and any(c.isalpha() for c in said):
                 seen.add(said)
@@ -215,13 +216,11 @@ class _Writer:
 
     def object(self, element: Element) -> None:
         """A chart, a formula or a table that is a document of its own in this one."""
-        inside = next(iter(element), None)
-        if inside is None:
+        root = next((one for one in element if name(one) in ("math", "document")), None)
+        if root is None:
             path = posixpath.normpath(attribute(element, "href") or "")
             is_inside = not path.startswith((".", "/")) and self.objects < _OBJECTS_MAX
             root = self.package.optional_xml(f"{path}/content.xml") if is_inside else None
-        else:
-            root = inside
         if root is None:
             return
         if name(root) == "math":

@@ -16,7 +16,7 @@ _HEADING: Final = 1.15  # times the size of the text
 _LEVELS: Final = ((1.8, 1), (1.4, 2), (0.0, 3))
 _HEADING_MAX: Final = 200  # characters
 _PARAGRAPH_GAP: Final = 0.75  # times the size of the letters, between the boxes of two lines
-_ITEM: Final = re.compile(r"^([•●▪■◦○‣·*–-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+(?=\S)")
+_ITEM: Final = re.compile(r"^(?:([•●▪■◦○‣])\s*|([·*–-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+)(?=\S)")
 _BULLETS: Final = "•●▪■◦○‣·*–-"
 _FULL: Final = 0.75  # of a block's width: a line that is shorter ends a paragraph
 _COLUMN_LINES: Final = 4
@@ -162,7 +162,7 @@ def _block(lines: Sequence[Line], size: float) -> Block:
         ratio = first.size / size
         return Block("heading", text, next(level for least, level in _LEVELS if ratio >= least))
     if match := _ITEM.match(text):
-        marker = match[1]
+        marker = match[1] or match[2]
         is_number = marker[:-1].isdecimal()
         if marker in _BULLETS or is_number:
             shown = f"{marker[:-1]}." if is_number else "-"

@@ -17,6 +17,7 @@ from pypdfium2 import raw
 _CHARACTERS_MAX: Final = 2_000_000  # of a page
 _CELL_GAP: Final = 1.0  # times the size of the letters, between the cells of a table
 _WORD_GAP: Final = 0.18
+_GAP: Final = 0.12  # less is no blank, whatever PDFium makes of it
 _SAMPLED: Final = 8  # of so many characters one is asked whether it is bold
 _SAME_LINE: Final = 0.4
 _HYPHEN: Final = 0x02  # PDFium's sign for one at the end of a line, which it joins to the next
@@ -35,6 +36,7 @@ class Character:
     right: float
     bottom: float
     top: float
+    is_made: bool = False  # PDFium has put it there
 
 
 @dataclass(slots=True)
@@ -115,7 +117,8 @@ def _runs(textpage: pdfium.PdfTextPage) -> Iterator[tuple[list[Character], bool]
         code = 0x2D if is_end else code
         box_of(handle, n, place)
         shown = _LIGATURES.get(code) or chr(code)
-        run.append(Character(shown, box.left, box.right, box.bottom, box.top))
+        is_made = code == 0x20 and raw.FPDFText_IsGenerated(handle, n) == 1
+        run.append(Character(shown, box.left, box.right, box.bottom, box.top, is_made))
         if len(run) % _SAMPLED == 1:
             bold += raw.FPDFText_GetFontWeight(handle, n) >= 600
         if is_end:
@@ -169,7 +172,7 @@ def _ligatures_turned(characters: list[Character]) -> list[Character]:
 
 def _cells(characters: list[Character], height: float) -> list[Cell]:
     """The pieces of a line from left to right."""
-    words = _letter_spaced(characters, height)
+    words = _with_blanks(characters, height)
     cells: list[list[Character]] = []
     right = None
     for one in words:
@@ -189,20 +192,33 @@ def _is_shown(cell: list[Character]) -> bool:
     return any(not c.text.isspace() for c in cell)
 
 
-def _letter_spaced(characters: list[Character], height: float) -> list[Character]:
-    """Where letters are set apart, blanks are told by the gaps between them alone."""
-    shown = [c for c in characters if not c.text.isspace()]
-    gaps = [b.left - a.right for a, b in pairwise(shown)]
-    usual = median(gaps) if len(gaps) >= _SPACED_MIN else 0.0
-    if usual < _SPACED * height:
-        return characters
-    between = max(2 * usual, _WORD_GAP * height)
-    respaced = shown[:1]
-    for before, one in pairwise(shown):
-        if one.left - before.right > between:
-            respaced.append(Character(" ", before.right, one.left, one.bottom, one.top))
-        respaced.append(one)
-    return respaced
+def _with_blanks(characters: list[Character], height: float) -> list[Character]:
+    """The characters of a line, with blanks where its gaps are wide. PDFium makes blanks of its own
+    for gaps, also for narrow ones; where letters are set apart, for most of them."""
+    shown: list[Character] = []
+    is_written: list[bool] = []  # whether a blank stands before the character, made by nobody here
+    blank = False
+    for one in characters:
+        if one.text.isspace():
+            blank = blank or not one.is_made
+        else:
+            shown.append(one)
+            is_written.append(blank)
+            blank = False
+    gaps = [
+        b.left - a.right
+        for (a, b), written in zip(pairwise(shown), is_written[1:], strict=True)
+        if not written
+    ]
+    usual = max(median(gaps), 0.0) if len(gaps) >= _SPACED_MIN else 0.0
+    between = max(2 * usual, _WORD_GAP * height) if usual > _SPACED * height else _GAP * height
+    spaced = shown[:1]
+    for (before, one), written in zip(pairwise(shown), is_written[1:], strict=True):
+        gap = one.left - before.right
+        if written or gap > between or gap < -height:
+            spaced.append(Character(" ", before.right, one.left, one.bottom, one.top))
+        spaced.append(one)
+    return spaced
 
 
 def _goes_on(before: Line, line: Line) -> bool:
