@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -230,6 +231,68 @@ def test_one_that_is_changed_while_it_is_read(front: Front, tmp_path: Path) -> N
     assert isinstance(outcome, Opened)
     assert outcome.body == other
     assert ["range" in asked.headers for asked in reads] == [False, True, False]
+
+
+def test_one_that_is_changed_on_a_server_that_knows_no_if_match(
+    front: Front, tmp_path: Path
+) -> None:
+    """The rest of the new version does not go with the beginning of the former one."""
+    put(front, data=LONG)
+    other = LONG[::-1]
+    reads = cut_after(front, 200_000)
+    edit = front.edit
+
+    def changing(asked: Asked, answer: Answer) -> Answer:
+        if "if-match" in asked.headers:
+            headers = {k: v for k, v in asked.headers.items() if k != "if-match"}
+            answer = front.forwarded(replace(asked, headers=headers))
+        edited = edit(asked, answer)
+        if edited.cut is not None:
+            put(front, data=other)
+        return edited
+
+    front.edit = changing
+    outcome = opened(front, tmp_path, retries=HostRetries(outage_seconds=60, sleep=lambda _: None))
+    assert isinstance(outcome, Opened)
+    assert outcome.body == other
+    assert outcome.ref.version == hashlib.md5(other).hexdigest()  # noqa: S324 - as S3 makes it
+    assert ["range" in asked.headers for asked in reads] == [False, True, False]
+
+
+def test_a_server_that_gives_less_than_it_was_asked_for(front: Front, tmp_path: Path) -> None:
+    put(front, data=LONG)
+    reads = cut_after(front, 200_000)
+
+    def script(asked: Asked) -> Answer | None:
+        if "range" not in asked.headers:
+            return None
+        begin = int(asked.headers["range"].strip("bytes=-"))
+        part = {"range": f"bytes={begin}-{begin + 199_999}"}
+        answer = front.forwarded(replace(asked, headers={**asked.headers, **part}))
+        return front.edit(asked, answer)
+
+    front.script = script
+    outcome = opened(front, tmp_path)
+    assert isinstance(outcome, Opened)
+    assert outcome.body == LONG
+    assert len(reads) == 3
+
+
+@pytest.mark.parametrize("said", ["bytes 200000-511999/*", "all of it"])
+def test_a_part_whose_place_is_not_told(front: Front, tmp_path: Path, said: str) -> None:
+    put(front, data=LONG)
+    cut_after(front, 200_000)
+    edit = front.edit
+
+    def unclear(asked: Asked, answer: Answer) -> Answer:
+        edited = edit(asked, answer)
+        headers = {k: v for k, v in edited.headers.items() if k.lower() != "content-range"}
+        is_part = "range" in asked.headers
+        return replace(edited, headers={**headers, "Content-Range": said}) if is_part else edited
+
+    front.edit = unclear
+    with pytest.raises(Temporary, match="does not say how large an object is"):
+        opened(front, tmp_path)
 
 
 def test_one_that_changes_all_the_time(front: Front, tmp_path: Path) -> None:

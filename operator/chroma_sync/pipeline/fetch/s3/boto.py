@@ -6,6 +6,7 @@ region: then it asks there. How long a server is waited for is for `HostRetries`
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ _PAGE: Final = 1_000  # keys, the most that S3 gives at once
 _WORDS_MAX: Final = 300
 _RENEW_BEFORE: Final = timedelta(minutes=5)
 _SESSION_NAME: Final = "chroma-sync"
+_PART_OF: Final = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+)")
 _NO_KEYS: Final = (
     *(refusals.NoCredentialsError, refusals.PartialCredentialsError, refusals.ProfileNotFound),
     *(refusals.CredentialRetrievalError, refusals.SSOError, refusals.TokenRetrievalError),
@@ -230,7 +232,8 @@ class Bucket:
                 # An answer to HEAD has no body, and so no words: GET tells why.
                 client.get_object(**asked, Range="bytes=0-0")["Body"].close()
                 raise
-        return Listed(key, self._etag(answer), int(answer["ContentLength"]), _storage_class(answer))
+        _, size = self._extent(answer)
+        return Listed(key, self._etag(answer), size, _storage_class(answer))
 
     def open(self, key: str, start: int = 0, etag: str | None = None) -> Stream:
         """An object's bytes from `start` on, of this version if there is one; a server may begin at
@@ -241,9 +244,17 @@ class Bucket:
         client = self._clients.s3()
         with translated(self.place, self._clients.hide):
             answer = client.get_object(**asked)
-        begins = start if "ContentRange" in answer else 0
-        size = begins + int(answer["ContentLength"])
-        return Stream(answer["Body"], self._etag(answer), begins, size)
+        return Stream(answer["Body"], self._etag(answer), *self._extent(answer))
+
+    def _extent(self, answer: Mapping[str, Any]) -> tuple[int, int]:
+        """Where a body begins in its object, and how many bytes the object has in all: a server may
+        give another part than it was asked for, or less of it."""
+        part = _PART_OF.fullmatch(str(answer.get("ContentRange", "")))
+        if part is not None:
+            return int(part[1]), int(part[2])
+        if "ContentRange" in answer or "ContentLength" not in answer:
+            raise Temporary(Reason.HOST_UNREACHABLE, f"{self.place.shown}: {_NO_SIZE}")
+        return 0, int(answer["ContentLength"])
 
     def _etag(self, answer: Mapping[str, Any]) -> str:
         """The ETag without quotes. Without any nobody could tell whether the object was changed."""
@@ -334,6 +345,9 @@ _NO_LISTING: Final = (
     "something answers there, but not with a listing of the bucket. Check spec.s3.endpointUrl."
 )
 _NO_ETAG: Final = "the server names an object without its ETag, so that a change could not be seen."
+_NO_SIZE: Final = (
+    "the server does not say how large an object is, so that its end could not be seen."
+)
 _NO_NEXT: Final = "the listing of the bucket broke off: the server does not say how it goes on."
 _MISSING: Final = (
     "there are no credentials to read the bucket with ({said}). Name a Secret in "

@@ -25,6 +25,10 @@ class TooLarge(Exception):
     """An object has more bytes than are read."""
 
 
+class _OtherBytes(Exception):
+    """A server gives bytes from the midst of an object that don't follow those that have come."""
+
+
 class Download:
     """One object, of at most `limit` bytes. A try that fails may be gone on with by another; who
     gives up calls `discard`. `file` is where its bytes are put if they are many."""
@@ -55,6 +59,8 @@ class Download:
                 if not self._received.size or refused.code not in _CHANGED:
                     raise
                 self._begin_anew()
+            except _OtherBytes:
+                self._begin_anew()
 
     def discard(self) -> None:
         """It is not needed any more, as far as it has come."""
@@ -65,6 +71,8 @@ class Download:
         stream = self._bucket.open(self._key, received.size, self.etag)
         try:
             if stream.start != received.size or stream.etag != self.etag:
+                if stream.start:  # not every server heeds If-Match
+                    raise _OtherBytes
                 received.clear()  # it is new, or the server begins at its first byte
             self.etag = stream.etag
             if stream.size > self._limit:
