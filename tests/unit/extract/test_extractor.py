@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 
 from chroma_sync.api.reasons import DocumentReason
 from chroma_sync.pipeline.children import Limits, NotRunning
-from chroma_sync.pipeline.extract import Extractor, NoText, NotExtracted, extractor
+from chroma_sync.pipeline.extract import Extractor, NoText, NotExtracted, documents, extractor
 from chroma_sync.pipeline.extract.answers import pack_text, unpack
 from chroma_sync.pipeline.text import Part, Section, Text
 from unit.extract.notebooks import code, notebook
+from unit.extract.samples import GOOD as GOOD_DOCUMENTS
 
 MIB = 1024**2
 GOOD = notebook(code("x = 1"))
@@ -155,6 +157,15 @@ def test_a_section_counts_among_the_keys_of_a_part() -> None:
     assert unpack(pack_text(Text(TEXT, (part,)))) == Text(TEXT, (part,))
     with pytest.raises(ValueError):
         unpack(pack_text(Text(TEXT, (part,), (Section(0, "A"),))))
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    monkeypatch.delitem(sys.modules, "chroma_sync.pipeline.extract.sheets", raising=False)
+    said = unpack(documents.answer(extractor.question(".xlsx"), GOOD_DOCUMENTS["xlsx"]))
+    assert isinstance(said, NotExtracted)
+    assert (said.reason, said.is_final) == (DocumentReason.NOT_INSTALLED, False)
+    assert "pip install 'chroma-sync[documents]'" in str(said)
 
 
 def test_a_document_may_be_a_file(tmp_path: Path) -> None:

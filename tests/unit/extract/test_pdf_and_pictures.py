@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from itertools import pairwise
 
 import pytest
@@ -13,7 +14,7 @@ from chroma_sync.pipeline.extract.errors import Refused
 from chroma_sync.pipeline.extract.pdf_layout import blocks_of, common_size
 from chroma_sync.pipeline.extract.pdf_lines import Cell, Line
 from chroma_sync.pipeline.extract.pdf_margins import without_repeated
-from chroma_sync.pipeline.extract.source import Source
+from chroma_sync.pipeline.extract.source import PICTURES_SECONDS, Source
 from unit.extract import samples
 
 needs_tesseract = pytest.mark.skipif(
@@ -131,6 +132,13 @@ def test_a_program_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(Refused, match="needs the program tesseract") as caught:
         images.text(Source(samples.picture("words")))
     assert caught.value.reason is DocumentReason.NOT_INSTALLED
+
+
+def test_pictures_that_take_too_long_are_a_verdict() -> None:
+    source = Source(samples.picture("words"), started=time.monotonic() - PICTURES_SECONDS - 1)
+    with pytest.raises(Refused) as caught:
+        images.text(source)
+    assert caught.value.reason is DocumentReason.EXTRACTION_TIMED_OUT
 
 
 def test_a_blank_picture_has_no_text() -> None:

@@ -34,6 +34,7 @@ def text(source: Source) -> Text:
                 message = f"It has {count} frames; {FRAMES_MAX} are read."
                 raise Refused(DocumentReason.TOO_MANY_PAGES, message)
             for number, frame in enumerate(_frames(picture), 1):
+                source.look_at_clock()
                 words = read_picture(frame, source.ocr_languages)
                 if words not in seen:  # frames of an animation show the same for a while
                     seen.add(words)

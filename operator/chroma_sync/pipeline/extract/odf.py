@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,7 @@ from chroma_sync.pipeline.words import words
 _REPEATED_MAX: Final = 1_000
 _SPACES_MAX: Final = 100
 _OBJECTS_MAX: Final = 3  # documents in documents
+_HEADING_STYLE: Final = re.compile(r"(?:Title|Heading_20_(\d))")
 _DRAWINGS: Final = words(
     "frame custom-shape rect line circle ellipse polyline polygon path connector caption g "
     "regular-polygon measure control"
@@ -82,6 +84,10 @@ class _Writer:
             attribute(style, "name") or ""
             for style in descendants(root, "list-style")
             if child(style, "list-level-style-number") is not None
+        }
+        self.parents = {
+            attribute(style, "name") or "": attribute(style, "parent-style-name") or ""
+            for style in descendants(child(root, "automatic-styles"), "style")
         }
         self.code = {
             attribute(style, "name") or ""
@@ -149,10 +155,12 @@ class _Writer:
 
     def paragraph(self, one: Element) -> None:
         said, beside = self.inline(one)
-        if attribute(one, "style-name") in self.code:
+        style = attribute(one, "style-name") or ""
+        named = self.parents.get(style, style)
+        if style in self.code:
             self.out.code(said)
-        elif attribute(one, "style-name") in ("Title",):
-            self.out.heading(1, said)
+        elif match := _HEADING_STYLE.fullmatch(named):
+            self.out.heading(int(match[1] or 1), said)
         else:
             self.out.paragraph(said)
         self.beside(beside)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -52,7 +52,7 @@ def text(source: Source) -> Text:
         raise Refused(DocumentReason.TOO_MANY_PAGES, message)
     if document.get_formtype() != raw.FORMTYPE_NONE:
         document.init_forms()
-    pages = [_Page(document, number, source.ocr_languages) for number in range(count)]
+    pages = [_Page(document, number, source) for number in range(count)]
     lines = without_repeated([page.lines for page in pages])
     size = common_size(line for page in lines for line in page)
     out = Markdown()
@@ -85,7 +85,7 @@ def _opened(source: Source) -> pdfium.PdfDocument:
 class _Page:
     """What a page holds. It is read once, so that one page at a time is in memory."""
 
-    def __init__(self, document: pdfium.PdfDocument, number: int, languages: Sequence[str]) -> None:
+    def __init__(self, document: pdfium.PdfDocument, number: int, source: Source) -> None:
         self.number = number
         self.lines: list[Line] = []
         self.values: list[str] = []
@@ -102,7 +102,8 @@ class _Page:
             self.notes = list(_annotations(page))
             letters = sum(c.isalnum() for c in shown)
             if letters < _LETTERS_MIN and _has_pictures(page):
-                self.picture = read_picture(_rendered(page), languages)
+                source.look_at_clock()
+                self.picture = read_picture(_rendered(page), source.ocr_languages)
                 if letters and one_line(shown) in one_line(self.picture):
                     self.lines = []
         finally:
