@@ -144,9 +144,12 @@ def test_one_that_is_denied_where_others_are_not(
 
 
 def test_when_all_are_denied_none_is_to_blame(front: Front, tmp_path: Path) -> None:
+    """And nobody waits for that to end."""
     for n in range(25):
         put(front, f"{n:02}.txt")
-    connector = bucket(front.url, tmp_path)
+    slept: list[float] = []
+    retries = HostRetries(outage_seconds=60, sleep=slept.append)
+    connector = bucket(front.url, tmp_path, retries=retries)
     refs = listed(connector)
     front.script = on_get(refusal(403, "AccessDenied"))
     outcomes = [connector.open(ref, None) for ref in refs[:19]]
@@ -154,6 +157,7 @@ def test_when_all_are_denied_none_is_to_blame(front: Front, tmp_path: Path) -> N
     with pytest.raises(Misconfigured, match="Allow the keys in Secret") as caught:
         connector.open(refs[19], None)
     assert caught.value.reason is Reason.PERMISSION_MISSING
+    assert slept == []
 
 
 def test_after_one_was_read_each_that_is_denied_is_so_for_itself(

@@ -66,7 +66,7 @@ class S3Connector:
         self._any_listed = True
         self._lock = threading.Lock()
         self._any_read = False
-        self._denied = 0
+        self._denials = 0
 
     def resolve(self) -> str:
         """A bucket has no revisions: what stands in it now is read."""
@@ -104,7 +104,8 @@ class S3Connector:
         outcome: Outcome | None = None
         try:
             with self._turn(ref):
-                outcome = self._retries.call(partial(self._read, ref, download))
+                found = self._retries.call(partial(self._read, ref, download))
+            outcome = self._denied(found) if isinstance(found, Refused) else found
             return outcome
         finally:
             if not isinstance(outcome, Opened):
@@ -156,31 +157,31 @@ class S3Connector:
 
         return self._retries.call(once)
 
-    def _read(self, ref: Ref, download: Download) -> Outcome:
+    def _read(self, ref: Ref, download: Download) -> Outcome | Refused:
+        """What becomes of an object; the refusal where it is denied. Raises `StepError` when the
+        server does not give it, and that is not for the object's sake."""
         try:
             body = download.run()
         except TooLarge:
             return Skipped(DocumentReason.TOO_LARGE)
         except Refused as refused:
-            return self._not_read(ref, refused)
+            reason = of_object(refused)
+            if reason is None:
+                raise explained(refused, self._bucket.place) from None
+            return refused if reason in _DENIED else Skipped(reason)
         with self._lock:
             self._any_read = True
         # What stands now is read: it may have been changed since it was listed.
         return Opened(replace(ref, version=download.etag, size=size_of(body)), body)
 
-    def _not_read(self, ref: Ref, refused: Refused) -> Outcome:
-        """An object that the server does not give. Raises `StepError` when that is not for the
-        object's sake."""
-        reason = of_object(refused)
-        if reason is None:
-            raise explained(refused, self._bucket.place)
-        if reason not in _DENIED:
-            return Skipped(reason)
+    def _denied(self, refused: Refused) -> Kept:
+        """An object that is denied while others are not. Raises `StepError` when it is not for the
+        object's sake, which waiting would not end."""
         with self._lock:
-            self._denied += 1
-            all_denied = not self._any_read and self._denied >= _DENIED_MAX
-        error = explained(refused, self._bucket.place)
-        if all_denied or self._key is not None:
+            self._denials += 1
+            are_all = not self._any_read and self._denials >= _DENIED_MAX
+        reason, error = of_object(refused), explained(refused, self._bucket.place)
+        if reason is None or are_all or self._key is not None:
             raise error
         return Kept(reason, str(error))
 
