@@ -173,6 +173,16 @@ def test_a_server_in_trouble_is_waited_for(front: Front, tmp_path: Path) -> None
     assert ["SlowDown" in words for words in told] == [True, True, True, False]
 
 
+def test_a_bucket_that_was_there_a_moment_ago_is_waited_for(front: Front, tmp_path: Path) -> None:
+    retries = HostRetries(outage_seconds=60, sleep=lambda _: None)
+    connector = bucket(front.url, tmp_path, retries=retries)
+    connector.check()
+    left = [refusal(404, "NoSuchBucket")] * 3
+    front.script = lambda _: left.pop() if left else None
+    connector.check()
+    assert left == []
+
+
 def test_keys_that_are_renewed_are_used_from_then_on(front: Front, tmp_path: Path) -> None:
     secrets = Mounted(KEYS)
     connector = bucket(front.url, tmp_path, secrets=secrets)
@@ -210,6 +220,18 @@ def test_nothing_secret_is_said_back(front: Front, tmp_path: Path) -> None:
         bucket(front.url, tmp_path, secrets=secrets).check()
     assert "You sent ***, signed with ***. Allow" in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("length", [20, 1_000])
+def test_no_part_of_a_secret_is_said_back(front: Front, tmp_path: Path, length: int) -> None:
+    """Not as a code either, nor cut in its middle."""
+    token = "token" * (length // 5)
+    secrets = Mounted({**KEYS, "sessionToken": token})
+    front.script = lambda _: refusal(500, token, f"{'word ' * 58}{token}")
+    with pytest.raises(Temporary) as caught:
+        bucket(front.url, tmp_path, secrets=secrets).check()
+    assert "token" not in str(caught.value)
+    assert "***" in str(caught.value)
 
 
 def test_an_authority_of_ones_own(front: Front, tmp_path: Path) -> None:

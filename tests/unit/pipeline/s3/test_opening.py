@@ -6,7 +6,9 @@ import hashlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,12 @@ import pytest
 
 from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Stopped, Temporary
-from chroma_sync.pipeline.fetch import Kept, Opened, Outcome, Skipped
+from chroma_sync.pipeline.fetch import Kept, Opened, Outcome, Ref, Skipped
 from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from chroma_sync.pipeline.fetch.s3 import connector as module
 from chroma_sync.pipeline.queues import StopSignal
 from fakes.proxy import Asked
+from fakes.running import running
 from fakes.s3_server import Answer, Front, owner, refusal
 from unit.pipeline.s3.kit import bucket, listed
 
@@ -360,6 +363,34 @@ def test_a_stop_ends_a_download(front: Front, tmp_path: Path) -> None:
     stop.stop()
     with pytest.raises(Stopped):
         connector.open(ref, None)
+
+
+class Dripping(BaseHTTPRequestHandler):
+    """Gives an object byte by byte."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("ETag", '"1"')
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        with suppress(OSError):
+            for _ in range(200):
+                self.wfile.write(b"x")
+                time.sleep(0.1)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_stop_ends_a_download_that_drips(tmp_path: Path) -> None:
+    stop = StopSignal()
+    with running(ThreadingHTTPServer(("127.0.0.1", 0), Dripping)) as server:
+        connector = bucket(f"http://127.0.0.1:{server.server_address[1]}", tmp_path, stop=stop)
+        begun = time.monotonic()
+        threading.Timer(1, stop.stop).start()
+        with pytest.raises(Stopped):
+            connector.open(Ref("a.txt", "1", 100_000), None)
+        assert time.monotonic() - begun < 10
 
 
 LARGE = LONG * 5  # 2,560,000 bytes

@@ -21,6 +21,7 @@ import botocore.session
 from botocore import exceptions as refusals
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from chroma_sync.api.contract import SecretKey
 from chroma_sync.api.reasons import Reason
@@ -32,6 +33,7 @@ _CONNECT_SECONDS: Final = 10
 _SILENCE_SECONDS: Final = 15  # of a server that was asked
 _PAGE: Final = 1_000  # keys, the most that S3 gives at once
 _WORDS_MAX: Final = 300
+_CODE_MAX: Final = 64
 _RENEW_BEFORE: Final = timedelta(minutes=5)
 _SESSION_NAME: Final = "chroma-sync"
 _PART_OF: Final = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+)")
@@ -39,10 +41,6 @@ _NO_KEYS: Final = (
     *(refusals.NoCredentialsError, refusals.PartialCredentialsError, refusals.ProfileNotFound),
     *(refusals.CredentialRetrievalError, refusals.SSOError, refusals.TokenRetrievalError),
     *(refusals.ConfigParseError, refusals.InvalidConfigError, refusals.LoginError),
-)
-_BROKEN: Final = (
-    *(refusals.ReadTimeoutError, refusals.ResponseStreamingError, refusals.IncompleteReadError),
-    *(refusals.ConnectionError, refusals.HTTPClientError),
 )
 
 
@@ -274,10 +272,11 @@ class Stream:
         self.size = size
 
     def read(self, limit: int) -> bytes:
-        """The next bytes, at most so many; none at the end. Raises `Broken`."""
+        """The next bytes that come, at most so many; none at the end. Raises `Broken`."""
         try:
-            data: bytes = self._body.read(limit)
-        except _BROKEN as error:
+            # boto3's own `read` waits until there are as many: for days, on one that drips.
+            data: bytes = self._body._raw_stream.read1(limit)
+        except HTTPError as error:
             raise Broken(_said(error)) from None
         return data
 
@@ -295,20 +294,21 @@ def translated(place: Place, hide: Any = str) -> Iterator[None]:
     except refusals.ClientError as error:
         raise _refused(error, hide) from None
     except _NO_KEYS as error:
-        message = f"{place.shown}: {_MISSING.format(said=hide(_said(error)))}"
+        message = f"{place.shown}: {_MISSING.format(said=_said(error, hide))}"
         raise Misconfigured(Reason.CREDENTIALS_MISSING, message) from None
     except (refusals.ParamValidationError, refusals.InvalidRegionError) as error:
-        message = f"{place.shown}: {_INVALID.format(said=hide(_said(error)))}"
+        message = f"{place.shown}: {_INVALID.format(said=_said(error, hide))}"
         raise Misconfigured(Reason.BUCKET_NOT_FOUND, message) from None
     except (refusals.BotoCoreError, ResponseParserError) as error:
-        raise _no_answer(place, error, hide(_said(error))) from None
+        raise _no_answer(place, error, _said(error, hide)) from None
 
 
 def _refused(error: refusals.ClientError, hide: Any) -> Refused:
     said: Mapping[str, Any] = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     words = " ".join(hide(str(said.get("Message", ""))).split())[:_WORDS_MAX].rstrip(".")
-    return Refused(error.operation_name, int(status), str(said.get("Code", status))[:64], words)
+    code = hide(str(said.get("Code", status)))[:_CODE_MAX]
+    return Refused(error.operation_name, int(status), code, words)
 
 
 def _no_answer(place: Place, error: Exception, said: str) -> StepError:
@@ -321,8 +321,9 @@ def _no_answer(place: Place, error: Exception, said: str) -> StepError:
     return Temporary(Reason.HOST_UNREACHABLE, f"{place.server}: {said}. {advice}")
 
 
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:_WORDS_MAX].rstrip(".")
+def _said(error: Exception, hide: Any = str) -> str:
+    # Hidden before it is cut: half a secret is one too.
+    return " ".join(hide(str(error)).split())[:_WORDS_MAX].rstrip(".")
 
 
 def _is_certificate_error(error: object) -> bool:
