@@ -178,8 +178,7 @@ class _Writer:
                 continue
             words = clean("\n".join(self.plain(note)))
             if kind == "comment":
-                author = one_line(attribute(note, "author") or "")
-                self.out.quote(f"Comment by {author}: {words}" if author else f"Comment: {words}")
+                self.out.comment(attribute(note, "author") or "", words)
             elif words:
                 self.out.block(f"[^{'' if kind == 'footnote' else 'e'}{id_}]: {one_line(words)}")
 

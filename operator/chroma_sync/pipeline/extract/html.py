@@ -38,7 +38,7 @@ _BLOCKS: Final = words(
 # What may stand around blocks, although it is part of a line.
 _AROUND: Final = words("a span font b strong ins label small i em code")
 _HIDDEN: Final = re.compile(r"(?i)(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)")
-_MONOSPACED: Final = re.compile(r"(?:language|lang|highlight|brush)[-: ]+([\w+#-]{1,20})")
+_LANGUAGE_CLASS: Final = re.compile(r"(?:language|lang|highlight|brush)[-: ]+([\w+#-]{1,20})")
 _INVISIBLE: Final = re.compile("[\u200e\u200f\u2060\ufeff]")
 
 Node: TypeAlias = html.HtmlElement
@@ -291,6 +291,6 @@ def _language(node: Node) -> str:
         *node.iterchildren("code"),
         *([node.getparent()] if node.getparent() is not None else []),
     ):
-        if match := _MONOSPACED.search(str(one.get("class", ""))):
+        if match := _LANGUAGE_CLASS.search(str(one.get("class", ""))):
             return match[1].lower()
     return ""

@@ -64,7 +64,6 @@ MEDIA_TYPES: Final = {
     ),
     **dict.fromkeys(("image/png", "image/jpeg", "image/webp", "image/gif", "image/tiff"), "images"),
 }
-_ZIP: Final = b"PK\x03\x04"
 _MAGIC: Final = re.compile(
     rb"""(?sx)
       (?P<zip> PK\x03\x04 )

@@ -81,6 +81,13 @@ class Markdown:
         if lines := clean(text):
             self.block("> " + lines.replace("\n", "\n> "))
 
+    def comment(self, author: str, text: str, on: str = "") -> None:
+        """What someone has noted; `on` says on what, where its place does not."""
+        if said := clean(text):
+            by = one_line(author)
+            where = f" on {on}" if on else ""
+            self.quote(f"Comment{where} by {by}: {said}" if by else f"Comment{where}: {said}")
+
     def code(self, text: str, language: str = "") -> None:
         """Lines as they are."""
         code = _NO_CHARACTER.sub("", _LINE_ENDS.sub("\n", text)).strip("\n")

@@ -237,10 +237,8 @@ class _Writer:
             _Writer(self.package, root, self.out, self.objects + 1).blocks(root)
 
     def comment(self, note: Element) -> None:
-        author = one_line("".join(t.text or "" for t in children(note, "creator")))
-        said = "\n".join(self.inline(p)[0] for p in descendants(note, "p"))
-        if said.strip():
-            self.out.quote(f"Comment by {author}: {said}" if author else f"Comment: {said}")
+        author = "".join(t.text or "" for t in children(note, "creator"))
+        self.out.comment(author, "\n".join(self.inline(p)[0] for p in descendants(note, "p")))
 
     def beside(self, elements: list[Element]) -> None:
         """What hangs on a paragraph."""

@@ -60,8 +60,10 @@ def text(source: Source) -> Text:
         out.part({PAGE: page.number + 1}, goes_on=True)
         for block in blocks_of(kept, size):
             _write(block, out)
-        for words in (*page.values, *page.notes):
+        for words in page.values:
             out.paragraph(words)
+        for author, words in page.notes:
+            out.comment(author, words)
         for paragraph in page.picture.split("\n\n"):
             out.paragraph(paragraph)
     return out.text()
@@ -89,7 +91,7 @@ class _Page:
         self.number = number
         self.lines: list[Line] = []
         self.values: list[str] = []
-        self.notes: list[str] = []
+        self.notes: list[tuple[str, str]] = []
         self.picture = ""
         try:
             page = document[number]
@@ -125,8 +127,8 @@ def _rendered(page: pdfium.PdfPage) -> Image:
     return picture
 
 
-def _annotations(page: pdfium.PdfPage) -> Iterator[str]:
-    """What people have noted on a page."""
+def _annotations(page: pdfium.PdfPage) -> Iterator[tuple[str, str]]:
+    """What people have noted on a page, each with who did."""
     for n in range(raw.FPDFPage_GetAnnotCount(page)):
         annotation = raw.FPDFPage_GetAnnot(page, n)
         if not annotation:
@@ -136,7 +138,7 @@ def _annotations(page: pdfium.PdfPage) -> Iterator[str]:
                 words = clean(_value(annotation, b"Contents"))
                 author = one_line(_value(annotation, b"T"))
                 if words:
-                    yield f"Comment by {author}: {words}" if author else f"Comment: {words}"
+                    yield author, words
         finally:
             raw.FPDFPage_CloseAnnot(annotation)
 

@@ -169,11 +169,7 @@ class _Slide:
                 author = self.authors.get(attribute(comment, "authorId") or "", "")
                 old = child(comment, "text")
                 new = body_text(child(comment, "txBody"))
-                words = clean((old.text or "") if old is not None else new)
-                if words:
-                    self.out.quote(
-                        f"Comment by {author}: {words}" if author else f"Comment: {words}"
-                    )
+                self.out.comment(author, (old.text or "") if old is not None else new)
 
 
 def _placeholder(shape: Element) -> str | None:

@@ -68,8 +68,7 @@ def _write(
     for words in notes.shapes:
         out.paragraph(words)
     for cell, author, words in notes.comments:
-        by = f" by {author}" if author else ""
-        out.quote(f"Comment on {cell}{by}: {words}")
+        out.comment(author, words, on=cell)
 
 
 def _tables(sheet: calamine.CalamineSheet) -> Iterator[list[list[str]]]:
