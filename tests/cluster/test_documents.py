@@ -63,7 +63,8 @@ def test_each_kind_of_document_is_read(world: World, namespace: str) -> None:
     del source["spec"]["github"]
     run = world.invocation(namespace, bucket, s3={"all": True})
     world.cluster.apply(secret(namespace, "keys", **servers.S3_KEYS), source, run)
-    assert world.succeeded(namespace)["status"]["documents"]["indexed"] == len(objects)
+    status = world.succeeded(namespace)["status"]
+    assert status["documents"]["indexed"] == len(objects), status
     texts = {
         key: "".join(text for _, text, _ in chunks)
         for key, chunks in world.records(bucket).by_document().items()
