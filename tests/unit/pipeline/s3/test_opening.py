@@ -163,6 +163,20 @@ def test_when_all_are_denied_none_is_to_blame(front: Front, tmp_path: Path) -> N
     assert slept == []
 
 
+def test_a_folder_that_is_denied_says_nothing_of_the_others(front: Front, tmp_path: Path) -> None:
+    """Others are not opened, as in a run over a bucket where they are unchanged."""
+    for n in range(25):
+        put(front, f"private/{n:02}.txt")
+        put(front, f"public/{n:02}.txt")
+    connector = bucket(front.url, tmp_path)
+    private = [ref for ref in listed(connector) if ref.key.startswith("private/")]
+    denied = refusal(403, "AccessDenied")
+    front.script = lambda asked: denied if "/papers/private/" in asked.path else None
+    with ThreadPoolExecutor(connector.lanes) as lanes:
+        outcomes = list(lanes.map(lambda ref: connector.open(ref, None), private))
+    assert all(isinstance(outcome, Kept) for outcome in outcomes)
+
+
 def test_after_one_was_read_each_that_is_denied_is_so_for_itself(
     front: Front, tmp_path: Path
 ) -> None:

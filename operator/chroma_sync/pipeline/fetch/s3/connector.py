@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,8 @@ LANES: Final = 32
 OBJECT_MAX: Final = 200 * 1024 * 1024  # bytes; the hosted product's limit
 _LARGE_AT_ONCE: Final = 2  # of those objects that are kept in a file
 _TICK_SECONDS: Final = 0.1
-# So many objects that are denied before any can be read are not to blame for it.
+# So many objects that are denied before any can be read are not to blame for it, if as many others
+# are denied too: those of a run may all be in one folder, as what is unchanged is not opened.
 _DENIED_MAX: Final = 20
 # Objects of other storage classes may have to be restored first: only opening tells.
 _MAY_BE_ARCHIVED: Final = frozenset({DocumentReason.ARCHIVED})
@@ -64,6 +66,8 @@ class S3Connector:
         self._numbers = itertools.count()
         self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
         self._any_listed = True
+        self._some: list[str] = []  # keys from all over the list
+        self._probing = threading.Lock()
         self._lock = threading.Lock()
         self._any_read = False
         self._denials = 0
@@ -82,11 +86,12 @@ class S3Connector:
         if self._key is not None:
             yield self._ref(self._asked(partial(self._bucket.head, self._key), self._key))
             return
-        self._any_listed = False
-        for listed in self._listing():
+        self._any_listed, self._some = False, []
+        for n, listed in enumerate(self._listing()):
             # Whatever a server lists beside them: the prefix is a wall.
             if listed.key.startswith(self._prefix):
                 self._any_listed = True
+                self._sample(n, listed)
                 yield self._ref(listed)
 
     def scope(self) -> Scope:
@@ -146,6 +151,13 @@ class S3Connector:
             metadata=self._metadata,
         )
 
+    def _sample(self, n: int, listed: Listed) -> None:
+        """Keep some keys of the list, each with the same chance."""
+        if len(self._some) < _DENIED_MAX:
+            self._some.append(listed.key)
+        elif (i := random.randrange(n + 1)) < _DENIED_MAX:  # noqa: S311 - not a secret
+            self._some[i] = listed.key
+
     def _asked(self, action: Callable[[], T], key: str | None = None) -> T:
         """Ask the server, again and again if need be. Raises `StepError`."""
 
@@ -179,11 +191,34 @@ class S3Connector:
         object's sake, which waiting would not end."""
         with self._lock:
             self._denials += 1
-            are_all = not self._any_read and self._denials >= _DENIED_MAX
+            are_many = not self._any_read and self._denials >= _DENIED_MAX
+        are_all = are_many and self._key is None and not self._finds_readable()
         reason, error = of_object(refused), explained(refused, self._bucket.place)
         if reason is None or are_all or self._key is not None:
             raise error
         return Kept(reason, str(error))
+
+    def _finds_readable(self) -> bool:
+        """Whether any of some objects can be read."""
+        with self._probing:
+            if not self._any_read and any(map(self._is_readable, self._some)):
+                self._any_read = True
+            return self._any_read  # another thread may have read one meanwhile
+
+    def _is_readable(self, key: str) -> bool:
+        self._stop.check()
+
+        def once() -> bool:
+            try:
+                self._bucket.open(key).close()
+            except Refused as refused:
+                reason = of_object(refused)
+                if reason is None:
+                    raise explained(refused, self._bucket.place) from None
+                return reason not in _DENIED
+            return True
+
+        return self._retries.call(once)
 
 
 def _verdict(listed: Listed) -> DocumentReason | None:
