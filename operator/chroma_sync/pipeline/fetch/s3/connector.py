@@ -27,6 +27,8 @@ T = TypeVar("T")
 LANES: Final = 32
 OBJECT_MAX: Final = 200 * 1024 * 1024  # bytes; the hosted product's limit
 _LARGE_AT_ONCE: Final = 2  # of those objects that are kept in a file
+_FILES: Final = "object-"
+_FILES_MAX: Final = 4  # of them on scratch, before another one is read
 _TICK_SECONDS: Final = 0.1
 # So many objects that are denied before any can be read are not to blame for it, if as many others
 # are denied too: those of a run may all be in one folder, as what is unchanged is not opened.
@@ -104,7 +106,7 @@ class S3Connector:
         return [f"{self._bucket.place.shown}: there is no object {where}: check spec.s3.pathPrefix"]
 
     def open(self, ref: Ref, known: str | None) -> Outcome:
-        file = self._scratch / f"object-{next(self._numbers)}"
+        file = self._scratch / f"{_FILES}{next(self._numbers)}"
         download = Download(self._bucket, ref.key, OBJECT_MAX, self._stop, file)
         outcome: Outcome | None = None
         try:
@@ -118,13 +120,17 @@ class S3Connector:
 
     @contextmanager
     def _turn(self, ref: Ref) -> Iterator[None]:
-        """Large objects are read by few at once: so scratch holds few of them."""
+        """Large objects are read by few at once, and only while few wait to be extracted: so
+        scratch holds few of them."""
         if (ref.size or 0) <= MEMORY_MAX:
             yield
             return
         while not self._large.acquire(timeout=_TICK_SECONDS):
             self._stop.check()
         try:
+            while sum(1 for _ in self._scratch.glob(f"{_FILES}*")) >= _FILES_MAX:
+                self._stop.wait(_TICK_SECONDS)
+                self._stop.check()
             yield
         finally:
             self._large.release()
