@@ -45,6 +45,19 @@ _Language = Annotated[
 ]
 
 
+# One that is the hash of another object's key would have that one's ids.
+_CustomId = Annotated[
+    str,
+    Field(min_length=1, max_length=120),
+    at_most_bytes(120),
+    shape_not(
+        "^[0-9a-f]{64}$",
+        "must not have the form of a SHA-256: with such a hash the ids of objects begin that have "
+        "no id of their own",
+    ),
+]
+
+
 class S3Source(Kind):
     """A bucket of S3, or of a server that speaks its protocol."""
 
@@ -223,12 +236,10 @@ class S3Run(ApiModel):
         "bytes. Example: handbook/leave.pdf.",
     )
     all: bool = Field(default=False, description="Read every object under the Source's pathPrefix.")
-    custom_id: Annotated[str, Field(min_length=1, max_length=120), at_most_bytes(120)] | None = (
-        Field(
-            default=None,
-            description="Begins the ids of the object's records, which are {customId}-{n}, instead "
-            "of the hash of its key; at most 120 bytes. Example: handbook-leave.",
-        )
+    custom_id: _CustomId | None = Field(
+        default=None,
+        description="Begins the ids of the object's records, which are {customId}-{n}, instead "
+        "of the hash of its key; at most 120 bytes. Example: handbook-leave.",
     )
     metadata: dict[str, JsonValue] | None = Field(
         default=None,
