@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import timedelta
 from http.server import ThreadingHTTPServer
@@ -13,11 +15,13 @@ from botocore.awsrequest import AWSPreparedRequest
 
 from chroma_sync.api.contract import SecretUse
 from chroma_sync.api.reasons import Reason
-from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
+from chroma_sync.pipeline.errors import Misconfigured, StepError, Stopped, Temporary
+from chroma_sync.pipeline.fetch import Ref
 from chroma_sync.pipeline.fetch.host_retries import HostRetries
 from chroma_sync.pipeline.fetch.s3 import boto
 from chroma_sync.pipeline.fetch.s3.boto import Clients
 from chroma_sync.pipeline.fetch.s3.place import Place
+from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import NamedSecret
 from fakes.certificates import certificates
 from fakes.proxy import Asked
@@ -300,6 +304,23 @@ def test_a_role_that_is_refused(
     assert str(caught.value).startswith(f"{ROLE}: ")
 
 
+def test_a_stop_is_heard_while_a_role_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By all threads but the one that asks, whose time is bounded."""
+    monkeypatch.setattr(boto, "_SILENCE_SECONDS", 2)
+    stop = StopSignal()
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(8) as threads:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        connector = bucket(url, tmp_path, stop=stop, roleArn=ROLE)
+        ref = Ref("a.txt", "1", 4)
+        opening = [threads.submit(connector.open, ref, None) for _ in range(8)]
+        stop.stop()
+        done = list(as_completed(opening, timeout=60))
+    stopped = [isinstance(one.exception(), Stopped) for one in done]
+    assert stopped.count(False) <= 1
+
+
 def test_a_role_that_is_refused_says_nothing_of_an_object(front: Front, tmp_path: Path) -> None:
     owner(front.upstream).put_object(Bucket="papers", Key="a.txt", Body=b"text")
     secrets = Mounted(KEYS)
@@ -370,7 +391,7 @@ def test_a_profile_that_is_not_there(
 
 def test_aws_is_asked_by_the_buckets_own_name() -> None:
     secret = NamedSecret(Mounted(KEYS), SecretUse.SOURCE, "bucket-reader")
-    client = Clients(Place("papers", "eu-central-1"), secret, None, 1).s3()
+    client = Clients(Place("papers", "eu-central-1"), secret, None, 1, StopSignal()).s3()
 
     def send(request: AWSPreparedRequest, **_: object) -> None:
         raise InterruptedError(request.url)

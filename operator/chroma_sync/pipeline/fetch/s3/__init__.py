@@ -36,7 +36,7 @@ def connect(asked: S3Source, run: S3Run | None, means: Means) -> S3Connector:
         external_id=asked.external_id,
     )
     secret = NamedSecret(means.secrets, SecretUse.SOURCE, place.secret) if place.secret else None
-    bucket = Bucket(place, Clients(place, secret, _authorities(asked, means), LANES))
+    bucket = Bucket(place, Clients(place, secret, _authorities(asked, means), LANES, means.stop))
     return S3Connector(
         bucket,
         prefix,

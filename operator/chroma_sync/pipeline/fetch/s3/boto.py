@@ -27,6 +27,7 @@ from chroma_sync.api.contract import SecretKey
 from chroma_sync.api.reasons import Reason
 from chroma_sync.pipeline.errors import Misconfigured, StepError, Temporary
 from chroma_sync.pipeline.fetch.s3.place import Broken, Place, Refused
+from chroma_sync.pipeline.queues import StopSignal
 from chroma_sync.pipeline.secrets import NamedSecret
 
 _CONNECT_SECONDS: Final = 10
@@ -34,6 +35,7 @@ _SILENCE_SECONDS: Final = 15  # of a server that was asked
 _PAGE: Final = 1_000  # keys, the most that S3 gives at once
 _WORDS_MAX: Final = 300
 _CODE_MAX: Final = 64
+_TICK_SECONDS: Final = 0.1
 _RENEW_BEFORE: Final = timedelta(minutes=5)
 _SESSION_NAME: Final = "chroma-sync"
 _PART_OF: Final = re.compile(r"bytes ([0-9]+)-[0-9]+/([0-9]+)")
@@ -101,9 +103,15 @@ class Clients:
     Source. With a role these keys only open the role. `authorities` is a file of certificates."""
 
     def __init__(
-        self, place: Place, secret: NamedSecret | None, authorities: Path | None, connections: int
+        self,
+        place: Place,
+        secret: NamedSecret | None,
+        authorities: Path | None,
+        connections: int,
+        stop: StopSignal,
     ) -> None:
         self._place = place
+        self._stop = stop
         self._secret = secret
         self._authorities = authorities
         self._config = Config(
@@ -129,11 +137,22 @@ class Clients:
         own, made = self._own_keys(), self._made
         # Without the lock, which many threads would wait for at each object.
         if made is None or not made.is_good_for(own):
-            with self._lock:
+            with self._turn():
                 made = self._made
                 if made is None or not made.is_good_for(own):
                     made = self._made = self._make(own)
         return made.client
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One thread at a time makes a client. Who waits for a silent server hears a stop."""
+        while not self._lock.acquire(timeout=_TICK_SECONDS):
+            self._stop.check()
+        try:
+            self._stop.check()
+            yield
+        finally:
+            self._lock.release()
 
     def hide(self, text: str) -> str:
         """The text without anything secret."""
