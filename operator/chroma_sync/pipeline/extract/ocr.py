@@ -20,6 +20,9 @@ from chroma_sync.pipeline.extract.errors import Refused
 from chroma_sync.pipeline.extract.rules import without_rules
 
 _NEEDS: Final = "Reading pictures needs the program tesseract (Debian: tesseract-ocr)."
+_DOES_NOT_RUN: Final = (
+    "Tesseract is installed, and reads no picture here, not even a blank one: see what it lacks."
+)
 _CPU_SECONDS: Final = 60  # for one picture, in one way of reading
 _SIDE_MIN: Final = 1_000  # pixels: smaller pictures are enlarged, for letters need some twenty
 _SIDE_MAX: Final = 5_000
@@ -86,10 +89,17 @@ def _words(picture: Image.Image, languages: Sequence[str], way: str) -> list[Wor
     packed = BytesIO()
     picture.save(packed, "PNG", compress_level=1)
     command = [tesseract, "stdin", "stdout", "--psm", way, "-l", "+".join(languages), "tsv"]
-    code, written = programs.run(
-        command, given=packed.getvalue(), cpu_seconds=_CPU_SECONDS, environment=_environment()
-    )
-    if code:  # of a picture that it can't make sense of
+
+    def run(given: bytes) -> tuple[int, bytes]:
+        environment = _environment()
+        return programs.run(command, given=given, cpu_seconds=_CPU_SECONDS, environment=environment)
+
+    code, written = run(packed.getvalue())
+    if code:  # a picture that it can't make sense of, if a blank one passes
+        blank = BytesIO()
+        Image.new("L", (100, 100), 255).save(blank, "PNG")
+        if run(blank.getvalue())[0]:
+            raise Refused(DocumentReason.NOT_INSTALLED, _DOES_NOT_RUN)
         return []
     found = [
         word for line in written.decode("utf-8", "replace").split("\n") for word in _word(line)

@@ -17,6 +17,10 @@ _NEEDS: Final = (
     "Reading this kind needs LibreOffice (Debian: libreoffice-writer-nogui, "
     "libreoffice-impress-nogui)."
 )
+_DOES_NOT_RUN: Final = (
+    "LibreOffice is installed, and reads no document here, however small: see what it lacks."
+)
+_KNOWN_GOOD: Final = rb"{\rtf1 good}"
 _CPU_SECONDS: Final = 120
 _RESTART: Final = 81  # it has made a profile and wants to be started again
 _TRIES: Final = 3
@@ -51,9 +55,22 @@ def slides(source: Source) -> Text:
 
 
 def _converted(source: Source, to: str) -> bytes:
+    """Raises `Refused`: on account of the document only when a known-good one passes."""
     data = source.data
     if ole.is_encrypted(data, ole.streams(data)):
         raise Refused(DocumentReason.ENCRYPTED, "It opens with a password only.")
+    made = _by_libreoffice(data, to)
+    if made is not None:
+        return made
+    if _by_libreoffice(_KNOWN_GOOD, "docx") is None:
+        raise Refused(DocumentReason.NOT_INSTALLED, _DOES_NOT_RUN)
+    message = "LibreOffice can't read it: it is damaged, or no such document."
+    raise Refused(DocumentReason.MALFORMED, message)
+
+
+def _by_libreoffice(data: bytes, to: str) -> bytes | None:
+    """The document in another format; None when LibreOffice makes none: it says so by no exit code.
+    Raises `Refused`."""
     program = programs.find("soffice", "libreoffice", needs=_NEEDS).resolve()
     # The program itself, and not the script that starts it: one process to bound.
     program = inner if (inner := program.with_name("soffice.bin")).exists() else program
@@ -71,6 +88,8 @@ def _converted(source: Source, to: str) -> bytes:
         environment = {
             "HOME": folder,
             "TMPDIR": folder,
+            # A pod's /tmp can't be written to.
+            "OSL_SOCKET_PATH": folder,
             "PATH": os.defpath,
             "MALLOC_ARENA_MAX": "1",
         }
@@ -78,8 +97,7 @@ def _converted(source: Source, to: str) -> bytes:
             code, _ = programs.run(command, cpu_seconds=_CPU_SECONDS, environment=environment)
             if code != _RESTART:
                 break
+        if code < 0:
+            raise Refused(DocumentReason.EXTRACTION_CRASHED, "LibreOffice crashed with it.")
         made = home / "out" / f"document.{to}"
-        if not made.exists():  # it says so by no exit code
-            message = "LibreOffice can't read it: it is damaged, or no such document."
-            raise Refused(DocumentReason.MALFORMED, message)
-        return made.read_bytes()
+        return made.read_bytes() if made.exists() else None
