@@ -41,6 +41,8 @@ def metadata_problem(field: str, metadata: Mapping[str, Any]) -> str | None:
 
 
 def _problem(where: str, key: str, value: Any) -> str | None:
+    if not _is_text(json.dumps([key, value], ensure_ascii=False)):
+        return f"{where}: holds half a character, as of a text that was cut. Change or remove it."
     if not 0 < len(key.encode()) <= _KEY_BYTES_MAX or key.startswith(_RESERVED):
         return (
             f"{where}: a key must have 1 to {_KEY_BYTES_MAX} bytes and must not begin with "
@@ -68,6 +70,14 @@ def _problem(where: str, key: str, value: Any) -> str | None:
     if len(json.dumps(value, ensure_ascii=False).encode()) > VALUE_BYTES_MAX:
         return f"{where}: a value must have at most {VALUE_BYTES_MAX} bytes as JSON. Shorten it."
     return None
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a surrogate, which JSON and YAML can write
+        return False
+    return True
 
 
 def _is_stored(value: Scalar) -> bool:

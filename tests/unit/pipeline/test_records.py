@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from chroma_sync.api.kinds.s3 import S3Run
 from chroma_sync.api.record_keys import (
@@ -77,3 +79,10 @@ def test_the_page_on_records_has_every_key_with_its_type() -> None:
     for key, type_ in listed:
         if key in written:
             assert types[type(written[key])] == type_, key
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"te\ud800am": 1}, {"team": "\udfff"}, {"t": ["a", "\ud83d"]}]
+)
+def test_half_a_character_is_no_metadata(metadata: dict[str, Any]) -> None:
+    assert "holds half a character" in (metadata_problem("here", metadata) or "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,6 +166,26 @@ def test_what_is_no_whole_list(
 
     front.edit = edit
     with pytest.raises(Temporary, match=words):
+        listed(bucket(front.url, tmp_path))
+
+
+def test_a_list_that_goes_round(front: Front, tmp_path: Path) -> None:
+    """Each page names another one, and each is the first one."""
+    put(front, **{"a.txt": b"text"})
+    tokens = itertools.count()
+
+    def edit(_: Asked, answer: Answer) -> Answer:
+        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{next(tokens)}"
+        more += "</NextContinuationToken>"
+        body = answer.body.replace(b"<IsTruncated>false</IsTruncated>", more.encode())
+        return replace(answer, body=body)
+
+    def first(asked: Asked) -> Answer:
+        path = re.sub("continuation-token=[^&]*&?", "", asked.path)
+        return edit(asked, front.forwarded(Asked(asked.method, path, {}, b"")))
+
+    front.script = first
+    with pytest.raises(Temporary, match="comes to no end"):
         listed(bucket(front.url, tmp_path))
 
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, TypeVar
 
-from chroma_sync.api.reasons import DocumentReason
+from chroma_sync.api.reasons import DocumentReason, Reason
 from chroma_sync.api.record_keys import Value
 from chroma_sync.pipeline.body import MEMORY_MAX, size_of
+from chroma_sync.pipeline.errors import Temporary
 from chroma_sync.pipeline.fetch.connector import Kept, Means, Opened, Outcome, Ref, Skipped
 from chroma_sync.pipeline.fetch.s3.boto import Bucket, Listed
 from chroma_sync.pipeline.fetch.s3.download import Download, TooLarge
@@ -35,6 +36,8 @@ _TICK_SECONDS: Final = 0.1
 _DENIED_MAX: Final = 20
 # Objects of other storage classes may have to be restored first: only opening tells.
 _MAY_BE_ARCHIVED: Final = frozenset({DocumentReason.ARCHIVED})
+_PAGES_MAX: Final = 1_000_000  # of up to 1,000 objects
+_ROUND: Final = "the server's listing of the bucket comes to no end."
 _DENIED: Final = frozenset({DocumentReason.ACCESS_DENIED, DocumentReason.KMS_DENIED})
 
 
@@ -139,14 +142,17 @@ class S3Connector:
         """No child processes."""
 
     def _listing(self) -> Iterator[Listed]:
-        token = None
-        while True:
+        token = last = None
+        for _ in range(_PAGES_MAX):
             page = self._asked(partial(self._bucket.page, self._prefix, token))
+            if page.objects and page.objects[-1].key == last:
+                break
             yield from page.objects
-            token = page.token
+            token, last = page.token, page.objects[-1].key if page.objects else last
             if token is None:
                 return
             self._stop.check()
+        raise Temporary(Reason.HOST_UNREACHABLE, f"{self._bucket.place.shown}: {_ROUND}")
 
     def _ref(self, listed: Listed) -> Ref:
         """An object as the pipeline knows it."""
